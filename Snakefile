@@ -1,0 +1,56 @@
+"""opendata-ferry: from the CERN Open Data portal into an NRP / Invenio repository, record by record, each byte proven.
+
+Each step of a record leaves a receipt, results/<recid>/<step>.json, and only a receipt says that the step is done.
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+import run_hooks
+from ferry.record_inputs import RecordInputs
+from ferry.upload_slots import upload_weight
+
+
+configfile: Path(workflow.basedir) / "config.yaml"
+
+
+wanted = run_hooks.read_wanted_records(config)
+record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
+
+
+wildcard_constraints:
+    recid="[1-9][0-9]*",
+
+
+include: "rules/read_record.smk"
+include: "rules/download_files.smk"
+include: "rules/transform_record.smk"
+include: "rules/package_files.smk"
+include: "rules/upload_record.smk"
+include: "rules/publish_record.smk"
+include: "rules/record_stats.smk"
+include: "rules/aggregate_stats.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.aggregate_stats.output,
+
+
+
+onstart:
+    run_hooks.begin(config, wanted, rules_to_run={job.rule.name for job in workflow.dag.needrun_jobs()})
+
+
+onsuccess:
+    run_hooks.end(config, wanted, failed=False)
+
+
+onerror:
+    run_hooks.end(config, wanted, failed=True)

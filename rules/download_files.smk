@@ -1,0 +1,26 @@
+# Needs: the record's file list.
+# Makes: every file under data/<recid>/files, its size and checksum proven against the record.
+
+
+rule download_files:
+    """Fetch a record's files over XRootD, or check those that lie on disk already."""
+    input:
+        source=rules.read_record.output.receipt,
+    output:
+        receipt="results/{recid}/download.json",
+    log:
+        "logs/{recid}/download_files.log",
+    benchmark:
+        "benchmarks/{recid}/download_files.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    priority: wanted.priority_at(stage=2)
+    resources:
+        download_slots=1,
+    params:
+        data_dir="data/{recid}",
+        source=config["source"],
+        download=config["download"],
+        sandbox_dir=config["sandbox"]["dir"],
+    script:
+        "../scripts/download_files.py"

@@ -1,0 +1,25 @@
+# Needs: the downloaded files.
+# Makes: what goes up, loose files or bundles, member by member; bundles under data/<recid>/bundles.
+
+
+rule package_files:
+    """Bundle the files of a record that has too many to go up one by one."""
+    input:
+        download=rules.download_files.output.receipt,
+    output:
+        receipt="results/{recid}/package.json",
+    log:
+        "logs/{recid}/package_files.log",
+    benchmark:
+        "benchmarks/{recid}/package_files.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    priority: wanted.priority_at(stage=3)
+    threads: config["package"]["threads"]
+    resources:
+        zip_slots=1,
+    params:
+        data_dir="data/{recid}",
+        package=config["package"],
+    script:
+        "../scripts/package_files.py"

@@ -1,0 +1,19 @@
+# Needs: metadata/<recid>.json if there is one, else the portal.
+# Makes: the record as the portal gave it, and the list of its files in one form.
+
+
+rule read_record:
+    """Read a record and normalise its file list: keys one-to-one, checksums in one form, index files expanded."""
+    input:
+        metadata=record_inputs.metadata,
+    output:
+        receipt="results/{recid}/source.json",
+    log:
+        "logs/{recid}/read_record.log",
+    conda:
+        "../envs/workflow.yaml"
+    priority: wanted.priority_at(stage=1)
+    params:
+        portal=config["metadata"]["portal"],
+    script:
+        "../scripts/read_record.py"

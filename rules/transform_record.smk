@@ -1,0 +1,21 @@
+# Needs: the record as the portal gave it, and corrections to it if there are any.
+# Makes: the record for the repository, valid by its schema, and where each field of the source went.
+
+
+rule transform_record:
+    """Map a record's metadata to the target schema; what the repository would refuse is refused here."""
+    input:
+        source=rules.read_record.output.receipt,
+        corrections=record_inputs.corrections,
+    output:
+        record="results/{recid}/record.json",
+        mapping="results/{recid}/mapping.json",
+    log:
+        "logs/{recid}/transform_record.log",
+    conda:
+        "../envs/workflow.yaml"
+    priority: wanted.priority_at(stage=2)
+    params:
+        profile=config["transform"]["profile"],
+    script:
+        "../scripts/transform_record.py"

@@ -1,0 +1,1 @@
+"""Carries records from the CERN Open Data portal into an Invenio repository; knows nothing of Snakemake."""

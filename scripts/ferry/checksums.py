@@ -1,0 +1,84 @@
+"""Checksums: one form for what records declare, and digests computed while the bytes pass."""
+
+import hashlib
+import re
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+HEX_DIGITS = {"adler32": 8, "md5": 32, "sha1": 40, "sha256": 64}
+_MISSPELT = {"alder32": "adler32", "adler-32": "adler32", "sha-1": "sha1", "sha-256": "sha256"}
+_READ_BYTES = 1 << 20
+
+
+def normalise_checksum(declared: Any) -> dict[str, str] | None:
+    """Return `{"algorithm": …, "value": lower-case hex}` of `algorithm:hex`, or None where it proves nothing.
+
+    Seen in records and taken for what it means: an Adler-32 without its leading zeros, upper case, the algorithm
+    written `alder32`. Anything else (no algorithm, a wrong number of digits, an unknown algorithm) is None: such a
+    file is unverified, never silently right.
+    """
+    if not isinstance(declared, str):
+        return None
+    name, _, value = (part.strip().lower() for part in declared.partition(":"))
+    algorithm = _MISSPELT.get(name, name)
+    if algorithm not in HEX_DIGITS:
+        return None
+    if algorithm == "adler32" and value:
+        value = value.zfill(HEX_DIGITS["adler32"])
+    if not re.fullmatch(f"[0-9a-f]{{{HEX_DIGITS[algorithm]}}}", value):
+        return None
+    return {"algorithm": algorithm, "value": value}
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class Digests:
+    """Adler-32 and CRC-32 of the bytes fed to it, and one more digest where the record declares one.
+
+    The large updates release the interpreter's lock, so threads hash in parallel.
+    """
+
+    def __init__(self, algorithm: str | None = None) -> None:
+        """Start with no bytes; `algorithm` is what the record declares (`adler32`, `md5`, `sha1`, `sha256`)."""
+        self.size_bytes = 0
+        self._adler32 = 1
+        self._crc32 = 0
+        self._algorithm = algorithm if algorithm in {"md5", "sha1", "sha256"} else None
+        self._declared: _Hash | None = None
+        if self._algorithm:
+            self._declared = hashlib.new(self._algorithm, usedforsecurity=False)
+
+    def update(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self.size_bytes += len(data)
+        self._adler32 = zlib.adler32(data, self._adler32)
+        self._crc32 = zlib.crc32(data, self._crc32)
+        if self._declared is not None:
+            self._declared.update(data)
+
+    def values(self) -> dict[str, str]:
+        """Return algorithm -> lower-case hex of all the bytes so far; `adler32` and `crc32` are always there."""
+        values = {"adler32": f"{self._adler32:08x}", "crc32": f"{self._crc32:08x}"}
+        if self._declared is not None and self._algorithm is not None:
+            values[self._algorithm] = self._declared.hexdigest()
+        return values
+
+
+def file_chunks(path: Path) -> Iterable[bytes]:
+    """Give the bytes of a file in pieces of 1 MiB."""
+    with path.open("rb", buffering=0) as stream:
+        while data := stream.read(_READ_BYTES):
+            yield data
+
+
+def digest_file(path: Path, algorithm: str | None = None) -> Digests:
+    """Read a file once and return its digests."""
+    digests = Digests(algorithm)
+    for data in file_chunks(path):
+        digests.update(data)
+    return digests

@@ -1,0 +1,44 @@
+"""The configuration: checked as a whole before any job starts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ferry.errors import ConfigError
+from ferry.schemas import problems
+
+SANDBOX = "sandbox"
+"""Stands in config.yaml for the embedded source and repository."""
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Check a configuration against schemas/config.json and against itself.
+
+    Raises:
+        ConfigError: names each place, what was expected and what was found.
+    """
+    found = problems(dict(config), "config")
+    if not found:
+        found = list(_contradictions(config))
+    if found:
+        raise ConfigError("configuration refused, nothing was started:\n" + "\n".join(f"  {line}" for line in found))
+
+
+def _contradictions(config: Mapping[str, Any]) -> list[str]:
+    found = []
+    if config["repository"]["url"].startswith("https://") and not config["repository"]["verify_tls"]:
+        host = config["repository"]["url"].split("/")[2].split(":")[0]
+        if host not in ("localhost", "127.0.0.1"):
+            found.append("repository.verify_tls: false sends the token to whoever answers; expected true")
+    if config["repository"]["url"] == SANDBOX and config["repository"]["community"]:
+        found.append("repository.community: the sandbox has no communities; expected null")
+    return found
+
+
+def uses_sandbox_source(config: Mapping[str, Any]) -> bool:
+    """Return whether files are read from the embedded demo source."""
+    return SANDBOX in config["source"]["redirects"].values()
+
+
+def uses_sandbox_repository(config: Mapping[str, Any]) -> bool:
+    """Return whether records go to the embedded repository."""
+    return bool(config["repository"]["url"] == SANDBOX)

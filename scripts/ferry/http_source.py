@@ -1,0 +1,112 @@
+"""Files at http:// and https://: the XRootD client's wheel cannot read these, so Python's own library does."""
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from ferry.errors import PermanentError, TransientError
+
+_TRANSIENT_STATUS = {408, 425, 429}
+
+
+def opener() -> urllib.request.OpenerDirector:
+    """Return an opener that speaks http and https and nothing else, whatever it is redirected to."""
+    director = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPRedirectHandler(),
+        urllib.request.HTTPErrorProcessor(),
+    ):
+        director.add_handler(handler)
+    return director
+
+
+def request(
+    url: str, *, headers: dict[str, str], timeout_s: float, director: urllib.request.OpenerDirector | None = None
+) -> http.client.HTTPResponse:
+    """Ask for an address and return the open answer (its status is 2xx).
+
+    Raises:
+        PermanentError: the server says that this will not work (4xx).
+        TransientError: no connection, a server error, too many requests.
+    """
+    quoted = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+    try:
+        answer = (director or opener()).open(
+            urllib.request.Request(quoted, headers={"User-Agent": "opendata-ferry", **headers}),  # noqa: S310 - see opener
+            timeout=timeout_s,
+        )
+    except urllib.error.HTTPError as error:
+        error.close()
+        message = f"{url}: expected an answer, found HTTP {error.code} {error.reason}"
+        if 400 <= error.code < 500 and error.code not in _TRANSIENT_STATUS:
+            raise PermanentError(message) from error
+        raise TransientError(message) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise TransientError(f"{url}: expected an answer, found {error or type(error).__name__}") from error
+    except ValueError as error:
+        raise PermanentError(f"{url!r}: expected an address, found one that cannot be sent: {error}") from error
+    if not isinstance(answer, http.client.HTTPResponse):
+        raise PermanentError(f"{url}: expected an http(s) address, found another one")
+    return answer
+
+
+class HttpFile:
+    """One file behind an address, read in order."""
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
+        """Ask for the file.
+
+        Raises:
+            PermanentError, TransientError: as `request` does.
+        """
+        self.url = url
+        self._timeout_s = timeout_s
+        self._answer = request(url, headers={"Accept-Encoding": "identity"}, timeout_s=timeout_s)
+        length = self._answer.headers.get("Content-Length")
+        self.size_bytes: int | None = int(length) if length and length.isdigit() else None
+
+    def __enter__(self) -> Self:
+        """Give the open file."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self._answer.close()
+
+    def chunks(self, *, start: int, chunk_bytes: int, in_flight: int) -> Iterator[bytes]:  # noqa: ARG002 - one stream
+        """Give the bytes from `start` to the end in order, in pieces of at most `chunk_bytes`.
+
+        Raises:
+            PermanentError, TransientError: as `request` does; TransientError if the connection ends too early.
+        """
+        skip = self._seek(start)
+        while True:
+            try:
+                data = self._answer.read(chunk_bytes)
+            except (OSError, http.client.HTTPException) as error:
+                raise TransientError(f"{self.url}: expected more bytes, found {error or type(error).__name__}") from error
+            if not data:
+                return
+            if skip < len(data):
+                yield data[skip:]
+            skip = max(skip - len(data), 0)
+
+    def _seek(self, start: int) -> int:
+        # How many bytes of the answer come before `start`: all of them where the server does not know ranges.
+        if start == 0:
+            return 0
+        self._answer.close()
+        headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-"}
+        self._answer = request(self.url, headers=headers, timeout_s=self._timeout_s)
+        begins = self._answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        return 0 if self._answer.status == http.client.PARTIAL_CONTENT and begins else start

@@ -1,0 +1,238 @@
+"""The journal of a record: one line when an attempt at a step starts, one when it ends.
+
+A job that is killed leaves its start line only, and that is how it is found. Durations are differences of the
+monotonic clock of one machine; the wall clock (`at`) only says when, because it may be set while a job runs.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+STEPS = (
+    "read_record",
+    "download_files",
+    "transform_record",
+    "package_files",
+    "upload_record",
+    "publish_record",
+    "record_stats",
+)
+"""The steps of a record in the order in which they are told; transforming and downloading may overlap."""
+
+MEASURES = ("bytes_moved", "files_moved", "retries", "rate_wait_s", "requests", "peak_memory_bytes")
+"""The numbers that `measured` of an end line may hold; others are kept in the journal and read by nobody."""
+
+_LONGEST_ERROR = 4000
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+type Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One reading of the clocks: `at` for people, `monotonic_s` for differences within one `boot_id`."""
+
+    at: str
+    monotonic_s: float
+    boot_id: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at one step, joined from its two lines.
+
+    `status` is ok, failed, or unfinished: no end line, so the job was killed or still runs. Times are ISO 8601
+    with a zone. `start_s` and `end_s` are monotonic seconds of the machine run `boot_id`.
+    """
+
+    run_id: str
+    recid: int
+    step: str
+    attempt: int
+    status: str
+    started_at: str
+    ended_at: str | None
+    duration_s: float | None
+    error_type: str | None
+    error: str | None
+    host: str
+    pid: int
+    boot_id: str
+    start_s: float | None
+    end_s: float | None
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_clocks() -> Moment:
+    """Return the present moment by both clocks."""
+    try:
+        boot_id = _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        boot_id = socket.gethostname()
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return Moment(at=at, monotonic_s=time.monotonic(), boot_id=boot_id)
+
+
+def start_event(*, run_id: str, recid: int, step: str, attempt: int, now: Moment | None = None) -> Event:
+    """Return the line that opens an attempt; `attempt` counts from 1 over all runs (see `next_attempt`)."""
+    moment = now or read_clocks()
+    return {
+        "event": "start",
+        "run_id": run_id,
+        "recid": recid,
+        "step": step,
+        "attempt": attempt,
+        "at": moment.at,
+        "monotonic_s": round(moment.monotonic_s, 6),
+        "boot_id": moment.boot_id,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
+def end_event(
+    start: Event,
+    *,
+    error: BaseException | None = None,
+    measured: Mapping[str, float] | None = None,
+    now: Moment | None = None,
+) -> Event:
+    """Return the line that closes the attempt which `start` opened: failed if an error is given, else ok.
+
+    `duration_s` is the difference of the monotonic clock and never negative.
+    """
+    moment = now or read_clocks()
+    failure = None if error is None else {"type": type(error).__name__, "message": str(error)[:_LONGEST_ERROR]}
+    return {
+        **start,
+        "event": "end",
+        "at": moment.at,
+        "monotonic_s": round(moment.monotonic_s, 6),
+        "boot_id": moment.boot_id,
+        "duration_s": round(max(0.0, moment.monotonic_s - float(start["monotonic_s"])), 6),
+        "status": "ok" if error is None else "failed",
+        "error": failure,
+        "measured": dict(measured or {}),
+    }
+
+
+def append(path: Path, event: Mapping[str, Any]) -> None:
+    """Add one line to the file by one write, safe beside other writers of the same file.
+
+    A line that a crash has torn off is closed first, so that it takes no other line with it. If the disk takes
+    only part of the line, that part is cut off again.
+
+    Raises:
+        OSError: the line could not be written; the file is as it was before.
+    """
+    line = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: the single write has to do
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        size_bytes = os.fstat(descriptor).st_size
+        torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\n"
+        data = b"\n" + line if torn else line
+        written = os.write(descriptor, data)
+        if written < len(data):
+            os.ftruncate(descriptor, size_bytes)
+            raise OSError(f"{path}: expected to write {len(data)} bytes, wrote {written}; is the disk full?")
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path) -> list[Event]:
+    """Return the events of a journal in order; lines that are torn or foreign are left out, no file is no event."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    return [event for line in data.split(b"\n") if (event := _parse(line)) is not None]
+
+
+def next_attempt(path: Path, step: str) -> int:
+    """Return the number of the next attempt at the step: one more than its start lines so far."""
+    starts = [event for event in read(path) if event["event"] == "start" and event["step"] == step]
+    return len(starts) + 1
+
+
+def attempts(events: Iterable[Event]) -> list[Attempt]:
+    """Join start and end lines to attempts, in the order of their starts.
+
+    Attempts are told apart by run, step, host and process, not by their number alone: two runs on copies of a
+    folder may have counted alike.
+    """
+    joined: list[Attempt] = []
+    opened: dict[tuple[Any, ...], int] = {}
+    for event in events:
+        identity = tuple(event.get(name) for name in ("run_id", "recid", "step", "attempt", "host", "pid"))
+        if event["event"] == "start":
+            opened[identity] = len(joined)
+            joined.append(_attempt(event, None))
+        elif identity in opened:
+            position = opened.pop(identity)
+            joined[position] = _attempt(event, joined[position])
+        else:
+            joined.append(_attempt(event, None))
+    return joined
+
+
+def _parse(line: bytes) -> Event | None:
+    if not line.startswith(b"{"):
+        return None
+    try:
+        event = json.loads(line)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        return None
+    known = event.get("event") in ("start", "end") and isinstance(event.get("step"), str)
+    return event if known and isinstance(event.get("recid"), int) else None
+
+
+def _attempt(event: Event, start: Attempt | None) -> Attempt:
+    """Make an attempt of one line, or of an end line and the attempt that its start line made."""
+    ended = event["event"] == "end"
+    failure = event.get("error") if ended else None
+    failure = failure if isinstance(failure, dict) else {}
+    measured = event.get("measured")
+    duration_s = _number(event.get("duration_s")) if ended else None
+    monotonic_s = _number(event.get("monotonic_s"))
+    number = event.get("attempt")
+    return Attempt(
+        run_id=str(event.get("run_id") or ""),
+        recid=event["recid"],
+        step=event["step"],
+        attempt=number if isinstance(number, int) else 1,
+        status=("ok" if event.get("status") == "ok" else "failed") if ended else "unfinished",
+        started_at=start.started_at if start else str(event.get("at") or ""),
+        ended_at=str(event.get("at") or "") if ended else None,
+        duration_s=None if duration_s is None else max(0.0, duration_s),
+        error_type=_text(failure.get("type")),
+        error=_text(failure.get("message")),
+        host=str(event.get("host") or ""),
+        pid=event["pid"] if isinstance(event.get("pid"), int) else 0,
+        boot_id=str(event.get("boot_id") or ""),
+        start_s=start.start_s if start else (monotonic_s if not ended else None),
+        end_s=monotonic_s if ended else None,
+        measured=_numbers(measured) if ended and isinstance(measured, dict) else {},
+    )
+
+
+def _numbers(measured: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, raw in measured.items() if (value := _number(raw)) is not None}
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

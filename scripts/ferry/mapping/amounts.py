@@ -1,0 +1,112 @@
+"""Rules for what can be counted: files, bytes, events, formats."""
+
+from ferry.mapping.leaves import Found, find
+from ferry.mapping.work import Work
+
+MAX_INTEGER = 2**31 - 1  # the models' "int" is a 32-bit integer in the index
+
+
+def listed_files(work: Work, found: Found) -> None:
+    """The files: each goes up under its key, checked against size and checksum on the way."""
+    for name, to in (
+        ("uri", "files[].key"),
+        ("key", "files[].key"),
+        ("filename", "files[].key"),
+        ("size", "files[].size"),
+        ("checksum", "files[].metadata.checksum"),
+    ):
+        path = f"files[].{name}"
+        count = work.ledger.remaining(path)
+        if count:
+            work.took(path, to, count=count)
+
+
+def file_count(work: Work, found: Found) -> None:
+    """The number of files declared: compared with the files that are listed."""
+    count = work.whole_number(found)
+    if count is not None:
+        _compare(work, found, count, len(work.files), "files")
+
+
+def byte_count(work: Work, found: Found) -> None:
+    """The size declared: compared with the sum of the files that are listed."""
+    size = work.whole_number(found)
+    if size is not None:
+        _compare(work, found, size, listed_bytes(work), "bytes")
+
+
+def _compare(work: Work, found: Found, declared: int, listed: int | None, unit: str) -> None:
+    if listed is not None and declared != listed:
+        work.left_out(found, f"{declared} {unit} declared, the files listed make {listed}: the list is trusted")
+    elif work.profile.sizes_and_formats:
+        work.took(found.path, "metadata.sizes[]")
+    else:
+        work.left_out(found, "this target has no sizes; the repository counts the files itself", warn=False)
+
+
+def listed_bytes(work: Work) -> int | None:
+    """Return the sum of the sizes of the listed files in bytes, None where a size is not known."""
+    sizes = [file["size_bytes"] for file in work.files]
+    return None if None in sizes else sum(sizes)
+
+
+def event_count(work: Work, found: Found) -> None:
+    """The number of events: a field of the particles model, elsewhere one of the sizes."""
+    _count(work, found, "events", "number_of_events")
+
+
+def entry_count(work: Work, found: Found) -> None:
+    """The number of entries: one of the sizes."""
+    _count(work, found, "entries", None)
+
+
+def _count(work: Work, found: Found, unit: str, field: str | None) -> None:
+    count = work.whole_number(found)
+    if count is None:
+        return
+    if work.profile.particles and field:
+        if count > MAX_INTEGER:
+            work.left_out(found, f"{count} {unit} are more than the target can hold ({MAX_INTEGER})")
+            return
+        work.metadata[field] = count
+        work.took(found.path, f"metadata.{field}")
+    elif work.profile.sizes_and_formats:
+        work.metadata.setdefault("sizes", []).append(f"{count} {unit}")
+        work.took(found.path, "metadata.sizes[]")
+    else:
+        work.left_out(found, "this target has no sizes", warn=False)
+
+
+def formats(work: Work, found: Found) -> None:
+    """The formats (data tiers such as SHORT among them), lower case, each once."""
+    for item in find(work.record, "distribution.formats[]"):
+        name = work.line(item)
+        if name is None:
+            continue
+        work.formats.setdefault(name.lower())
+        to = ["metadata.file_types[]"] if work.profile.particles else []
+        to += ["metadata.formats[]"] if work.profile.sizes_and_formats else []
+        work.took(item.path, *to)
+
+
+def sizes(work: Work) -> None:
+    """Put sizes and formats in, for what is deposited: the listed files, `<recid>.json`, a zip where there is one."""
+    if work.options.attach_source:
+        work.formats.setdefault("json")
+    if work.options.max_files is not None and len(work.files) > work.options.max_files:
+        work.formats.setdefault("zip")
+    names = sorted(work.formats)
+    if names and work.profile.particles:
+        work.metadata["file_types"] = names
+    if not work.profile.sizes_and_formats:
+        return
+    if names:
+        work.metadata["formats"] = names
+    found = []
+    if work.files:
+        found.append("1 file" if len(work.files) == 1 else f"{len(work.files)} files")
+        size = listed_bytes(work)
+        found += [] if size is None else [f"{size} bytes"]
+    found += work.metadata.get("sizes", [])
+    if found:
+        work.metadata["sizes"] = found

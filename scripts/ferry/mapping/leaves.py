@@ -1,0 +1,161 @@
+"""Paths of a record: where its values are, and the account of what became of each.
+
+A path is written as `usage.links[].url`: `[]` stands for every item of a list. A leaf is a value that is neither an
+object nor a list; empty ones (null, "", [], {}) are leaves too, and are counted apart.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from ferry.errors import MetadataError
+
+MAX_DEPTH = 32  # the deepest path of the portal has 6 steps
+MAX_LEAVES = 1_000_000  # the largest record of the portal has 27,000
+MAX_PATH = 300  # characters of a path in a message
+
+
+@dataclass(frozen=True)
+class Found:
+    """A value of the record: its place (`usage.links[2].url`), the path it is an instance of, and itself."""
+
+    place: str
+    path: str
+    value: Any
+
+
+def find(record: Mapping[str, Any], path: str) -> Iterator[Found]:
+    """Yield the values at a path. Where the path asks for a list, one value outside a list counts as well."""
+    return _descend(Found("", "", record), _steps(path), 0)
+
+
+@cache
+def _steps(path: str) -> tuple[tuple[str, bool], ...]:
+    return tuple((step.removesuffix("[]"), step.endswith("[]")) for step in path.split("."))
+
+
+def _descend(found: Found, steps: tuple[tuple[str, bool], ...], depth: int) -> Iterator[Found]:
+    if depth == len(steps):
+        yield found
+        return
+    if not isinstance(found.value, dict):
+        return
+    name, many = steps[depth]
+    if name not in found.value:
+        return
+    value = found.value[name]
+    dot = "." if found.path else ""
+    place, path = f"{found.place}{dot}{name}", f"{found.path}{dot}{name}"
+    if not many:
+        yield from _descend(Found(place, path, value), steps, depth + 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _descend(Found(f"{place}[{index}]", f"{path}[]", item), steps, depth + 1)
+    else:
+        yield from _descend(Found(place, path, value), steps, depth + 1)
+
+
+def count_leaves(record: Mapping[str, Any]) -> tuple[Counter[str], Counter[str]]:
+    """Return how many leaves there are at each path: those with a value, and empty ones.
+
+    Raises:
+        MetadataError: nested deeper than MAX_DEPTH, or more than MAX_LEAVES leaves; names the path.
+    """
+    filled: Counter[str] = Counter()
+    empty: Counter[str] = Counter()
+    todo: list[tuple[Any, str, int]] = [(record, "", 0)]
+    total = 0
+    while todo:
+        value, path, depth = todo.pop()
+        if isinstance(value, (dict, list)) and value:
+            if depth >= MAX_DEPTH:
+                raise MetadataError(
+                    f"{shown(path)}: expected at most {MAX_DEPTH} levels, found more; correct the record"
+                )
+            if isinstance(value, dict):
+                todo += [(item, f"{path}.{key}" if path else key, depth + 1) for key, item in value.items()]
+            else:
+                below = f"{path}[]"
+                todo += [(item, below, depth + 1) for item in value]
+            continue
+        total += 1
+        if total + len(todo) > MAX_LEAVES:
+            raise MetadataError(
+                f"{shown(path)}: expected at most {MAX_LEAVES} values in a record, found more; correct the record"
+            )
+        if value is None or value == "" or isinstance(value, (dict, list)):
+            empty[path] += 1
+        else:
+            filled[path] += 1
+    return filled, empty
+
+
+def shown(path: str) -> str:
+    """Return a path as it may be written anywhere: encodable, and not longer than a message can bear."""
+    path = path.encode("utf-8", "backslashreplace").decode("utf-8")
+    path = "".join(character if character.isprintable() else repr(character)[1:-1] for character in path)
+    if len(path) > MAX_PATH:
+        path = f"{path[:MAX_PATH]}..."
+    return path or "(the whole record)"
+
+
+@dataclass
+class Ledger:
+    """The account: of each path how many leaves were mapped (where to, by which rule) or dropped (why)."""
+
+    filled: Counter[str]
+    empty: Counter[str]
+    _mapped: dict[str, dict[tuple[tuple[str, ...], str], int]] = field(default_factory=dict)
+    _dropped: dict[str, Counter[str]] = field(default_factory=dict)
+    _set_aside: dict[str, str] = field(default_factory=dict)
+
+    def map(self, path: str, to: tuple[str, ...], rule: str, count: int = 1) -> None:
+        """Account `count` leaves of this path as mapped to these target paths."""
+        entries = self._mapped.setdefault(path, {})
+        entries[to, rule] = entries.get((to, rule), 0) + count
+
+    def drop(self, path: str, reason: str, count: int = 1) -> None:
+        """Account `count` leaves of this path as dropped on purpose."""
+        self._dropped.setdefault(path, Counter())[reason] += count
+
+    def set_aside(self, path: str, reason: str) -> None:
+        """Drop whatever is left in the end at this path and below it."""
+        self._set_aside.setdefault(path, reason)
+
+    def remaining(self, path: str) -> int:
+        """Return how many leaves of this path are not accounted for yet."""
+        mapped = sum(self._mapped.get(path, {}).values())
+        return self.filled[path] - mapped - self._dropped.get(path, Counter()).total()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the whole account, sorted by path: what nobody accounted for is unknown."""
+        rows: list[dict[str, Any]] = []
+        for path in sorted(self.filled | self.empty):
+            rows += [
+                _row(path, count, status="mapped", to=list(to), rule=rule)
+                for (to, rule), count in sorted(self._mapped.get(path, {}).items())
+            ]
+            dropped = Counter(self._dropped.get(path, Counter()))
+            left = self.remaining(path)
+            reason = self._reason(path) if left > 0 else None
+            if reason:
+                dropped[reason] += left
+            if self.empty[path]:
+                dropped["empty"] += self.empty[path]
+            rows += [_row(path, count, status="dropped", reason=why) for why, count in sorted(dropped.items())]
+            if left > 0 and not reason:
+                rows.append(_row(path, left, status="unknown"))
+        return rows
+
+    def _reason(self, path: str) -> str | None:
+        while path:
+            if path in self._set_aside:
+                return self._set_aside[path]
+            path = path[:-2] if path.endswith("[]") else path.rpartition(".")[0]
+        return None
+
+
+def _row(path: str, count: int, **account: Any) -> dict[str, Any]:
+    return {"path": shown(path), "count": count, **account}

@@ -1,0 +1,165 @@
+"""Rules for authors, collaborations, experiments and the publisher: who made it, who hands it out."""
+
+import re
+from typing import Any
+
+from ferry.errors import MetadataError
+from ferry.mapping import clean
+from ferry.mapping.identity import record_url
+from ferry.mapping.leaves import Found
+from ferry.mapping.work import Relation, Work
+
+_INITIALS_FIRST = re.compile(r"((?:\w\.[\s-]*)+)\s*(\w[\w' -]*)")  # "S.L. Cartwright", "F.Foster": author lists of JADE
+_COLLABORATION = re.compile(r"^(?:the\s+)?(.+?)\s+collaborations?$", re.IGNORECASE)
+
+
+def author(work: Work, found: Found) -> None:
+    """An author with ORCID and affiliations; a name that is no person's is an organisation."""
+    name_at = work.child(found, "name")
+    name = work.line(name_at)
+    if name_at is None or name is None:
+        work.ledger.set_aside(found.path, "an author without a name")
+        return
+    creator: dict[str, Any] = {"person_or_org": person_or_organisation(name)}
+    work.took(name_at.path, "metadata.creators[].person_or_org")
+    _identify(work, work.child(found, "orcid"), creator["person_or_org"])
+    affiliations_at = work.child(found, "affiliation")
+    affiliations = work.line(affiliations_at)
+    if affiliations_at is not None and affiliations is not None:
+        names = dict.fromkeys(part.strip() for part in affiliations.split(";"))
+        creator["affiliations"] = [{"name": part} for part in names if part]
+        if creator["affiliations"]:
+            work.took(affiliations_at.path, "metadata.creators[].affiliations[].name")
+        else:
+            del creator["affiliations"]
+            work.left_out(affiliations_at, "nothing readable in it", warn=False)
+    work.creators.append(creator)
+
+
+def _identify(work: Work, found: Found | None, person_or_org: dict[str, Any]) -> None:
+    value = work.line(found)
+    if found is None or value is None:
+        return
+    orcid = clean.orcid(value)
+    if orcid is None:
+        work.left_out(found, "not an ORCID: its form or its check digit is wrong")
+        return
+    person_or_org["identifiers"] = [{"identifier": orcid, "scheme": "orcid"}]
+    work.took(found.path, "metadata.creators[].person_or_org.identifiers[orcid]")
+
+
+def person_or_organisation(name: str) -> dict[str, Any]:
+    """Return `person_or_org` of a name: "Last, First" and "F. Last" are persons, all else is an organisation."""
+    if _COLLABORATION.match(name):
+        return {"type": "organizational", "name": collaboration_name(name)}
+    family, comma, given = (part.strip() for part in name.partition(","))
+    if comma and family:
+        person = {"type": "personal", "family_name": family}
+        return person | ({"given_name": given} if given else {})
+    initials = _INITIALS_FIRST.fullmatch(name)
+    if initials:
+        return {"type": "personal", "family_name": initials[2].strip(), "given_name": initials[1].strip()}
+    return {"type": "organizational", "name": name}
+
+
+def collaboration_name(name: str) -> str:
+    """Return the name in one spelling: "DELPHI" and "DELPHI collaboration" are the "DELPHI Collaboration"."""
+    known = _COLLABORATION.match(name)
+    if known:
+        return f"{known[1]} Collaboration"
+    return f"{name} Collaboration" if name.isupper() or name == "LHCb" else name
+
+
+def collaboration(work: Work, found: Found) -> None:
+    """The collaboration: the creator where no authors are named, else a contributor."""
+    name = work.line(found)
+    if name is None:
+        return
+    who = {"person_or_org": {"type": "organizational", "name": collaboration_name(name)}}
+    if not work.creators:
+        work.creators.append(who)
+        work.took(found.path, "metadata.creators[].person_or_org")
+    elif who["person_or_org"] in [creator["person_or_org"] for creator in work.creators]:
+        work.took(found.path, "metadata.creators[].person_or_org")
+    else:
+        work.contributors.append({**who, "role": {"id": work.profile.roles["collaboration"]}})
+        work.took(found.path, "metadata.contributors[].person_or_org")
+
+
+def author_list(work: Work, found: Found) -> None:
+    """The record that lists the authors of the collaboration."""
+    number = work.line(found)
+    if number is None:
+        return
+    if not (number.isascii() and number.isdigit() and len(number) <= 12):
+        work.left_out(found, "expected the number of a record")
+        return
+    work.relations.append(Relation("references", url=record_url(int(number)), title="Author list"))
+    work.took(found.path)
+
+
+def experiment(work: Work, found: Found) -> None:
+    """The experiment: a field of the particles model where it knows the experiment, else a keyword."""
+    name = work.line(found)
+    if name is None:
+        return
+    particles = work.profile.particles
+    known = particles.experiment_ids.get(name) if particles else None
+    if particles and known and "experiment" not in work.metadata:
+        work.metadata["experiment"] = {"id": known} if particles.experiment_is_vocabulary else known
+        work.took(found.path, "metadata.experiment")
+        return
+    if particles and not known:
+        work.warn(found.place, f"{name!r} is no experiment of this target: kept as keyword")
+    work.subjects.setdefault(name)
+    work.took(found.path, "metadata.subjects[]")
+
+
+def publisher(work: Work, found: Found) -> None:
+    """The publisher; where the copy has its own (option `publisher`), the portal becomes its distributor."""
+    name = work.line(found)
+    if name is None:
+        return
+    if work.options.publisher is None:
+        work.metadata["publisher"] = name
+        work.took(found.path, "metadata.publisher")
+        return
+    work.contributors.append(
+        {
+            "person_or_org": {"type": "organizational", "name": name},
+            "role": {"id": work.profile.roles["distributor"]},
+        }
+    )
+    work.took(found.path, "metadata.contributors[].person_or_org")
+
+
+def creators(work: Work) -> None:
+    """Put creators and contributors in; where nobody is named, the experiment's collaboration is the creator.
+
+    Raises:
+        MetadataError: no author, collaboration, experiment or publisher that could be named.
+    """
+    if not work.creators:
+        names = [collaboration_name(name) for name in experiments_of(work.record)]
+        names = names or [name for name in [work.metadata.get("publisher")] if name]
+        if not names:
+            raise MetadataError(
+                "authors: expected authors, a collaboration, an experiment or a publisher to name as creator, "
+                "found none; add one of them in a correction of this record"
+            )
+        work.creators += [{"person_or_org": {"type": "organizational", "name": name}} for name in names]
+        work.add("metadata.creators[]", "no authors and no collaboration: the experiment's, or else the publisher")
+    work.metadata["creators"] = work.creators
+    if work.contributors:
+        work.metadata["contributors"] = work.contributors
+    if work.options.publisher is not None:
+        work.metadata["publisher"] = work.options.publisher
+        work.add("metadata.publisher", "by configuration")
+
+
+def experiments_of(record: Any) -> list[str]:
+    """Return the experiments that a record names, cleaned, each once."""
+    values = record.get("experiment")
+    values = values if isinstance(values, list) else [values]
+    names = [clean.line(value) for value in values if isinstance(value, str) and len(value) <= clean.MAX_LINE]
+    return list(dict.fromkeys(name for name in names if name))

@@ -1,0 +1,193 @@
+"""The targets: vocabulary ids and shape of each repository that records are made for.
+
+Sources of the ids: invenio-rdm-records (fixtures/data/vocabularies), ccmm-invenio 1.1.27 and 2.2.1
+(fixtures), the `particles` model of the physics repository (FZU-AV-CR/invenio-fzu).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ferry.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Particles:
+    """What only the `particles` model has, one generation of it."""
+
+    experiment_ids: Mapping[str, str]
+    experiment_is_vocabulary: bool
+    whole_energies: bool  # energies are integers: the interval is widened to whole GeV
+    dataset_types: Mapping[str, str]  # by "primary/secondary" of the CERN record
+    collision_types: frozenset[str] = frozenset({"e+e-"})
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A target: the ids of its vocabularies by the field's own words, and which fields it has."""
+
+    name: str
+    resource_types: Mapping[str, str]  # by "primary/secondary", else "primary", else "*"
+    licenses: Mapping[str, str]  # SPDX identifier -> id; others go as title and link
+    dates: Mapping[str, str]
+    relations: Mapping[str, str]  # relation of a CERN record -> relation type
+    roles: Mapping[str, str]
+    english: str
+    subject: str | None = None  # id of the field of science in the subjects vocabulary
+    sizes_and_formats: bool = True
+    related_resources: bool = False  # the server overwrites related_identifiers from related_resources
+    particles: Particles | None = None
+
+
+_RDM_RESOURCE_TYPES = {
+    "Dataset": "dataset",
+    "Software": "software",
+    "Documentation": "publication-other",
+    "Environment/VM": "software",
+    "Environment/Condition": "dataset",
+    "Environment/Validation": "dataset",
+    "Supplementaries/Logbook": "publication-other",
+    "Supplementaries/Manual": "publication-softwaredocumentation",
+    "Supplementaries/Computing Note": "publication-technicalnote",
+    "Supplementaries/Luminosity": "dataset",
+    "Supplementaries/Correction": "dataset",
+    "*": "other",
+}
+_CCMM1_RESOURCE_TYPES = {  # COAR ids, and those of the Czech addition for simulated, measured and logbooks
+    "Dataset": "c_ddb1",
+    "Dataset/Simulated": "W2XT-7017",
+    "Dataset/Collision": "63NG-B465",
+    "Software": "c_5ce6",
+    "Documentation": "c_18cf",
+    "Documentation/Policy": "c_186u",
+    "Environment/VM": "c_5ce6",
+    "Environment/Condition": "c_ddb1",
+    "Environment/Validation": "c_ddb1",
+    "Supplementaries/Logbook": "H41Y-FW7B",
+    "Supplementaries/Manual": "c_71bd",
+    "Supplementaries/Luminosity": "c_ddb1",
+    "Supplementaries/Correction": "c_ddb1",
+    "*": "c_1843",
+}
+_CCMM2_RESOURCE_TYPES = {
+    "Dataset": "dataset",
+    "Dataset/Simulated": "w2xt-7017",
+    "Dataset/Collision": "63ng-b465",
+    "Software": "software",
+    "Documentation": "c_18cf",
+    "Documentation/Policy": "c_186u",
+    "Environment/VM": "software",
+    "Environment/Condition": "dataset",
+    "Environment/Validation": "dataset",
+    "Supplementaries/Logbook": "h41y-fw7b",
+    "Supplementaries/Manual": "publication-softwaredocumentation",
+    "Supplementaries/Luminosity": "dataset",
+    "Supplementaries/Correction": "dataset",
+    "*": "other",
+}
+_RDM_LICENSES = {
+    spdx: spdx.lower()
+    for spdx in (
+        "CC0-1.0 CC-BY-4.0 CC-BY-SA-4.0 MIT Apache-2.0 BSD-2-Clause BSD-3-Clause GPL-2.0-only GPL-2.0-or-later "
+        "GPL-3.0-only GPL-3.0-or-later LGPL-2.1-only LGPL-2.1-or-later LGPL-3.0-only LGPL-3.0-or-later "
+        "AGPL-3.0-only AGPL-3.0-or-later"
+    ).split()
+}
+_RDM_DATES = {"created": "created", "issued": "issued", "reprocessed": "updated"}
+_RDM_RELATIONS = {
+    "isParentOf": "haspart",
+    "isChildOf": "ispartof",
+    "isPartOf": "ispartof",
+    "isRelatedTo": "references",
+    "isSiblingOf": "isvariantformof",
+    "isProducedBy": "isderivedfrom",
+    "isIdenticalTo": "isidenticalto",
+    "isDocumentedBy": "isdocumentedby",
+    "references": "references",
+    "requires": "requires",
+}
+_RDM_ROLES = {"collaboration": "researchgroup", "distributor": "distributor", "other": "other"}
+
+_EXPERIMENTS = {"DELPHI": "DELPHI"}
+_DATASET_TYPES = {"Dataset/Simulated": "simulated", "Dataset/Collision": "collision"}
+_PARTICLES = Particles(
+    experiment_ids=_EXPERIMENTS,
+    experiment_is_vocabulary=True,
+    whole_energies=False,
+    dataset_types={**_DATASET_TYPES, "Supplementaries/Logbook": "logbook", "Supplementaries/Manual": "manual"},
+)
+
+RDM_PLAIN = Profile(
+    name="rdm-plain",
+    resource_types=_RDM_RESOURCE_TYPES,
+    licenses=_RDM_LICENSES,
+    dates=_RDM_DATES,
+    relations=_RDM_RELATIONS,
+    roles=_RDM_ROLES,
+    english="eng",
+)
+RDM = Profile(
+    name="rdm",
+    resource_types=_RDM_RESOURCE_TYPES,
+    licenses=_RDM_LICENSES,
+    dates=_RDM_DATES,
+    relations=_RDM_RELATIONS,
+    roles=_RDM_ROLES,
+    english="eng",
+    particles=Particles(
+        experiment_ids=_EXPERIMENTS,
+        experiment_is_vocabulary=False,
+        whole_energies=True,
+        dataset_types=_DATASET_TYPES,
+    ),
+)
+CCMM1 = Profile(
+    name="ccmm1",
+    resource_types=_CCMM1_RESOURCE_TYPES,
+    licenses={"CC0-1.0": "CC0-1.0"},  # the vocabulary has Creative Commons only
+    dates={"created": "Created", "issued": "Issued", "reprocessed": "Updated"},
+    relations={
+        "isParentOf": "HasPart",
+        "isChildOf": "IsPartOf",
+        "isPartOf": "IsPartOf",
+        "isRelatedTo": "References",
+        "isSiblingOf": "IsVariantFormOf",
+        "isProducedBy": "IsDerivedFrom",
+        "isIdenticalTo": "IsIdenticalTo",
+        "isDocumentedBy": "IsDocumentedBy",
+        "references": "References",
+        "requires": "Requires",
+    },
+    roles={"collaboration": "ResearchGroup", "distributor": "Distributor", "other": "Other"},
+    english="ENG",
+    subject="10303",
+    sizes_and_formats=False,
+    related_resources=True,
+    particles=_PARTICLES,
+)
+CCMM2 = Profile(
+    name="ccmm2",
+    resource_types=_CCMM2_RESOURCE_TYPES,
+    licenses=_RDM_LICENSES,
+    dates=_RDM_DATES,
+    relations=_RDM_RELATIONS,
+    roles=_RDM_ROLES,
+    english="eng",
+    subject="ford:10303",
+    related_resources=True,
+    particles=_PARTICLES,
+)
+
+PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (RDM_PLAIN, RDM, CCMM1, CCMM2)}
+
+
+def find_profile(name: str) -> Profile:
+    """Return the profile of that name.
+
+    Raises:
+        ConfigError: there is none; the message lists those there are.
+    """
+    if name not in PROFILES:
+        raise ConfigError(
+            f"target profile: expected one of {', '.join(PROFILES)}; found {name!r}; correct the configuration"
+        )
+    return PROFILES[name]

@@ -1,0 +1,167 @@
+"""One record on its way: what the rules put together, and the account they keep."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ferry.mapping import clean
+from ferry.mapping.leaves import Found, Ledger, shown
+from ferry.mapping.profiles import Profile
+
+
+@dataclass(frozen=True)
+class MappingOptions:
+    """What the configuration decides about a record.
+
+    doi: where the DOI of the original goes: "related" (the deposit is a copy of it), "identifier" or "omit".
+    publisher: name of the publisher of the copy; None keeps the portal as publisher. With a name, the portal
+        becomes a contributor (distributor).
+    attach_source: `<recid>.json`, the record as the portal gave it, goes up with the files.
+    max_files: records of more files go up as a zip (`package.max_files`); None: never.
+    access: who may see the record and its files: "public" or "restricted".
+    categories: category of a CERN record -> id in the vocabulary `particle_category`.
+    """
+
+    doi: str = "related"
+    publisher: str | None = None
+    attach_source: bool = True
+    max_files: int | None = None
+    access: str = "public"
+    categories: Mapping[str, str] = field(default_factory=lambda: {"Higgs": "higgs"})
+
+
+@dataclass
+class Note:
+    """A section of text of the record: becomes one additional description."""
+
+    kind: str  # description type
+    text: str = ""
+    facts: list[tuple[str, str]] = field(default_factory=list)  # (label, value), plain text
+    links: list[tuple[str, str]] = field(default_factory=list)  # (label, address), plain text
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A related resource: at least one of url and doi."""
+
+    kind: str  # key of Profile.relations
+    url: str | None = None
+    doi: str | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row of the table: what is found at `source` goes to `to`, by the function `by`."""
+
+    source: str
+    to: str
+    by: "Callable[[Work, Found], None]"
+    says: str = ""  # argument of the function: a description type, a label, a relation
+
+
+@dataclass
+class Work:
+    """Everything that is known of one record while its rules are applied."""
+
+    recid: int
+    record: Mapping[str, Any]
+    files: list[dict[str, Any]]
+    profile: Profile
+    options: MappingOptions
+    ledger: Ledger
+    metadata: dict[str, Any] = field(default_factory=dict)
+    creators: list[dict[str, Any]] = field(default_factory=list)
+    contributors: list[dict[str, Any]] = field(default_factory=list)
+    subjects: dict[str, None] = field(default_factory=dict)
+    dates: list[dict[str, Any]] = field(default_factory=list)
+    relations: list[Relation] = field(default_factory=list)
+    identifiers: list[dict[str, str]] = field(default_factory=list)
+    notes: dict[str, Note] = field(default_factory=dict)
+    formats: dict[str, None] = field(default_factory=dict)
+    added: list[dict[str, str]] = field(default_factory=list)
+    warnings: list[dict[str, str]] = field(default_factory=list)
+    rule: Rule | None = None
+
+    # --- the account ---
+
+    def took(self, path: str, *to: str, count: int = 1) -> None:
+        """Account a leaf as mapped: to these target paths, or to the one that the rule names."""
+        assert self.rule is not None
+        self.ledger.map(path, to or (self.rule.to,), self.rule.by.__name__, count)
+
+    def left_out(self, found: Found, reason: str, *, warn: bool = True) -> None:
+        """Account a leaf as dropped on purpose, and say so in a warning unless it is in the nature of the field."""
+        self.ledger.drop(found.path, reason)
+        if warn:
+            self.warn(found.place, f"left out: {reason}")
+
+    def warn(self, place: str, message: str) -> None:
+        """Note what somebody should look at."""
+        self.warnings.append({"path": shown(place), "message": message})
+
+    def add(self, to: str, reason: str) -> None:
+        """Note a part of the target that does not come from a value of the record."""
+        self.added.append({"to": to, "reason": reason})
+
+    # --- values ---
+
+    def child(self, found: Found, name: str) -> Found | None:
+        """Return a member of an object, None where there is none."""
+        if not isinstance(found.value, dict) or name not in found.value:
+            return None
+        return Found(f"{found.place}.{name}", f"{found.path}.{name}", found.value[name])
+
+    def line(self, found: Found | None) -> str | None:
+        """Return a value as one line of text; None (and accounted for) if it has no such text."""
+        return self._text(found, clean.line, clean.MAX_LINE)
+
+    def rich(self, found: Found | None) -> str | None:
+        """Return a value as safe HTML; None (and accounted for) if it has no such text."""
+        return self._text(found, clean.rich, clean.MAX_TEXT)
+
+    def _text(self, found: Found | None, cleaned: Callable[[str], str], limit: int) -> str | None:
+        if found is None or found.value is None or found.value in ("", [], {}):
+            return None
+        value = found.value
+        if isinstance(value, (dict, list)):
+            reason = f"expected text, found {'an object' if isinstance(value, dict) else 'a list'}"
+            self.ledger.set_aside(found.path, reason)
+            self.warn(found.place, f"left out: {reason}")
+            return None
+        if isinstance(value, bool) or (isinstance(value, float) and value != value):  # noqa: PLR0124 - NaN
+            self.left_out(found, f"expected text, found {str(value).lower()}")
+            return None
+        if not isinstance(value, str):
+            if isinstance(value, int) and abs(value) >= 10**18:
+                self.left_out(found, "expected text, found a number of more than 18 digits")
+                return None
+            value = str(value)
+        if len(value) > limit:
+            self.left_out(found, f"expected at most {limit} characters, found {len(value)}")
+            return None
+        text = cleaned(value)
+        if not text:
+            self.left_out(found, "nothing readable in it", warn=False)
+            return None
+        return text
+
+    def whole_number(self, found: Found | None) -> int | None:
+        """Return a count as an integer; None (and accounted for) if it is none."""
+        if found is None or found.value is None:
+            return None
+        value = found.value
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**18:
+            if isinstance(value, (dict, list)):
+                self.ledger.set_aside(found.path, "expected a count")
+            else:
+                self.ledger.drop(found.path, "expected a count")
+            self.warn(found.place, "left out: expected a count (an integer, not negative)")
+            return None
+        return value
+
+    def note(self, name: str, kind: str = "other") -> Note:
+        """Return the section of that name, made if need be."""
+        return self.notes.setdefault(name, Note(kind))

@@ -1,0 +1,62 @@
+"""Receipts: small, deterministic JSON files, each saying that one step of one record is done."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ferry.errors import IntegrityError
+from ferry.schemas import problems
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write the document so that `path` never holds half of it; the same document always gives the same bytes.
+
+    Raises:
+        OSError: disk full, or the folder cannot be written; `path` is as it was before.
+    """
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_receipt(path: Path, kind: str, document: dict[str, Any]) -> None:
+    """Write a receipt of the given kind (a schema of schemas/receipts).
+
+    Raises:
+        IntegrityError: the document is not what its own schema promises; nothing was written.
+    """
+    _check(path, kind, document)
+    write_json(path, document)
+
+
+def read_receipt(path: Path, kind: str) -> dict[str, Any]:
+    """Read a receipt and check it: a torn or foreign one is an error, never trusted.
+
+    Raises:
+        IntegrityError: the file is not a receipt of this kind.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise IntegrityError(
+            f"{path}: expected a receipt ({kind}), found no JSON: {error}; delete it and run again"
+        ) from error
+    _check(path, kind, document)
+    receipt: dict[str, Any] = document
+    return receipt
+
+
+def _check(path: Path, kind: str, document: Any) -> None:
+    found = problems(document, f"receipts/{kind}")
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise IntegrityError(f"{path}: not a receipt of the kind {kind}: {found[0]}{more}; delete it and run again")

@@ -1,0 +1,130 @@
+"""One run: what its jobs share, and that there is only one at a time on a folder."""
+
+import fcntl
+import json
+import os
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from ferry.errors import ConfigError
+from ferry.receipts import write_json
+
+RUN_FILE = Path("logs/run.json")
+LOCK_FILE = Path("logs/run.lock")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The repository of a run, as it answered when the run began."""
+
+    name: str
+    """What receipts call it: its address, or `sandbox`."""
+    url: str
+    info: dict[str, Any]
+    """nrp-cmd's RepositoryInfo: links, models, transfers."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Written when a run begins and read by each of its jobs."""
+
+    run_id: str
+    started_at: str
+    target: Target | None
+    """None if no job of the run talks to the repository."""
+
+
+def begin_run(*, target: Target | None, path: Path = RUN_FILE) -> Run:
+    """Write down what the jobs of the new run share."""
+    now = datetime.now(UTC)
+    run = Run(
+        run_id=f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
+        started_at=now.isoformat(timespec="milliseconds"),
+        target=target,
+    )
+    write_json(path, asdict(run))
+    return run
+
+
+def read_run(path: Path = RUN_FILE) -> Run:
+    """Return the run under way.
+
+    Raises:
+        ConfigError: none was begun here.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+        target = document["target"]
+        return Run(
+            run_id=document["run_id"],
+            started_at=document["started_at"],
+            target=None if target is None else Target(**target),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path}: expected what the run's start wrote, found {error!r}; start with snakemake"
+        ) from error
+
+
+def require_target(run: Run) -> Target:
+    """Return the run's repository.
+
+    Raises:
+        ConfigError: the run was begun without one.
+    """
+    if run.target is None:
+        raise ConfigError(f"{RUN_FILE}: this run began without a repository; start it again")
+    return run.target
+
+
+def lock_folder(path: Path = LOCK_FILE) -> IO[str]:
+    """Take the folder for this process until it ends, however it ends.
+
+    Unlike a lock file that somebody has to remove, this one is gone with the process.
+
+    Raises:
+        ConfigError: another run has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stream = path.open("a+", encoding="ascii")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.seek(0)
+        holder = stream.read().strip() or "unknown"
+        stream.close()
+        raise ConfigError(
+            f"{path.resolve().parents[1]}: another run works here (process {holder}); wait for it, or stop it"
+        ) from None
+    stream.truncate(0)
+    stream.write(f"{os.getpid()}\n")
+    stream.flush()
+    return stream
+
+
+def refuse_other_repository(*, target_name: str, results_dir: Path) -> None:
+    """Make sure that the receipts in this folder are of this repository.
+
+    Raises:
+        ConfigError: they tell of uploads to another one.
+    """
+    marker = results_dir / "repository.json"
+    try:
+        known = json.loads(marker.read_bytes()).get("repository")
+    except (FileNotFoundError, ValueError, AttributeError):
+        known = None
+    if known != target_name:
+        for receipt in results_dir.glob("*/upload.json"):
+            try:
+                found = json.loads(receipt.read_bytes()).get("repository")
+            except (ValueError, AttributeError):
+                continue  # a torn receipt is found out by the job that reads it
+            if found != target_name:
+                raise ConfigError(
+                    f"{receipt}: tells of an upload to {found}, but repository.url is {target_name}; "
+                    "use another folder for another repository (snakemake --directory)"
+                )
+        write_json(marker, {"repository": target_name})

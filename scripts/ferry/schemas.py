@@ -1,0 +1,64 @@
+"""JSON schemas: fast yes-or-no by fastjsonschema, and by jsonschema the whole list of what is wrong."""
+
+import difflib
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import fastjsonschema
+
+SCHEMA_DIR = Path(__file__).resolve().parents[2] / "schemas"
+
+
+@cache
+def load_schema(name: str) -> dict[str, Any]:
+    """Return the schema `schemas/<name>.json`."""
+    schema: dict[str, Any] = json.loads((SCHEMA_DIR / f"{name}.json").read_text(encoding="utf-8"))
+    return schema
+
+
+@cache
+def _validator(name: str) -> Callable[[Any], Any]:
+    validate: Callable[[Any], Any] = fastjsonschema.compile(load_schema(name), use_default=False)
+    return validate
+
+
+def problems(document: Any, name: str) -> list[str]:
+    """Return one line for each way in which the document breaks `schemas/<name>.json`; empty if it is valid.
+
+    A line gives the place in the document (`files[3].size_bytes`), what was expected and what was found.
+    """
+    try:
+        _validator(name)(document)
+    except fastjsonschema.JsonSchemaException:
+        return _explain(document, name)
+    return []
+
+
+def _explain(document: Any, name: str) -> list[str]:
+    import jsonschema  # noqa: PLC0415 - 0.1 s that only a refused document has to pay
+
+    schema = load_schema(name)
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    errors = sorted(validator.iter_errors(document), key=lambda error: [str(part) for part in error.absolute_path])
+    return [line for error in errors for line in _lines(error)]
+
+
+def _lines(error: Any) -> list[str]:
+    place = _place(error.absolute_path)
+    if error.validator != "additionalProperties" or not isinstance(error.instance, dict):
+        return [f"{place}: {error.message}"]
+    known = list(error.schema.get("properties", {}))
+    lines = []
+    for name in sorted(set(error.instance) - set(known), key=str):
+        close = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(known)}"
+        lines.append(f"{place}: unknown key {name!r}{hint}")
+    return lines
+
+
+def _place(path: Any) -> str:
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return place.removeprefix(".") or "(the whole document)"

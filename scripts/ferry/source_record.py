@@ -1,0 +1,228 @@
+"""The record as the portal gave it, and its files in one form: the receipt `source`."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from ferry.checksums import normalise_checksum
+from ferry.errors import MetadataError
+from ferry.file_keys import file_keys
+
+log = logging.getLogger(__name__)
+
+# The largest record of the portal lists 15,000 files in 6 MB; more than this is not a record.
+LARGEST_RECORD_BYTES = 256 << 20
+SCHEMES = ("root", "roots", "xroot", "xroots", "http", "https", "file")
+_ON_TAPE = {"ondemand", "offline", "tape"}
+_INDEX_TYPES = {"index.json", "index.txt"}
+
+FetchRecord = Callable[[int], tuple[str, dict[str, Any]]]
+"""Gives the record's address and its JSON as the portal's API answers."""
+ReadIndex = Callable[[str], bytes]
+"""Gives the bytes of an index file by its address, redirects applied."""
+
+
+def read_source(
+    *,
+    recid: int,
+    metadata_path: Path | None = None,
+    fetch_record: FetchRecord | None = None,
+    read_index: ReadIndex | None = None,
+    index_files: Literal["expand", "keep"] = "expand",
+) -> dict[str, Any]:
+    """Return the receipt `source` of a record, read from `metadata_path` if that exists, else from the portal.
+
+    Both shapes are read: the portal's API (`{"id": …, "metadata": {…}}`) and the bare metadata. Index files
+    (`_file_indices`, or entries of the type `index.json` / `index.txt`) stand for the files that they list: with
+    `index_files="expand"` these take their place (`read_index` is asked where the record does not hold the list
+    itself), with `"keep"` the index files are taken as ordinary files. Sizes are in bytes.
+
+    Raises:
+        MetadataError: not JSON, not an object, another recid inside, or a file entry that is not what it must be.
+        PermanentError, TransientError: what `fetch_record` and `read_index` raise.
+    """
+    local = metadata_path is not None and metadata_path.is_file()
+    if local and metadata_path is not None:
+        origin, document = f"metadata/{metadata_path.name}", _load(metadata_path)
+    elif fetch_record is not None:
+        origin, document = fetch_record(recid)
+    else:
+        raise MetadataError(f"record {recid}: expected {metadata_path}, found no file, and no portal is configured")
+    record = bare_record(document, recid=recid, origin=origin)
+    entries = list(_entries(record, origin, read_index if index_files == "expand" else None, index_files))
+    files = _normalised(entries, record, origin, local_files_allowed=local)
+    _compare_with_distribution(record, files, recid)
+    return {"recid": recid, "origin": origin, "record": record, "files": files}
+
+
+def parse_record(text: bytes, origin: str) -> dict[str, Any]:
+    """Return the JSON object in `text`.
+
+    Raises:
+        MetadataError: it is no JSON, no object, or holds text that is not Unicode.
+    """
+    if len(text) > LARGEST_RECORD_BYTES:
+        raise MetadataError(f"{origin}: expected a record of at most {LARGEST_RECORD_BYTES} bytes, found {len(text)}")
+    try:
+        document = json.loads(text, parse_constant=_no_constant)
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise MetadataError(f"{origin}: expected Unicode text, found a lone surrogate: {error.reason}") from error
+    except (ValueError, RecursionError) as error:
+        start = text[:40].decode(errors="replace").strip()
+        raise MetadataError(f"{origin}: expected JSON, found {start!r}: {error}; correct or fetch it again") from error
+    if not isinstance(document, dict):
+        raise MetadataError(f"{origin}: expected a JSON object, found {_kind(document)}")
+    return document
+
+
+def bare_record(document: dict[str, Any], *, recid: int, origin: str) -> dict[str, Any]:
+    """Take the API's envelope off and check that the record is the one that was asked for.
+
+    Raises:
+        MetadataError: it names no recid, or another one.
+    """
+    record = document
+    found = {}
+    if "metadata" in document and "title" not in document:
+        record = document["metadata"]
+        if not isinstance(record, dict):
+            raise MetadataError(f"{origin}: metadata: expected an object, found {_kind(record)}")
+        if "id" in document:
+            found["id"] = document["id"]
+    if "recid" in record:
+        found["metadata.recid" if record is not document else "recid"] = record["recid"]
+    if not found:
+        raise MetadataError(f"{origin}: expected the recid {recid} in the record, found none")
+    for place, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, str | int) or str(value).strip() != str(recid):
+            raise MetadataError(f"{origin}: {place}: expected {recid}, found {value!r}; is it another record's file?")
+    return record
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_RECORD_BYTES:
+            raise MetadataError(f"{path}: expected a record of at most {LARGEST_RECORD_BYTES} bytes, found {size}")
+        text = path.read_bytes()
+    except OSError as error:
+        raise MetadataError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse_record(text, str(path))
+
+
+def _entries(
+    record: dict[str, Any], origin: str, read_index: ReadIndex | None, index_files: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    # Each entry with its place in the record, for messages.
+    listed = _objects(record.get("files"), f"{origin}: files")
+    indices = _objects(record.get("_file_indices"), f"{origin}: _file_indices")
+    held = [
+        (f"_file_indices[{i}].{place}", entry)
+        for i, index in enumerate(indices)
+        for place, entry in _placed(index.get("files"), origin, f"_file_indices[{i}].files")
+    ]
+    for number, entry in enumerate(listed):
+        if index_files == "keep" or entry.get("type") not in _INDEX_TYPES:
+            yield f"files[{number}]", entry
+        elif not held and not _has_json_twin(entry, listed):
+            yield from _read_listed(entry, f"files[{number}]", origin, read_index)
+    if index_files == "expand" or not any(entry.get("type") in _INDEX_TYPES for entry in listed):
+        yield from held
+
+
+def _read_listed(
+    entry: dict[str, Any], place: str, origin: str, read_index: ReadIndex | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    uri = entry.get("uri")
+    if not isinstance(uri, str) or read_index is None:
+        raise MetadataError(f"{origin}: {place}: expected an index file that can be read, found {uri!r}")
+    text = read_index(uri)
+    if entry["type"] == "index.txt":
+        uris = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+        yield from ((f"{place} line {number + 1}", {"uri": uri}) for number, uri in enumerate(uris))
+        return
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MetadataError(f"{uri}: expected the JSON of a file index, found none: {error}") from error
+    yield from _placed(found.get("files") if isinstance(found, dict) else found, uri, place)
+
+
+def _has_json_twin(entry: dict[str, Any], listed: list[dict[str, Any]]) -> bool:
+    if entry.get("type") != "index.txt":
+        return False
+    twin = str(entry.get("uri")).removesuffix(".txt") + ".json"
+    return any(other.get("type") == "index.json" and other.get("uri") == twin for other in listed)
+
+
+def _objects(value: Any, place: str) -> list[dict[str, Any]]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise MetadataError(f"{place}: expected a list, found {_kind(value)}")
+    for number, entry in enumerate(value):
+        if not isinstance(entry, dict):
+            raise MetadataError(f"{place}[{number}]: expected an object, found {_kind(entry)}")
+    return value
+
+
+def _placed(value: Any, origin: str, place: str) -> list[tuple[str, dict[str, Any]]]:
+    return [(f"{place}[{number}]", entry) for number, entry in enumerate(_objects(value, f"{origin}: {place}"))]
+
+
+def _normalised(
+    entries: list[tuple[str, dict[str, Any]]], record: dict[str, Any], origin: str, *, local_files_allowed: bool
+) -> list[dict[str, Any]]:
+    schemes = SCHEMES if local_files_allowed else SCHEMES[:-1]
+    by_uri: dict[str, dict[str, Any]] = {}
+    for place, entry in entries:
+        uri, size = entry.get("uri"), entry.get("size")
+        if not isinstance(uri, str) or uri.partition("://")[0] not in schemes:
+            expected = ", ".join(f"{scheme}://" for scheme in schemes)
+            raise MetadataError(f"{origin}: {place}.uri: expected an address ({expected}), found {uri!r}")
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
+            raise MetadataError(f"{origin}: {place}.size: expected a number of bytes, found {size!r}")
+        file = {
+            "uri": uri,
+            "size_bytes": size,
+            "checksum": normalise_checksum(entry.get("checksum")),
+            "online": _is_online(entry, record),
+        }
+        if by_uri.setdefault(uri, file) != file:
+            raise MetadataError(f"{origin}: {place}: expected {uri} as it was listed before, found {file}")
+    names = own_names(int(record["recid"])) if str(record.get("recid", "")).isdigit() else ()
+    keys = file_keys(list(by_uri), reserved=names)
+    return [{"key": key, **file} for key, file in zip(keys, by_uri.values(), strict=True)]
+
+
+def own_names(recid: int) -> tuple[str, ...]:
+    """Return the names that the record's own uploads have: no file of the source may take one."""
+    return (f"{recid}.json", f"{recid}_bundle.zip", f"{recid}_manifest.json")
+
+
+def _is_online(entry: dict[str, Any], record: dict[str, Any]) -> bool:
+    distribution = record.get("distribution")
+    declared = entry.get("availability") or record.get("availability")
+    if not declared and isinstance(distribution, dict):
+        declared = distribution.get("availability")
+    return "".join(char for char in str(declared).lower() if char.isalpha()) not in _ON_TAPE
+
+
+def _compare_with_distribution(record: dict[str, Any], files: list[dict[str, Any]], recid: int) -> None:
+    # Only a warning: the list is what can be fetched, and the portal's own sums are wrong in places (80515, 1120).
+    distribution = record.get("distribution")
+    declared = distribution.get("number_files") if isinstance(distribution, dict) else None
+    if isinstance(declared, int) and declared != len(files):
+        log.warning("record %d: distribution.number_files says %d, the record lists %d", recid, declared, len(files))
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

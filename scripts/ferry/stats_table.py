@@ -1,0 +1,234 @@
+"""The tables of a run as Arrow schemas, and writers that hold a few thousand rows at a time."""
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+import pyarrow as pa  # type: ignore[import-untyped]
+from pyarrow import parquet
+
+_BATCH_ROWS = 20_000  # 1,000,000 file rows: 50 row groups, each a few MB while it is built
+
+_WORD = pa.dictionary(pa.int32(), pa.string())
+_TIME = pa.timestamp("ms", tz="UTC")
+_WORDS = pa.list_(pa.string())
+
+STATS_SCHEMA = pa.schema(
+    [
+        ("recid", pa.int64()),
+        ("status", _WORD),
+        ("step", _WORD),
+        ("error", pa.string()),
+        ("error_type", _WORD),
+        ("attempts", pa.int32()),
+        ("started_at", _TIME),
+        ("ended_at", _TIME),
+        ("duration_s", pa.float64()),
+        ("queue_s", pa.float64()),
+        ("read_s", pa.float64()),
+        ("download_s", pa.float64()),
+        ("transform_s", pa.float64()),
+        ("package_s", pa.float64()),
+        ("upload_s", pa.float64()),
+        ("publish_s", pa.float64()),
+        ("file_count", pa.int64()),
+        ("source_bytes", pa.int64()),
+        ("bytes_downloaded", pa.int64()),
+        ("bytes_uploaded", pa.int64()),
+        ("download_moved_bytes", pa.int64()),
+        ("upload_moved_bytes", pa.int64()),
+        ("download_bytes_per_s", pa.float64()),
+        ("upload_bytes_per_s", pa.float64()),
+        ("retries", pa.int64()),
+        ("rate_wait_s", pa.float64()),
+        ("requests", pa.int64()),
+        ("peak_memory_bytes", pa.int64()),
+        ("zip_used", pa.bool_()),
+        ("bundle_count", pa.int64()),
+        ("upload_count", pa.int64()),
+        ("verified_count", pa.int64()),
+        ("record_id", pa.string()),
+        ("record_url", pa.string()),
+        ("repository", _WORD),
+        ("published", pa.bool_()),
+        ("doi", pa.string()),
+        ("title", pa.string()),
+        ("experiment", _WORD),
+        ("year", pa.int32()),
+        ("category", _WORD),
+        ("type_primary", _WORD),
+        ("type_secondary", _WORD),
+        ("formats", _WORDS),
+        ("metadata_fields", _WORDS),
+        ("log", pa.string()),
+        ("run_id", _WORD),
+        ("host", _WORD),
+    ]
+)
+"""One row per wanted recid; schemas/receipts/stats.json says what each column means."""
+
+FILES_SCHEMA = pa.schema(
+    [
+        ("recid", pa.int64()),
+        ("key", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("adler32", pa.string()),
+        ("md5", pa.string()),
+        ("bundle", pa.string()),
+        ("member", pa.string()),
+        ("uploaded_key", pa.string()),
+        ("verified", pa.bool_()),
+        ("verified_by", _WORD),
+        ("problem", _WORD),
+        ("uri", pa.string()),
+        ("declared_size_bytes", pa.int64()),
+        ("declared_algorithm", _WORD),
+        ("declared_checksum", pa.string()),
+        ("crc32", pa.string()),
+        ("bundle_md5", pa.string()),
+    ]
+)
+"""One row per source file. `md5` is what the repository computed for a file that went up by itself; a bundle's
+member has none of its own, its bundle's is in `bundle_md5`. `problem` says why a file is not verified."""
+
+ATTEMPTS_SCHEMA = pa.schema(
+    [
+        ("recid", pa.int64()),
+        ("step", _WORD),
+        ("attempt", pa.int32()),
+        ("status", _WORD),
+        ("run_id", _WORD),
+        ("started_at", _TIME),
+        ("ended_at", _TIME),
+        ("duration_s", pa.float64()),
+        ("bytes_moved", pa.int64()),
+        ("files_moved", pa.int64()),
+        ("retries", pa.int64()),
+        ("rate_wait_s", pa.float64()),
+        ("requests", pa.int64()),
+        ("peak_memory_bytes", pa.int64()),
+        ("error_type", _WORD),
+        ("error", pa.string()),
+        ("host", _WORD),
+    ]
+)
+"""One row per attempt at a step; status is ok, failed or unfinished (killed, or it still ran)."""
+
+type Row = Mapping[str, Any]
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Return an ISO 8601 time with a zone as a datetime in UTC; what is none of that gives None."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else None
+
+
+class TableWriter:
+    """Writes rows to Parquet, and if asked to CSV and JSON lines, all of which appear only when all is written.
+
+    Used as a context manager; leaving it by an exception leaves the files that were there before.
+    """
+
+    def __init__(
+        self, schema: pa.Schema, *, parquet_path: Path, csv_path: Path | None = None, jsonl_path: Path | None = None
+    ):
+        self._schema = schema
+        self._times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
+        self._paths = [path for path in (parquet_path, csv_path, jsonl_path) if path is not None]
+        self._rows: list[Row] = []
+        parquet_path.parent.mkdir(parents=True, exist_ok=True)
+        self._parquet = parquet.ParquetWriter(_part(parquet_path), schema, compression="zstd")
+        self._csv = _open(csv_path)
+        self._jsonl = _open(jsonl_path)
+        self._csv_rows = csv.DictWriter(self._csv, schema.names, lineterminator="\n") if self._csv else None
+        if self._csv_rows:
+            self._csv_rows.writeheader()
+
+    def write(self, row: Row) -> None:
+        """Take one row; every column of the schema must be in it, times as ISO 8601 text."""
+        self._rows.append(row)
+        if len(self._rows) >= _BATCH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        typed = [row | {name: parse_time(row[name]) for name in self._times} for row in map(dict, self._rows)]
+        self._parquet.write_table(pa.Table.from_pylist(typed, schema=self._schema))
+        for row in self._rows:
+            if self._csv_rows:
+                self._csv_rows.writerow({name: csv_cell(row[name]) for name in self._schema.names})
+            if self._jsonl:
+                ordered = {name: row[name] for name in self._schema.names}
+                self._jsonl.write(json.dumps(ordered, ensure_ascii=False) + "\n")
+        self._rows = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+            self._parquet.close()
+            for stream in (self._csv, self._jsonl):
+                if stream:
+                    stream.close()
+            if kind is None:
+                for path in self._paths:
+                    _sync(_part(path))
+                for path in self._paths:
+                    _part(path).replace(path)
+        finally:
+            for path in self._paths:
+                _part(path).unlink(missing_ok=True)
+
+
+def csv_cell(value: Any) -> Any:
+    """Return a value as it stands in a CSV file: lists joined by semicolons, booleans in lower case.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = "; ".join(value) if isinstance(value, list) else value
+    if isinstance(text, str):
+        text = text.replace("\x00", "")
+        return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return text
+
+
+def write_csv(path: Path, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a small table as CSV in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _part(path).open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([csv_cell(value) for value in row] for row in rows)
+    _part(path).replace(path)
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _open(path: Path | None) -> TextIO | None:
+    if path is None:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return _part(path).open("w", encoding="utf-8", errors="replace", newline="")
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,63 @@
+"""What every step of a record has around it: a log, a line in the journal when it starts and when it ends."""
+
+import contextlib
+import logging
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from ferry import journal
+from ferry.errors import FerryError
+from ferry.run import read_run
+
+ATTEMPTS_FILE = Path("results/attempts.jsonl")
+"""Every ended attempt of every record, in the order in which they ended."""
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, float]]:
+    """Run one step of one record: `with record_step(...) as measured: measured.update(...)`.
+
+    The journal lies beside the log. Whatever the step raises is told in the log, in the journal and in one line on
+    standard error, and raised on.
+    """
+    write_log(log_path)
+    journal_path = log_path.parent / "journal.jsonl"
+    start = journal.start_event(
+        run_id=read_run().run_id, recid=recid, step=name, attempt=journal.next_attempt(journal_path, name)
+    )
+    journal.append(journal_path, start)
+    measured: dict[str, float] = {}
+    error: BaseException | None = None
+    try:
+        yield measured
+    except BaseException as raised:
+        error = raised
+        log.error("%s of %d failed: %s", name, recid, raised, exc_info=not isinstance(raised, FerryError))
+        raise
+    finally:
+        measured["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        end = journal.end_event(start, error=error, measured=measured)
+        journal.append(journal_path, end)
+        journal.append(ATTEMPTS_FILE, end)
+
+
+def write_log(path: Path) -> None:
+    """Send the log of this process to a file, and an error that nobody caught to standard error as one line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.captureWarnings(True)
+    sys.excepthook = _tell_shortly
+
+
+def _tell_shortly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, FerryError):
+        sys.stderr.write(f"{kind.__name__}: {error}\n")
+    else:
+        sys.__excepthook__(kind, error, trace)

@@ -1,0 +1,112 @@
+"""What was proven about the files of one record, and a small state file that remembers it between runs.
+
+The state file holds one JSON line for each file, appended after its bytes were forced to the disk and it got its final
+name. It is believed only where size and modification time still say that the file was not touched; otherwise, or when
+the state file is gone, the file is read and proven anew. So nothing depends on it but time.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ferry.checksums import digest_file
+from ferry.errors import IntegrityError
+
+SourceFile = dict[str, Any]
+"""One entry of `files` in the receipt `source`."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the bytes of a file were found to be; `mtime_ns` ties it to the file on the disk."""
+
+    key: str
+    size_bytes: int
+    mtime_ns: int
+    digests: dict[str, str]
+
+
+def judge(file: SourceFile, *, size_bytes: int, digests: dict[str, str], found_at: str) -> str:
+    """Return what the record's own statement proves about these bytes: a checksum's name, `size` or `none`.
+
+    Raises:
+        IntegrityError: size or checksum are not what the record says; the message names both.
+    """
+    if file["size_bytes"] is not None and size_bytes != file["size_bytes"]:
+        raise IntegrityError(f"{found_at}: expected {file['size_bytes']} bytes, found {size_bytes}")
+    checksum = file["checksum"]
+    if checksum is None:
+        return "none" if file["size_bytes"] is None else "size"
+    algorithm: str = checksum["algorithm"]
+    if digests[algorithm] != checksum["value"]:
+        raise IntegrityError(f"{found_at}: expected {algorithm} {checksum['value']}, found {digests[algorithm]}")
+    return algorithm
+
+
+def prove(file: SourceFile, path: Path) -> Proof:
+    """Read the file and say what it is; if it changes meanwhile its times no longer fit and nobody believes the proof."""
+    checksum = file["checksum"]
+    before = path.stat()
+    digests = digest_file(path, checksum["algorithm"] if checksum else None)
+    return Proof(file["key"], digests.size_bytes, before.st_mtime_ns, digests.values())
+
+
+def receipt_entry(file: SourceFile, proof: Proof, verified: str) -> dict[str, Any]:
+    """Return the file's entry in the receipt `download`."""
+    return {
+        "key": file["key"],
+        "size_bytes": proof.size_bytes,
+        "adler32": proof.digests["adler32"],
+        "crc32": proof.digests["crc32"],
+        "verified": verified,
+    }
+
+
+class VerifiedFiles:
+    """The proofs of one record's files, kept in a state file."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the state file `path` if there is one; lines that a killed run left torn are skipped."""
+        self.path = path
+        self._proofs: dict[str, Proof] = {}
+        try:
+            lines = path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                proof = Proof(**json.loads(line))
+            except (ValueError, TypeError):
+                continue
+            self._proofs[proof.key] = proof
+
+    def find(self, file: SourceFile, path: Path) -> Proof | None:
+        """Return what was proven about the file if it is still the same one, and if that is all we have to know."""
+        proof = self._proofs.get(file["key"])
+        checksum = file["checksum"]
+        if proof is None or (checksum and checksum["algorithm"] not in proof.digests):
+            return None
+        try:
+            now = path.stat()
+        except OSError:
+            return None
+        return proof if (now.st_size, now.st_mtime_ns) == (proof.size_bytes, proof.mtime_ns) else None
+
+    def add(self, proofs: list[Proof]) -> None:
+        """Remember the proofs; their files are on the disk under their final names."""
+        if not proofs:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = "".join(json.dumps(asdict(proof), sort_keys=True) + "\n" for proof in proofs)
+        with self.path.open("a", encoding="utf-8") as stream:
+            if stream.tell() and not _ends_with_newline(self.path):
+                stream.write("\n")
+            stream.write(lines)
+        self._proofs.update((proof.key, proof) for proof in proofs)
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, 2)
+        return stream.read(1) == b"\n"

@@ -1,0 +1,137 @@
+"""The XRootD client, and the only module that imports it: files at root:// and file:// read in pieces.
+
+The client returns its errors instead of raising them. Here every status is looked at, and becomes an error that says
+whether it is worth trying again.
+"""
+
+import logging
+import os
+import queue
+from collections.abc import Iterator
+from types import ModuleType, TracebackType
+from typing import Any, Self
+
+from ferry.errors import PermanentError, TransientError
+
+log = logging.getLogger(__name__)
+
+# Will be the same next time: bad request, not authorised, not found, no file, not supported, is a directory (kXR_…),
+# and the client's own "invalid arguments", "not supported".
+_PERMANENT_ERRNOS = {3000, 3006, 3010, 3011, 3013, 3015, 3016}
+_PERMANENT_CODES = {9, 13}
+
+
+def client_environment(stall_s: int) -> dict[str, str]:
+    """Return the client's settings with which a dead or silent server is found out within `stall_s`, not 8-12 minutes.
+
+    By default the client waits 120 s per attempt to connect and 1,800 s for an answer, and tries for half an hour.
+    """
+    return {
+        "XRD_CONNECTIONWINDOW": "10",
+        "XRD_CONNECTIONRETRY": "3",
+        "XRD_STREAMTIMEOUT": str(max(stall_s // 2, 1)),
+        "XRD_REQUESTTIMEOUT": str(stall_s),
+        "XRD_STREAMERRORWINDOW": str(stall_s),
+        "XRD_TIMEOUTRESOLUTION": "1",
+    }
+
+
+def load_client(*, stall_s: int) -> ModuleType:
+    """Import the client, with its settings in the environment beforehand; a setting of the user's own stays."""
+    for name, value in client_environment(stall_s).items():
+        os.environ.setdefault(name, value)
+    from XRootD import client  # noqa: PLC0415 - it reads the environment at import
+
+    module: ModuleType = client
+    return module
+
+
+class XrootdFile:
+    """One open file at the source, read in order with several requests in flight."""
+
+    def __init__(self, client: ModuleType, url: str) -> None:
+        """Open the file.
+
+        Raises:
+            PermanentError: no such file, no access, or no address at all.
+            TransientError: anything that may pass: no connection, a silent or busy server.
+        """
+        self.url = url
+        self._file = client.File()
+        try:
+            status, _ = self._file.open(url)
+        except ValueError as error:
+            raise PermanentError(f"{url!r}: expected an address, found one that cannot be sent: {error}") from error
+        _check(status, url, "opened")
+        status, stat = self._file.stat()
+        _check(status, url, "asked for its size")
+        self.size_bytes: int = stat.size
+
+    def __enter__(self) -> Self:
+        """Give the open file."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file; nothing was written to it, so its answer cannot change what was read."""
+        self._file.close(callback=_forget)
+
+    def chunks(self, *, start: int, chunk_bytes: int, in_flight: int) -> Iterator[bytes]:
+        """Give the bytes from `start` to the end in order, in pieces of `chunk_bytes`, `in_flight` of them asked ahead.
+
+        Raises:
+            PermanentError, TransientError: as for opening; TransientError too if the file ends before its size.
+        """
+        offsets = range(start, self.size_bytes, chunk_bytes)
+        if len(offsets) < 2 or in_flight < 2:
+            for offset in offsets:
+                wanted = min(chunk_bytes, self.size_bytes - offset)
+                yield self._whole(*self._file.read(offset, wanted), offset, wanted)
+            return
+        yield from self._chunks_ahead(offsets, chunk_bytes, in_flight)
+
+    def _chunks_ahead(self, offsets: range, chunk_bytes: int, in_flight: int) -> Iterator[bytes]:
+        answers: dict[int, queue.SimpleQueue[tuple[Any, bytes | None]]] = {}
+
+        def ask(offset: int) -> None:
+            answer: queue.SimpleQueue[tuple[Any, bytes | None]] = queue.SimpleQueue()
+            answers[offset] = answer
+            wanted = min(chunk_bytes, self.size_bytes - offset)
+            status = self._file.read(offset, wanted, callback=lambda status, data, _hosts: answer.put((status, data)))
+            if not status.ok:
+                answer.put((status, None))
+
+        for offset in offsets[:in_flight]:
+            ask(offset)
+        try:
+            for number, offset in enumerate(offsets):
+                status, data = answers[offset].get()
+                del answers[offset]
+                chunk = self._whole(status, data, offset, min(chunk_bytes, self.size_bytes - offset))
+                if number + in_flight < len(offsets):
+                    ask(offsets[number + in_flight])
+                yield chunk
+        finally:
+            for answer in answers.values():  # the file must not be closed under requests that are on their way
+                answer.get()
+
+    def _whole(self, status: Any, data: bytes | None, offset: int, wanted: int) -> bytes:
+        _check(status, self.url, f"read at byte {offset}")
+        found = len(data or b"")
+        if data is None or found != wanted:
+            raise TransientError(f"{self.url}: expected {wanted} bytes at byte {offset}, found {found}")
+        return data
+
+
+def _check(status: Any, url: str, what: str) -> None:
+    if status.ok:
+        return
+    message = f"{url}: expected to be {what}, found {status.message.strip()} (code {status.code}, error {status.errno})"
+    if status.errno in _PERMANENT_ERRNOS or status.code in _PERMANENT_CODES:
+        raise PermanentError(message)
+    raise TransientError(message)
+
+
+def _forget(*_answer: Any) -> None:
+    return

@@ -1,0 +1,18 @@
+"""Entry of the rule publish_record."""
+
+from pathlib import Path
+
+from ferry.step import record_step
+from ferry.upload import publish
+
+recid = int(snakemake.wildcards.recid)
+with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+    measured.update(
+        publish(
+            upload_path=Path(snakemake.input.upload),
+            receipt_path=Path(snakemake.output.receipt),
+            repository=snakemake.params.repository,
+            settings=snakemake.params.upload,
+            sandbox_dir=Path(snakemake.params.sandbox_dir),
+        )
+    )

@@ -1,0 +1,21 @@
+"""Entry of the rule upload_record."""
+
+from pathlib import Path
+
+from ferry.step import record_step
+from ferry.upload import upload
+
+recid = int(snakemake.wildcards.recid)
+with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+    measured.update(
+        upload(
+            recid=recid,
+            record_path=Path(snakemake.input.record),
+            package_path=Path(snakemake.input.package),
+            receipt_path=Path(snakemake.output.receipt),
+            data_dir=Path(snakemake.params.data_dir),
+            repository=snakemake.params.repository,
+            settings=snakemake.params.upload,
+            sandbox_dir=Path(snakemake.params.sandbox_dir),
+        )
+    )

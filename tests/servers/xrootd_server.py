@@ -1,0 +1,147 @@
+"""Debian's real XRootD server on loopback for tests: anonymous, read-only, its own folder, configuration and port."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+EXPORT = "/eos/opendata"
+START_LIMIT_S = 15.0
+
+CONFIG = """\
+all.export {export} nolock r/o
+oss.localroot {root}/export
+xrd.port {port}
+xrd.network nodnr
+xrd.allow host 127.0.0.1
+xrd.allow host [::1]
+all.adminpath {root}/admin
+all.pidpath {root}/run
+xrootd.chksum max 2 adler32 md5
+xrd.sched mint 8 maxt 64 idle 60
+"""
+
+
+class XrootdServer:
+    """One server process; files are put into it by name below /eos/opendata and read as `url(name)`."""
+
+    def __init__(self, root: Path) -> None:
+        """Prepare the folders below `root` (a short path that the server's user can walk to)."""
+        self.root = root
+        self.export = root / "export" / EXPORT.lstrip("/")
+        self.port = _free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        for folder in (self.export, root / "admin", root / "run"):
+            folder.mkdir(parents=True)
+        (root / "server.cfg").write_text(CONFIG.format(export=EXPORT, root=root, port=self.port))
+        self._own(root)
+
+    @property
+    def prefix(self) -> str:
+        """What stands before a path in an address on this server."""
+        return f"root://127.0.0.1:{self.port}/"
+
+    def url(self, name: str) -> str:
+        """Return the address of a file below the export."""
+        return f"{self.prefix}{EXPORT}/{name}"
+
+    def put(self, name: str, content: bytes) -> str:
+        """Lay a file into the export and return its address."""
+        path = self.export / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self._own(self.export)
+        return self.url(name)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; again on the same port after `kill`."""
+        command = ["xrootd", "-c", str(self.root / "server.cfg"), "-l", str(self.root / "log"), "-n", "t"]
+        if os.geteuid() == 0:
+            command += ["-R", "xrootd"]
+        self.process = subprocess.Popen(
+            command, cwd=self.root, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + START_LIMIT_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    logs = [path.read_text(errors="replace")[-2000:] for path in self.root.glob("**/log")]
+                    self.kill()
+                    raise RuntimeError(f"xrootd did not start in {self.root}: {logs}") from None
+                time.sleep(0.05)
+
+    def freeze(self) -> None:
+        """Stop the server from answering; its connections stay open."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End the server without a goodbye."""
+        if self.process is not None:
+            if self.process.poll() is None:
+                self._signal(signal.SIGKILL)
+            self.process.wait(10)
+            self.process = None
+
+    def _signal(self, number: int) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+
+    def _own(self, folder: Path) -> None:
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("xrootd")
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, user.pw_uid, user.pw_gid)
+
+
+@contextmanager
+def running_server(folder: Path | None = None) -> Iterator[XrootdServer]:
+    """Give a server that runs, in a folder of its own (below `folder`, else the system's temporary one)."""
+    root = Path(tempfile.mkdtemp(prefix="xrd-", dir=folder))
+    root.chmod(0o755)
+    server = XrootdServer(root)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(root)
+
+
+def need_xrootd() -> None:
+    """Skip the test where no server is installed; fail it under CI=true."""
+    if shutil.which("xrootd") is None:
+        message = "no xrootd server is installed (Debian: apt-get install xrootd-server): nothing was tested"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def xrootd_server() -> Iterator[XrootdServer]:
+    """A server for the tests of one module; who freezes or kills it must set it right again."""
+    need_xrootd()
+    with running_server() as server:
+        yield server
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,56 @@
+"""The configuration is checked as a whole before anything starts."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from ferry.config import check_config
+from ferry.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+
+
+def _with(config, section, **changes):
+    changed = copy.deepcopy(config)
+    changed[section].update(changes)
+    return changed
+
+
+def test_the_default_configuration_is_valid(config):
+    check_config(config)
+
+
+def test_a_misspelt_key_is_refused_with_the_key_that_was_meant(config):
+    with pytest.raises(ConfigError, match=r"package: unknown key 'max_fles'; did you mean 'max_files'\?"):
+        check_config(_with(config, "package", max_fles=3))
+
+
+def test_every_problem_is_told_at_once(config):
+    broken = _with(_with(config, "download", attempts="many"), "package", max_files=500)
+    with pytest.raises(ConfigError) as refused:
+        check_config(broken)
+    assert "download.attempts" in str(refused.value)
+    assert "package.max_files" in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["ftp://host", "https://token@host", "host", ""])
+def test_an_address_that_is_no_repository_is_refused(config, url):
+    with pytest.raises(ConfigError, match=r"repository\.url"):
+        check_config(_with(config, "repository", url=url))
+
+
+def test_a_token_has_no_place_in_the_configuration(config):
+    with pytest.raises(ConfigError, match="unknown key 'token'"):
+        check_config(_with(config, "repository", token="secret"))
+
+
+def test_certificates_may_be_ignored_on_loopback_only(config):
+    check_config(_with(config, "repository", url="https://127.0.0.1:5000", verify_tls=False))
+    with pytest.raises(ConfigError, match="verify_tls"):
+        check_config(_with(config, "repository", url="https://repository.example.org", verify_tls=False))

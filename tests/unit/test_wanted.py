@@ -1,0 +1,58 @@
+"""The master list: which records are wanted and which go first."""
+
+from types import SimpleNamespace
+
+import pytest
+from ferry.errors import ConfigError
+from ferry.wanted import read_wanted
+
+
+def _read(tmp_path, text, recids=()):
+    path = tmp_path / "records.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_wanted(list_path=path, recids=list(recids))
+
+
+def test_a_list_gives_recids_in_its_order_and_their_priorities(tmp_path):
+    wanted = _read(tmp_path, "recid,title,priority\n81642,a,10\n80505,b,\n")
+    assert wanted.recids == [81642, 80505]
+    assert wanted.priorities == {81642: 10, 80505: 0}
+
+
+def test_a_byte_order_mark_and_a_missing_priority_column_are_fine(tmp_path):
+    assert _read(tmp_path, "\ufeffrecid\n5\n").priorities == {5: 0}
+
+
+def test_given_recids_take_the_place_of_the_list(tmp_path):
+    assert read_wanted(list_path=tmp_path / "none.csv", recids=[7, 3]).recids == [7, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("recid\n80505\nx1\n", "line 3: recid: expected a whole number from 1 on, found 'x1'"),
+        ("recid\n-4\n", "line 2: recid: expected a whole number from 1 on, found '-4'"),
+        ("recid\n5\n6\n5\n", "line 4: recid 5 stands in line 2 already"),
+        ("recid,priority\n5,high\n", "line 2: priority: expected a whole number"),
+        ("id\n5\n", "line 1: expected a column recid, found id"),
+        ("recid\n", "expected at least one recid, found none"),
+        ("", "expected a column recid, found nothing"),
+    ],
+)
+def test_a_bad_list_is_refused_with_file_and_line(tmp_path, text, told):
+    with pytest.raises(ConfigError, match="records.csv") as refused:
+        _read(tmp_path, text)
+    assert told in str(refused.value)
+
+
+def test_no_list_and_no_recids_is_one_clear_error(tmp_path):
+    with pytest.raises(ConfigError, match="no such file; expected the master list"):
+        read_wanted(list_path=tmp_path / "none.csv", recids=[])
+
+
+def test_a_prioritised_record_goes_before_any_stage_of_others_and_later_stages_go_first(tmp_path):
+    wanted = _read(tmp_path, "recid,priority\n1,0\n2,1\n")
+    first = SimpleNamespace(recid="1")
+    prioritised = SimpleNamespace(recid="2")
+    assert wanted.priority_at(stage=1)(prioritised) > wanted.priority_at(stage=6)(first)
+    assert wanted.priority_at(stage=4)(first) > wanted.priority_at(stage=1)(first)

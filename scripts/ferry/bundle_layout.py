@@ -90,9 +90,7 @@ def lay_out(members: Sequence[PackedMember]) -> BundleLayout:
         offsets.append(position)
         directory.append(_entry(packed, offset=position))
         lines.append(
-            manifest_line(
-                key=member.key, size_bytes=member.size_bytes, adler32=member.adler32, crc32=member.crc32
-            )
+            manifest_line(key=member.key, size_bytes=member.size_bytes, adler32=member.adler32, crc32=member.crc32)
         )
         adler32 = combine_adler32(adler32, adler32_of(header), len(header))
         adler32 = combine_adler32(adler32, packed.packed_adler32, packed.packed_bytes)
@@ -103,9 +101,7 @@ def lay_out(members: Sequence[PackedMember]) -> BundleLayout:
     directory.append(_entry(manifest, offset=position))
     head = manifest.header + content
     joined = b"".join(directory)
-    end = end_records(
-        members=len(directory), directory_offset=position + len(head), directory_bytes=len(joined)
-    )
+    end = end_records(members=len(directory), directory_offset=position + len(head), directory_bytes=len(joined))
     tail = head + joined + end
     return BundleLayout(
         members=tuple(members),

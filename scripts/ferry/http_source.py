@@ -94,7 +94,9 @@ class HttpFile:
             try:
                 data = self._answer.read(chunk_bytes)
             except (OSError, http.client.HTTPException) as error:
-                raise TransientError(f"{self.url}: expected more bytes, found {error or type(error).__name__}") from error
+                raise TransientError(
+                    f"{self.url}: expected more bytes, found {error or type(error).__name__}"
+                ) from error
             if not data:
                 return
             if skip < len(data):

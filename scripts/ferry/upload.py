@@ -1,14 +1,14 @@
 """The two steps that talk to the repository, from receipts to receipts."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ferry.deposit import Deposit, DepositSettings
 from ferry.errors import IntegrityError
 from ferry.mapping.identity import source_identifier
-from ferry.package_reader import open_upload
+from ferry.package_reader import read_chunks
 from ferry.publish import publish_record
 from ferry.receipts import read_receipt, write_receipt
 from ferry.run import read_run
@@ -52,7 +52,7 @@ def upload(
                 identifier=source_identifier(recid)["identifier"],
                 document=document,
                 uploads=package["uploads"],
-                open_upload=lambda entry: _chunks(entry, data_dir),
+                open_upload=lambda entry: read_chunks(entry, data_dir=data_dir),
                 state_path=data_dir / "deposit.json",
                 settings=DepositSettings(
                     attempts=settings["attempts"],
@@ -97,8 +97,3 @@ def publish(
         return done.measured
 
     return asyncio.run(finish())
-
-
-def _chunks(entry: Mapping[str, Any], data_dir: Path) -> Iterator[bytes]:
-    with open_upload(entry, data_dir=data_dir) as body:
-        yield from body.chunks()

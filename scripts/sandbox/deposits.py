@@ -2,14 +2,11 @@
 
 import datetime
 import secrets
-from collections.abc import Callable
 from typing import Any
 
-from sandbox.answers import denied, field_error, invalid, no_such_draft, no_such_record
-from sandbox.answers import Refusal
+from sandbox.answers import Refusal, denied, field_error, invalid, no_such_draft, no_such_record
 from sandbox.metadata_rules import check_metadata
 from sandbox.search import Index
-from sandbox.settings import Settings
 from sandbox.store import Document, Store
 
 DOI_PREFIX = "10.5072"  # DataCite's prefix for tests: never resolves
@@ -30,10 +27,9 @@ def new_id() -> str:
 class Deposits:
     """Every change of a record goes through here."""
 
-    def __init__(self, store: Store, index: Index, settings: Settings) -> None:
+    def __init__(self, store: Store, index: Index) -> None:
         self.store = store
         self._index = index
-        self._settings = settings
 
     def create(self, user: str | None, given: Document) -> tuple[Document, list[Any]]:
         """Make a record with a draft; return it and what was wrong with the metadata.
@@ -94,7 +90,9 @@ class Deposits:
             raise denied()
         return record
 
-    def update(self, user: str | None, record_id: str, given: Document, if_match: str | None) -> tuple[Document, list[Any]]:
+    def update(
+        self, user: str | None, record_id: str, given: Document, if_match: str | None
+    ) -> tuple[Document, list[Any]]:
         """Replace the draft's metadata; return the record and what was wrong with the metadata.
 
         Raises:
@@ -103,8 +101,13 @@ class Deposits:
         record = self.draft(user, record_id)
         self._check_revision(record["draft"], if_match)
         side, errors = self._side(given, bucket=record["draft"]["bucket"])
-        kept = {name: record["draft"][name] for name in ("created", "bucket", "locked", "review", "pids")}
-        side = {**side, **kept, "revision": record["draft"]["revision"] + 1}
+        kept = {name: record["draft"][name] for name in ("created", "bucket", "locked", "review")}
+        side = {
+            **side,
+            **kept,
+            "pids": side["pids"] or record["draft"]["pids"],
+            "revision": record["draft"]["revision"] + 1,
+        }
         self._save({**record, "draft": side})
         return self.store.records[record_id], errors
 
@@ -145,9 +148,7 @@ class Deposits:
                 )
             )
         if any(entry["status"] != "completed" for entry in entries.values()):
-            errors.append(
-                field_error("files", "One or more files have not completed their transfer, please wait.")
-            )
+            errors.append(field_error("files", "One or more files have not completed their transfer, please wait."))
         if errors:
             raise invalid(*errors)
         return self._put_in_public(record)
@@ -175,7 +176,9 @@ class Deposits:
         latest = max(self.versions(record), key=lambda version: int(version["index"]))
         if latest["published"] is None:
             return latest
-        metadata = {name: value for name, value in latest["published"]["metadata"].items() if name != "publication_date"}
+        metadata = {
+            name: value for name, value in latest["published"]["metadata"].items() if name != "publication_date"
+        }
         moment = now()
         draft = {
             **latest["published"],
@@ -241,7 +244,9 @@ class Deposits:
         moment = now()
         side = {
             "metadata": checked.metadata,
-            "access": {name: levels[name] if levels.get(name) == "restricted" else "public" for name in ("record", "files")},
+            "access": {
+                name: levels[name] if levels.get(name) == "restricted" else "public" for name in ("record", "files")
+            },
             "files_enabled": bool(enabled),
             "pids": pids if isinstance(pids, dict) else {},
             "created": moment,
@@ -258,7 +263,8 @@ class Deposits:
     def _doi_taken(self, doi: Any) -> list[Any]:
         identifier = doi.get("identifier") if isinstance(doi, dict) else None
         taken = any(
-            record["published"] is not None and record["published"]["pids"].get("doi", {}).get("identifier") == identifier
+            record["published"] is not None
+            and record["published"]["pids"].get("doi", {}).get("identifier") == identifier
             for record in self.store.records.values()
         )
         return [field_error("pids.doi", f"doi:{identifier} already exists.")] if taken else []
@@ -274,6 +280,3 @@ class Deposits:
     def _save(self, record: Document) -> None:
         self.store.save_record(record)
         self._index.changed(record["id"])
-
-
-Users = Callable[[str | None], str | None]

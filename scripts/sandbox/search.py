@@ -81,7 +81,9 @@ def page(hits: list[Document], *, query: dict[str, str], sort: str) -> tuple[lis
 def _clauses(query: str) -> Iterator[tuple[str | None, bool, str]]:
     position = 0
     for match in _CLAUSE.finditer(query):
-        if query[position : match.start()].strip(" ()") or (match["field"] is None and ":" in _bare(match["word"] or "")):
+        if query[position : match.start()].strip(" ()") or (
+            match["field"] is None and ":" in _bare(match["word"] or "")
+        ):
             raise Refusal(400, "Invalid query string syntax.")
         position = match.end()
         if match["phrase"] is not None:

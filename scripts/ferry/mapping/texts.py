@@ -136,9 +136,7 @@ def descriptions(work: Work) -> None:
     if abstract and work.profile.particles:
         more.insert(0, ("abstract", text))  # what the model's own exports read
     found = [
-        {"description": text, "type": {"id": kind}, "lang": language}
-        for kind, text in more
-        if len(text) >= MIN_LENGTH
+        {"description": text, "type": {"id": kind}, "lang": language} for kind, text in more if len(text) >= MIN_LENGTH
     ]
     if found:
         work.metadata["additional_descriptions"] = found

@@ -1,0 +1,19 @@
+"""Entry of the rule download_files."""
+
+from pathlib import Path
+
+from ferry.download_step import download_to_receipt
+from ferry.step import record_step
+
+recid = int(snakemake.wildcards.recid)
+with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+    measured.update(
+        download_to_receipt(
+            source_path=Path(snakemake.input.source),
+            receipt_path=Path(snakemake.output.receipt),
+            data_dir=Path(snakemake.params.data_dir),
+            source=snakemake.params.source,
+            download=snakemake.params.download,
+            sandbox_dir=Path(snakemake.params.sandbox_dir),
+        )
+    )

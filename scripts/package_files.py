@@ -1,0 +1,19 @@
+"""Entry of the rule package_files."""
+
+from pathlib import Path
+
+from ferry.package import package, settings_of
+from ferry.step import record_step
+
+recid = int(snakemake.wildcards.recid)
+with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+    measured.update(
+        package(
+            recid=recid,
+            download_path=Path(snakemake.input.download),
+            receipt_path=Path(snakemake.output.receipt),
+            data_dir=Path(snakemake.params.data_dir),
+            settings=settings_of(snakemake.params.package),
+            threads=snakemake.threads,
+        )
+    )

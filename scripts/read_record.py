@@ -1,0 +1,18 @@
+"""Entry of the rule read_record."""
+
+from pathlib import Path
+
+from ferry.read_step import read_to_receipt
+from ferry.step import record_step
+
+recid = int(snakemake.wildcards.recid)
+metadata = snakemake.input.get("metadata")
+with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+    measured.update(
+        read_to_receipt(
+            recid=recid,
+            metadata_path=Path(metadata) if metadata else None,
+            portal=snakemake.params.portal,
+            receipt_path=Path(snakemake.output.receipt),
+        )
+    )

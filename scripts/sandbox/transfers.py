@@ -1,0 +1,321 @@
+"""Files of a draft: announced, sent, committed - with all the traps that InvenioRDM sets."""
+
+import asyncio
+import hashlib
+import os
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any, BinaryIO
+
+from sandbox.answers import Refusal, denied, field_error, invalid, no_such_file, server_error
+from sandbox.deposits import now
+from sandbox.settings import Settings
+from sandbox.store import Document, Store
+
+MAX_KEY_LENGTH = 255
+FAILED = "File upload transfer failed."
+_CHUNK = 1 << 20
+_ENTRY_FIELDS = frozenset(["key", "metadata", "size", "checksum", "transfer", "access"])
+
+
+class Interrupted(Exception):  # noqa: N818 - nobody is there to be answered
+    """The body ended before its announced length."""
+
+
+class Transfers:
+    """Changes the file entries of drafts; who may do so was asked before."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def announce(self, record: Document, given: Any) -> None:
+        """Make entries for a list of keys, all of them or none.
+
+        Raises:
+            Refusal: 400 for a list that is none, a key that is there, too many files; 403 without files; 500 for NUL.
+        """
+        side = record["draft"]
+        if not side["files_enabled"]:
+            raise Refusal(403, "Files are not enabled.")
+        wanted = _read_list(given, multipart=self._settings.multipart)
+        known = set(self._store.entries(side["bucket"]))
+        if len(known) + len(wanted) > self._settings.max_files:
+            raise Refusal(400, "Uploading selected files will result in exceeding the max amount per record.")
+        for item in wanted:
+            if "\0" in item["key"]:
+                raise server_error()
+            if item["key"] in known:
+                raise Refusal(400, f"File with key {item['key']} already exists.")
+            known.add(item["key"])
+        for item in wanted:
+            self._store.save_entry(side["bucket"], self._new_entry(item))
+
+    def entry(self, record: Document, side: str, key: str) -> Document:
+        """Return the entry of a key.
+
+        Raises:
+            Refusal: 404.
+        """
+        entry = self._store.entries(record[side]["bucket"]).get(key)
+        if entry is None:
+            raise no_such_file(record["id"], key)
+        return entry
+
+    def describe(self, record: Document, key: str, given: Any) -> Document:
+        """Replace the metadata of an entry."""
+        entry = self.entry(record, "draft", key)
+        metadata = given.get("metadata") if isinstance(given, dict) else None
+        return self._change(record, entry, metadata=metadata)
+
+    def drop(self, record: Document, key: str | None) -> None:
+        """Delete one entry, or all.
+
+        Raises:
+            Refusal: 404; 403 for the files of a published version.
+        """
+        bucket = record["draft"]["bucket"]
+        if key is not None:
+            self.entry(record, "draft", key)
+        _refuse_locked(record)
+        for name in [key] if key is not None else list(self._store.entries(bucket)):
+            self._store.drop_entry(bucket, name)
+
+    async def receive(
+        self, record: Document, key: str, body: AsyncIterator[bytes], length: int | None
+    ) -> tuple[Document, bool]:
+        """Take the content of a file; return its entry and whether the transfer was good.
+
+        Without a Content-Length nothing is read and the file is empty. Sent to an entry that is complete, or that
+        waits for parts, the content is thrown away and the entry deleted, and the answer is 200 all the same.
+
+        Raises:
+            Refusal: 404, 403, 413, 400 over the quota.
+            Interrupted: the body broke off; the entry is deleted.
+        """
+        entry = self.entry(record, "draft", key)
+        _refuse_locked(record)
+        bucket = record["draft"]["bucket"]
+        if length is not None and length > self._settings.max_file_bytes:
+            raise Refusal(413, "The data value transmitted exceeds the capacity limit.")
+        if len(key) > MAX_KEY_LENGTH:
+            raise Refusal(400, "Filename is too long.")
+        if entry["status"] == "completed" or entry["transfer"]["type"] == "M":
+            async for _ in body:
+                pass
+            self._store.drop_entry(bucket, key)
+            return entry, False
+        if length is not None and self._used(bucket, but=key) + length > self._settings.quota_bytes:
+            raise Refusal(400, "Bucket quota exceeded.")
+        incoming = self._store.incoming_path()
+        md5 = hashlib.md5(usedforsecurity=False)
+        try:
+            with incoming.open("wb") as stream:
+                size = await _pour(body if length is not None else _nothing(body), stream, md5)
+            if size != (length or 0):
+                raise Interrupted
+        except Interrupted:
+            incoming.unlink(missing_ok=True)
+            self._store.drop_entry(bucket, key)
+            raise
+        current = self._store.entries(bucket).get(key) if record["id"] in self._store.records else None
+        if current is None or current["uuid"] != entry["uuid"] or current["status"] == "completed":
+            incoming.unlink()  # deleted or committed by somebody else meanwhile
+            return entry, False
+        file_id = self._store.keep_blob(incoming)
+        sent = {"size": size, "checksum": f"md5:{md5.hexdigest()}"}
+        self._store.save_entry(bucket, {**current, "file_id": file_id, "sent": sent})
+        return current, True
+
+    async def receive_part(
+        self, record: Document, key: str, number: int, body: AsyncIterator[bytes], length: int | None
+    ) -> tuple[Document, bool]:
+        """Write one part at its place; return the entry and whether the transfer was good.
+
+        Parts that are too short, missing or sent again are all the same to the server.
+
+        Raises:
+            Refusal: 404, 403, 413, 400 for an entry that takes no parts.
+            Interrupted: the body broke off; what came is in its place.
+        """
+        entry = self.entry(record, "draft", key)
+        _refuse_locked(record)
+        if entry["transfer"]["type"] != "M":
+            raise Refusal(400, f'Transfer type "{entry["transfer"]["type"]}" does not support multipart uploads.')
+        if length is not None and length > self._settings.max_file_bytes:
+            raise Refusal(413, "The data value transmitted exceeds the capacity limit.")
+        part_size, parts = entry["transfer"]["part_size"], entry["transfer"]["parts"]
+        if not 1 <= number <= parts or (length or 0) > part_size:
+            async for _ in body:
+                pass
+            return entry, False
+        with self._store.blob_path(entry["file_id"]).open("r+b") as stream:
+            stream.seek((number - 1) * part_size)
+            size = await _pour(body if length is not None else _nothing(body), stream, None)
+        if size != (length or 0):
+            raise Interrupted
+        return entry, True
+
+    async def commit(self, record: Document, key: str) -> Document:
+        """Call a file complete; return its entry. Done twice it changes nothing.
+
+        Raises:
+            Refusal: 404; 403; 500 where no content was ever sent.
+        """
+        entry = self.entry(record, "draft", key)
+        if entry["status"] == "completed":
+            return entry
+        _refuse_locked(record)
+        if entry["transfer"]["type"] == "M":
+            return await self._commit_parts(record, entry)
+        if "sent" not in entry:
+            raise server_error()
+        return self._change(record, entry, status="completed", **entry["sent"])
+
+    def content_path(self, record: Document, side: str, key: str) -> tuple[Document, str]:
+        """Return the entry of a complete file and the path of its bytes.
+
+        Raises:
+            Refusal: 404; 500 for a file that is pending, 403 if it waits for parts.
+        """
+        entry = self.entry(record, side, key)
+        if entry["status"] != "completed":
+            raise denied() if entry["transfer"]["type"] == "M" else server_error()
+        return entry, str(self._store.blob_path(entry["file_id"]))
+
+    def take_over(self, record: Document, previous: Document) -> None:
+        """Give a new version the files of the version before.
+
+        Raises:
+            Refusal: 400 where there are files already.
+        """
+        bucket = record["draft"]["bucket"]
+        if self._store.entries(bucket):
+            raise invalid(field_error("files.enabled", "Please remove all files first."))
+        self._store.copy_entries(previous["published"]["bucket"], bucket)
+
+    async def _commit_parts(self, record: Document, entry: Document) -> Document:
+        path = self._store.blob_path(entry["file_id"])
+        checksum = entry.get("checksum")  # declared with the entry, and believed
+        if checksum is None:
+            digest = await asyncio.to_thread(_md5_of, path)
+            checksum = f"md5:{digest}"
+        late = self._settings.checksum_lag_s > 0
+        changed = self._change(
+            record, entry, status="completed", transfer={"type": "L"}, checksum=None if late else checksum
+        )
+        if late:
+            asyncio.get_running_loop().call_later(
+                self._settings.checksum_lag_s,
+                self._fill_in_checksum,
+                record["draft"]["bucket"],
+                entry["uuid"],
+                checksum,
+            )
+        return changed
+
+    def _fill_in_checksum(self, bucket: str, entry_uuid: str, checksum: str) -> None:
+        for entry in list(self._store.entries(bucket).values()):
+            if entry["uuid"] == entry_uuid:
+                self._store.save_entry(bucket, {**entry, "checksum": checksum})
+
+    def _new_entry(self, item: Document) -> Document:
+        moment = now()
+        transfer = item.get("transfer") or {"type": "L"}
+        entry: Document = {
+            "uuid": str(uuid.uuid4()),
+            "version_id": str(uuid.uuid4()),
+            "key": item["key"],
+            "created": moment,
+            "updated": moment,
+            "metadata": item.get("metadata"),
+            "transfer": {"type": "L"} | transfer,
+            "status": "pending",
+        }
+        entry |= {name: item[name] for name in ("size", "checksum") if item.get(name) is not None}
+        if entry["transfer"]["type"] == "M":
+            entry["file_id"] = self._store.sparse_blob(item["size"])
+            entry.setdefault("checksum", None)
+        return entry
+
+    def _change(self, record: Document, entry: Document, **changes: Any) -> Document:
+        changed = {**entry, **changes, "updated": now()}
+        self._store.save_entry(record["draft"]["bucket"], changed)
+        return changed
+
+    def _used(self, bucket: str, *, but: str) -> int:
+        entries = self._store.entries(bucket).values()
+        return sum(entry["size"] for entry in entries if entry["status"] == "completed" and entry["key"] != but)
+
+
+def _refuse_locked(record: Document) -> None:
+    if record["draft"]["locked"]:
+        raise Refusal(403, "Bucket is locked for modifications.")
+
+
+def _read_list(given: Any, *, multipart: bool) -> list[Document]:
+    if given == []:
+        raise invalid(field_error("_schema", "No files to upload."))
+    errors = []
+    items = given if isinstance(given, list) else [None]
+    for number, item in enumerate(items):
+        if not isinstance(item, dict):
+            errors.append(field_error(f"{number}._schema", "Invalid input type."))
+            continue
+        if not isinstance(item.get("key"), str):
+            errors.append(field_error(f"{number}.key", "Missing data for required field."))
+        errors += [field_error(f"{number}.{name}", "Unknown field.") for name in item if name not in _ENTRY_FIELDS]
+        errors += _transfer_errors(f"{number}.transfer", item.get("transfer") or {}, multipart=multipart)
+    if errors:
+        raise invalid(*errors)
+    if any((item.get("transfer") or {}).get("type") == "M" and not item.get("size") for item in items):
+        raise Refusal(400, "Multipart file transfer requires file size.")
+    return items
+
+
+def _transfer_errors(place: str, transfer: Document, *, multipart: bool) -> list[Document]:
+    kind = transfer.get("type", "L")
+    if kind not in (("L", "M") if multipart else ("L",)):
+        return [field_error(f"{place}.type", f"Unsupported value: {kind}")]
+    names = ("parts", "part_size") if kind == "M" else ()
+    return [
+        field_error(f"{place}.{name}", "Missing data for required field.")
+        for name in names
+        if transfer.get(name) is None
+    ]
+
+
+async def _nothing(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Read the body to its end and keep none of it."""
+    async for _ in body:
+        pass
+    return
+    yield b""
+
+
+async def _pour(body: AsyncIterator[bytes], stream: BinaryIO, md5: Any) -> int:
+    """Write the body, hashing beside the loop; return the number of bytes."""
+    size = 0
+    gathered: list[bytes] = []
+    waiting = 0
+
+    def write(chunks: list[bytes]) -> None:
+        for chunk in chunks:
+            stream.write(chunk)
+            if md5 is not None:
+                md5.update(chunk)
+
+    async for chunk in body:
+        gathered.append(chunk)
+        waiting += len(chunk)
+        size += len(chunk)
+        if waiting >= _CHUNK:
+            await asyncio.to_thread(write, gathered)
+            gathered, waiting = [], 0
+    write(gathered)
+    return size
+
+
+def _md5_of(path: os.PathLike[str]) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

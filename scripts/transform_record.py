@@ -1,0 +1,19 @@
+"""Entry of the rule transform_record."""
+
+from pathlib import Path
+
+from ferry.step import record_step
+from ferry.transform import transform_to_receipts
+
+recid = int(snakemake.wildcards.recid)
+corrections = snakemake.input.get("corrections")
+with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+    measured.update(
+        transform_to_receipts(
+            source_path=Path(snakemake.input.source),
+            corrections_path=Path(corrections) if corrections else None,
+            profile=snakemake.params.profile,
+            record_path=Path(snakemake.output.record),
+            mapping_path=Path(snakemake.output.mapping),
+        )
+    )

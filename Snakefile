@@ -19,6 +19,9 @@ from ferry.upload_slots import upload_weight
 configfile: Path(workflow.basedir) / "config.yaml"
 
 
+report: "report/workflow.rst"
+
+
 wanted = run_hooks.read_wanted_records(config)
 record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 
@@ -35,12 +38,14 @@ include: "rules/upload_record.smk"
 include: "rules/publish_record.smk"
 include: "rules/record_stats.smk"
 include: "rules/aggregate_stats.smk"
+include: "rules/draw_figures.smk"
 
 
 rule all:
     default_target: True
     input:
         rules.aggregate_stats.output,
+        rules.draw_figures.output,
 
 
 

@@ -1,14 +1,16 @@
 # Needs: the stats of every wanted record.
-# Makes: the tables, the figures drawn from them, and the summary that the report opens with.
+# Makes: one row per record, per file and per attempt.
 
 
 rule aggregate_stats:
-    """Gather what became of all records into one table per record, per file and per attempt."""
+    """Gather what became of all records into tables per record, per file and per attempt."""
     input:
         stats=expand(rules.record_stats.output.stats, recid=wanted.recids),
     output:
         stats="results/stats.parquet",
-        csv="results/stats.csv",
+        csv=report(
+            "results/stats.csv", caption="../report/records.rst", category="Records", labels={"table": "records"}
+        ),
         jsonl="results/stats.jsonl",
         files="results/files.parquet",
         attempts="results/attempts.parquet",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ def _pdf(*, uri: str, size_bytes: int) -> bytes:
 
 
 def _pdf_with(*, uri: str, padding: int) -> bytes:
-    name = uri.rsplit("/", 1)[-1].translate(str.maketrans({"(": "\\(", ")": "\\)", "\\": "\\\\"}))
+    name = re.sub(r"([()\\])", r"\\\1", uri.rsplit("/", 1)[-1])
     drawing = (
         f"BT /F1 18 Tf 60 760 Td (opendata-ferry demo) Tj 0 -30 Td /F1 12 Tf ({name}) Tj "
         "0 -20 Td (Made for trying out the workflow; holds no DELPHI data.) Tj ET"

@@ -77,7 +77,7 @@ class Reviews:
         except Refusal as refusal:
             raise Refusal(400, "A validation error occurred.", [field_error("receiver", refusal.message)]) from refusal
         moment = now()
-        request = {
+        request: Document = {
             "id": str(uuid.uuid4()),
             "type": "community-submission",
             "title": "",

@@ -101,7 +101,7 @@ def _bare(word: str) -> str:
 def _found(hit: Document, field: str | None, text: str, *, phrase: bool) -> bool:
     wanted = _words(text)
     for value in _values(hit, field.split(".") if field else None):
-        if field == "id" or field == "parent.id":
+        if field in ("id", "parent.id"):
             if value == text:
                 return True
             continue

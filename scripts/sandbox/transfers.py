@@ -2,9 +2,9 @@
 
 import asyncio
 import hashlib
-import os
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from sandbox.answers import Refusal, denied, field_error, invalid, no_such_file, server_error
@@ -172,7 +172,7 @@ class Transfers:
             raise server_error()
         return self._change(record, entry, status="completed", **entry["sent"])
 
-    def content_path(self, record: Document, side: str, key: str) -> tuple[Document, str]:
+    def content_path(self, record: Document, side: str, key: str) -> tuple[Document, Path]:
         """Return the entry of a complete file and the path of its bytes.
 
         Raises:
@@ -181,7 +181,7 @@ class Transfers:
         entry = self.entry(record, side, key)
         if entry["status"] != "completed":
             raise denied() if entry["transfer"]["type"] == "M" else server_error()
-        return entry, str(self._store.blob_path(entry["file_id"]))
+        return entry, self._store.blob_path(entry["file_id"])
 
     def take_over(self, record: Document, previous: Document) -> None:
         """Give a new version the files of the version before.
@@ -257,7 +257,7 @@ def _read_list(given: Any, *, multipart: bool) -> list[Document]:
     if given == []:
         raise invalid(field_error("_schema", "No files to upload."))
     errors = []
-    items = given if isinstance(given, list) else [None]
+    items: list[Any] = given if isinstance(given, list) else [None]
     for number, item in enumerate(items):
         if not isinstance(item, dict):
             errors.append(field_error(f"{number}._schema", "Invalid input type."))
@@ -316,6 +316,6 @@ async def _pour(body: AsyncIterator[bytes], stream: BinaryIO, md5: Any) -> int:
     return size
 
 
-def _md5_of(path: os.PathLike[str]) -> str:
-    with open(path, "rb") as stream:
+def _md5_of(path: Path) -> str:
+    with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

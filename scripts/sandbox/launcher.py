@@ -1,0 +1,146 @@
+"""Starts the sandbox repository beside a run, and makes sure that it does not outlive the run."""
+
+import fcntl
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferry.errors import ConfigError, TransientError
+
+from sandbox.settings import Settings
+
+SCRIPTS = Path(__file__).resolve().parents[1]
+_SECRETS = ("NRP_TOKEN",)
+"""Not handed on: the sandbox has tokens of its own."""
+
+
+@dataclass
+class Sandbox:
+    """A sandbox repository that runs.
+
+    Attributes:
+        url: where it listens, on 127.0.0.1.
+        directory: its records, files, tokens and its log.
+        token: of its first user.
+        other_token: of its second user.
+    """
+
+    url: str
+    directory: Path
+    token: str
+    other_token: str
+    _process: subprocess.Popen[bytes]
+    _life_line: int
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """End the server and wait until it is gone; a second time does nothing."""
+        if self._life_line < 0:
+            return
+        os.close(self._life_line)
+        self._life_line = -1
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        (self.directory / "endpoint.json").unlink(missing_ok=True)
+
+
+def start(
+    directory: Path, *, settings: Settings | None = None, port: int | None = None, timeout_s: float = 20.0
+) -> Sandbox:
+    """Start a sandbox repository on the records and files in the directory, and wait until it answers.
+
+    It ends with `stop`, and when this process ends, however that ends. Its address is in `endpoint.json` while it
+    runs; the port is kept for the next start and taken again if it is free.
+
+    Raises:
+        ConfigError: another sandbox works in this directory.
+        TransientError: it did not start; the message has the end of its log.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    _wait_for_lock(directory)
+    port_file = directory / "port"
+    wanted = port if port is not None else _read_port(port_file)
+    reading, writing = os.pipe()  # neither end is inherited by other children: the server is given the reading one
+    log_path = directory / "server.log"
+    command = [sys.executable, "-m", "sandbox.server", "--directory", str(directory), "--life-line", str(reading)]
+    command += ["--port", str(wanted), "--settings", (settings or Settings()).to_json()]
+    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    environment["PYTHONPATH"] = str(SCRIPTS)
+    try:
+        with log_path.open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own server
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                pass_fds=(reading,),
+                start_new_session=True,  # Ctrl-C is for the run, which then stops the server itself
+            )
+    finally:
+        os.close(reading)
+    url = _wait_for_url(process, timeout_s)
+    if url is None:
+        os.close(writing)
+        process.kill()
+        process.wait()
+        log_end = log_path.read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise TransientError(f"the sandbox repository in {directory} did not start within {timeout_s:g} s: {log_end}")
+    _write_atomically(port_file, url.rsplit(":", 1)[1])
+    _write_atomically(directory / "endpoint.json", json.dumps({"url": url}) + "\n")
+    tokens = [(directory / name).read_text(encoding="ascii").strip() for name in ("token", "token2")]
+    return Sandbox(
+        url=url, directory=directory, token=tokens[0], other_token=tokens[1], _process=process, _life_line=writing
+    )
+
+
+def _wait_for_lock(directory: Path, patience_s: float = 3.0) -> None:
+    """A server whose run was killed is gone within a second: wait for that, not for one that is alive."""
+    deadline = time.monotonic() + patience_s
+    with (directory / "lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ConfigError(
+                        f"{directory}: expected a sandbox repository that nobody uses, found one that runs for another"
+                        " run; wait for that run, or give this one another folder (sandbox: dir)"
+                    ) from None
+                time.sleep(0.05)
+            else:
+                return
+
+
+def _wait_for_url(process: subprocess.Popen[bytes], timeout_s: float) -> str | None:
+    if process.stdout is None:
+        return None
+    with process.stdout as stdout:
+        ready, _, _ = select.select([stdout], [], [], timeout_s)
+        line = stdout.readline().decode() if ready else ""
+    return line.strip() or None
+
+
+def _read_port(path: Path) -> int:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

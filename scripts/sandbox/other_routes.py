@@ -1,0 +1,109 @@
+"""Routes beside the records: home page, discovery, vocabularies, communities and requests."""
+
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+
+from sandbox.answers import no_such_page, no_such_record
+from sandbox.record_routes import DRAFT
+from sandbox.search import matches
+from sandbox.site import Route, Site, json_answer, json_body
+from sandbox.store import Document
+from sandbox.views import GENERATOR
+from sandbox.vocabularies import VOCABULARIES
+
+
+class OtherRoutes:
+    """What a client asks before and beside its deposits."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def table(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            ("GET", r"/", self._home),
+            ("GET", r"/\.well-known/repository/?", self._discovery),
+            ("GET", r"/\.well-known/repository/models/?", self._models),
+            ("GET", r"/api/vocabularies/([a-z]+)", self._list_vocabulary),
+            ("GET", r"/api/vocabularies/([a-z]+)/(.+)", self._read_term),
+            ("GET", r"/api/communities", self._list_communities),
+            ("POST", r"/api/communities", self._create_community),
+            ("GET", r"/api/communities/([^/]+)", self._read_community),
+            ("GET", DRAFT + "/review", self._read_review),
+            ("PUT", DRAFT + "/review", self._propose_review),
+            ("DELETE", DRAFT + "/review", self._drop_review),
+            ("POST", DRAFT + "/actions/submit-review", self._submit_review),
+            ("GET", r"/api/requests/([^/]+)", self._read_request),
+            ("POST", r"/api/requests/([^/]+)/actions/([a-z]+)", self._act_on_request),
+        ]
+
+    async def _home(self, request: BaseRequest) -> web.Response:
+        del request
+        text = f'<!DOCTYPE html>\n<html><head><meta name="generator" content="{GENERATOR}"/></head></html>\n'
+        return web.Response(text=text, content_type="text/html")
+
+    async def _discovery(self, request: BaseRequest) -> web.Response:
+        del request
+        self._refuse_plain()
+        return json_answer(200, self._site.views.discovery(multipart=self._site.settings.multipart))
+
+    async def _models(self, request: BaseRequest) -> web.Response:
+        del request
+        self._refuse_plain()
+        return json_answer(200, self._site.views.models())
+
+    def _refuse_plain(self) -> None:
+        if not self._site.settings.discovery:
+            raise no_such_page()
+
+    async def _list_vocabulary(self, request: BaseRequest, name: str) -> web.Response:
+        terms = [self._term(name, term) for term in sorted(VOCABULARIES.get(name, []))]
+        return self._site.page_answer(request, terms, sort="oldest")
+
+    async def _read_term(self, request: BaseRequest, name: str, term: str) -> web.Response:
+        del request
+        if term not in VOCABULARIES.get(name, ()):
+            raise no_such_record()
+        return json_answer(200, self._term(name, term))
+
+    def _term(self, name: str, term: str) -> Document:
+        links = {"self": f"{self._site.views.api}/vocabularies/{name}/{term}"}
+        return {"id": term, "created": "", "title": {"en": term}, "type": name, "revision_id": 1, "links": links}
+
+    async def _list_communities(self, request: BaseRequest) -> web.Response:
+        query = request.query.get("q", "")
+        found = [community for community in self._site.reviews.communities() if matches(query, community)]
+        return self._site.page_answer(request, found)
+
+    async def _create_community(self, request: BaseRequest) -> web.Response:
+        given = await json_body(request)
+        return json_answer(201, self._site.reviews.create_community(self._site.user(request), given))
+
+    async def _read_community(self, request: BaseRequest, name: str) -> web.Response:
+        del request
+        return json_answer(200, self._site.reviews.show_community(self._site.reviews.community(name)))
+
+    async def _read_review(self, request: BaseRequest, record_id: str) -> web.Response:
+        review = self._site.reviews.of_draft(self._site.draft_of(request, record_id))
+        return json_answer(200, self._site.reviews.show(review))
+
+    async def _propose_review(self, request: BaseRequest, record_id: str) -> web.Response:
+        given = await json_body(request)
+        return json_answer(200, self._site.reviews.propose(self._site.draft_of(request, record_id), given))
+
+    async def _drop_review(self, request: BaseRequest, record_id: str) -> web.Response:
+        record = self._site.draft_of(request, record_id)
+        self._site.reviews.of_draft(record)
+        self._site.deposits.set_review(record, None)
+        return web.Response(status=204)
+
+    async def _submit_review(self, request: BaseRequest, record_id: str) -> web.Response:
+        record = self._site.draft_of(request, record_id)
+        return json_answer(202, self._site.reviews.submit(record, self._site.user(request)))
+
+    async def _read_request(self, request: BaseRequest, request_id: str) -> web.Response:
+        found = self._site.reviews.request(request_id, self._site.user(request))
+        return json_answer(200, self._site.reviews.show(found))
+
+    async def _act_on_request(self, request: BaseRequest, request_id: str, action: str) -> web.Response:
+        return json_answer(200, self._site.reviews.act(request_id, action, self._site.user(request)))

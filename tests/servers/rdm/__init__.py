@@ -1,0 +1,1 @@
+"""A real InvenioRDM on loopback, installed and started for the tests."""

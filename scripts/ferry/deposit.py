@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.deposit_state import DepositState, SentFile
-from ferry.errors import IntegrityError, MetadataError, PermanentError, TransientError
+from ferry.errors import FerryError, IntegrityError, MetadataError, PermanentError, TransientError
 from ferry.proven_body import SentProof, proven_body
 from ferry.repository import NotFoundError, RemoteFile, RemoteRecord, Repository
 from ferry.upload_plan import ForeignFiles, LocalFile, UploadPlan, keys_to_hash, plan_upload
@@ -277,33 +277,32 @@ class Deposit:
             return TransientError(f"{min(missing)}: announced, but not in the repository's answer")
         slots = asyncio.Semaphore(self._settings.parallel_files)
         troubles: list[TransientError] = []
+        refusals: list[FerryError] = []
 
         async def send(entry: RemoteFile) -> None:
             async with slots:
+                if refusals:
+                    return
                 try:
-                    await self._send(entry)
+                    await self._send(entry, stopped=lambda: bool(refusals))
                 except TransientError as error:
                     troubles.append(error)
                 except NotFoundError as error:  # an interrupted PUT makes the repository drop the entry
                     troubles.append(TransientError(str(error)))
+                except FerryError as error:
+                    refusals.append(error)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for entry in announced:
-                    group.create_task(send(entry))
-        except* PermanentError as errors:
-            first = errors.exceptions[0]
-            while isinstance(first, ExceptionGroup):
-                first = first.exceptions[0]
-            raise first from None
+        # tasks are never cancelled: nrp-cmd's retry loop swallows a cancellation and dies of it
+        await asyncio.gather(*(send(entry) for entry in announced))
+        if refusals:
+            raise refusals[0]
         return troubles[0] if troubles else None
 
-    async def _send(self, entry: RemoteFile) -> None:
+    async def _send(self, entry: RemoteFile, *, stopped: Callable[[], bool]) -> None:
         upload = self._uploads[entry.key]
         proof = SentProof(key=entry.key)
-        body = proven_body(
-            self._open_upload(upload), size_bytes=upload["size_bytes"], adler32=upload["adler32"], proof=proof
-        )
+        chunks = _until(stopped, self._open_upload(upload))
+        body = proven_body(chunks, size_bytes=upload["size_bytes"], adler32=upload["adler32"], proof=proof)
         await self._repository.send_content(entry, body, upload["size_bytes"])
         if (proof.size_bytes, proof.adler32) != (upload["size_bytes"], upload["adler32"]):
             raise TransientError(f"{entry.key}: answered before all of it was sent ({proof.size_bytes} bytes were)")
@@ -354,6 +353,14 @@ class Deposit:
 
     async def _pause(self, attempt: int) -> None:
         await self._sleep(min(60.0, 2.0 ** (attempt - 1)))
+
+
+def _until(stopped: Callable[[], bool], chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Break off a body when another file of the record is refused for good: the record fails anyway."""
+    for chunk in chunks:
+        if stopped():
+            raise TransientError("broken off: another file of the record was refused")
+        yield chunk
 
 
 def _raise_for_metadata_errors(record: RemoteRecord) -> None:

@@ -3,8 +3,10 @@
 Paths are matched after decoding, as a WSGI server does it, so that the same keys work and fail as in InvenioRDM.
 """
 
+import json
 import logging
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -24,12 +26,24 @@ LOG = logging.getLogger(__name__)
 class Application:
     """Answers every request to a site."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, request_log: Path | None = None) -> None:
+        """Answer for the site; with `request_log`, one line of JSON per request is added to that file."""
+        self._clock = site.clock
+        self._request_log = request_log
         routes = OtherRoutes(site).table() + FileRoutes(site).table() + RecordRoutes(site).table()
         self._routes = [(method, re.compile(pattern, re.DOTALL), handler) for method, pattern, handler in routes]
         self._limiter = RateLimiter(site.settings.rate_limits, site.clock)
 
     async def answer(self, request: BaseRequest) -> web.StreamResponse:
+        """Answer one request, and write down which it was."""
+        response = await self._answer(request)
+        if self._request_log is not None:
+            line = {"at": self._clock(), "method": request.method, "path": request.path_qs, "status": response.status}
+            with self._request_log.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+        return response
+
+    async def _answer(self, request: BaseRequest) -> web.StreamResponse:
         """Answer one request; an unknown path does not count for the rate limit."""
         headers: dict[str, str] = {}
         try:

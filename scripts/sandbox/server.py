@@ -58,7 +58,8 @@ async def _serve(directory: Path, port: int, settings: Settings, life_line: int 
     listening = listen(port)
     url = f"http://{HOST}:{listening.getsockname()[1]}"
     tokens = {read_token(directory / name): user for user, name in TOKEN_FILES.items()}
-    app = Application(Site(store=Store(directory), settings=settings, url=url, tokens=tokens))
+    site = Site(store=Store(directory), settings=settings, url=url, tokens=tokens)
+    app = Application(site, request_log=directory / "requests.jsonl")
     runner = web.ServerRunner(web.Server(app.answer, access_log=None, read_bufsize=_READ_BUFFER), shutdown_timeout=0.5)
     await runner.setup()
     await web.SockSite(runner, listening).start()

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -51,8 +52,18 @@ def real_repository(folder: Path, *, rate_limit: bool = False) -> Iterator[RealR
             "FERRY_RDM_RATE_LIMIT": "1" if rate_limit else "0",
             "PYTHONWARNINGS": "ignore",
         }
-        stack.enter_context(_postgres(folder, ports["postgres"]))
-        redis = ["redis-server", "--port", str(ports["redis"]), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        stack.enter_context(_postgres(ports["postgres"]))
+        redis = [
+            "redis-server",
+            "--port",
+            str(ports["redis"]),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         stack.enter_context(_process(redis, folder / "redis.log"))
         stack.enter_context(_process(_search_command(python, ports["search"]), folder / "search.log"))
         _wait_for_port(ports["redis"])
@@ -104,12 +115,10 @@ def _postgres_tools() -> Path | None:
 
 
 @contextlib.contextmanager
-def _postgres(folder: Path, port: int) -> Iterator[None]:
-    """PostgreSQL refuses to be root: then it is the user postgres, whose folder must be reachable for it."""
+def _postgres(port: int) -> Iterator[None]:
+    """PostgreSQL refuses to be root: then it is the user postgres, in a folder that this user can walk to."""
     tools = _postgres_tools()
-    data = folder / "postgres"
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir()
+    data = Path(tempfile.mkdtemp(prefix="ferry-pg-"))
     become: list[str] = []
     if os.geteuid() == 0:
         shutil.chown(data, "postgres")
@@ -127,6 +136,7 @@ def _postgres(folder: Path, port: int) -> Iterator[None]:
         yield
     finally:
         run(tools / "pg_ctl", "-D", cluster, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(data)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,273 @@
+"""The deposit logic against the sandbox over HTTP: one draft per recid, nothing sent twice, nothing taken on trust."""
+
+import asyncio
+import json
+import zlib
+
+import pytest
+from ferry.deposit import Deposit, DepositSettings
+from ferry.errors import IntegrityError, PermanentError, TransientError
+from ferry.mapping.identity import source_identifier
+from ferry.publish import publish_record
+from ferry.repository import Repository, discover
+from sandbox import launcher
+
+RECID = 80505
+IDENTIFIER = source_identifier(RECID)["identifier"]
+
+
+@pytest.fixture
+def sandbox(tmp_path):
+    started = launcher.start(tmp_path / "repository")
+    yield started
+    started.stop()
+
+
+def document(title="A manual", files_enabled=True):
+    metadata = {
+        "title": title,
+        "resource_type": {"id": "dataset"},
+        "publication_date": "2024",
+        "publisher": "CERN Open Data Portal",
+        "creators": [{"person_or_org": {"type": "organizational", "name": "DELPHI Collaboration"}}],
+        "identifiers": [source_identifier(RECID)],
+    }
+    return {
+        "metadata": metadata,
+        "access": {"record": "public", "files": "public"},
+        "files": {"enabled": files_enabled},
+    }
+
+
+def uploads(contents):
+    return [
+        {
+            "key": key,
+            "kind": "file",
+            "path": f"files/{key}",
+            "size_bytes": len(data),
+            "adler32": f"{zlib.adler32(data):08x}",
+            "members": [],
+        }
+        for key, data in contents.items()
+    ]
+
+
+CONTENTS = {"a.al": b"first" * 1000, "deep/b 1.pdf": b"%PDF" + b"x" * 500, "empty.txt": b""}
+
+
+def act(sandbox, action, *, token=None):
+    """Run `action(repository)` with a repository opened on the sandbox."""
+
+    async def opened():
+        info = await discover(url=sandbox.url, verify_tls=True)
+        async with Repository(name="sandbox", url=sandbox.url, token=token or sandbox.token, info=info) as repository:
+            return await action(repository)
+
+    return asyncio.run(opened())
+
+
+def deposit(sandbox, tmp_path, *, contents=CONTENTS, read=None, doc=None, settings=None, token=None, spoil=None):
+    async def run(repository):
+        if spoil is not None:
+            spoil(repository)
+        waits = []
+
+        async def sleep(seconds):
+            waits.append(seconds)
+            await asyncio.sleep(min(seconds, 0.05))
+
+        return await Deposit(
+            repository=repository,
+            recid=RECID,
+            identifier=IDENTIFIER,
+            document=doc or document(files_enabled=bool(contents)),
+            uploads=uploads(contents),
+            open_upload=lambda upload: iter([(read or contents)[upload["key"]]]),
+            state_path=tmp_path / "data" / "deposit.json",
+            settings=settings or DepositSettings(index_delay_s=2),
+            sleep=sleep,
+        ).run()
+
+    return act(sandbox, run, token=token)
+
+
+def requests(sandbox, start=0):
+    lines = (sandbox.directory / "requests.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines][start:]
+
+
+def creations(sandbox):
+    asked = [(request["method"], request["path"].split("?")[0]) for request in requests(sandbox)]
+    return asked.count(("POST", "/api/records"))
+
+
+def test_a_record_is_made_and_reads_back_file_by_file(sandbox, tmp_path):
+    done = deposit(sandbox, tmp_path)
+    assert [file["key"] for file in done.receipt["files"]] == sorted(CONTENTS)
+    assert done.measured["files_moved"] == len(CONTENTS)
+    assert done.measured["bytes_moved"] == sum(map(len, CONTENTS.values()))
+
+
+def test_a_repeated_upload_sends_nothing_and_gives_the_same_receipt(sandbox, tmp_path):
+    first = deposit(sandbox, tmp_path)
+    before = len(requests(sandbox))
+    second = deposit(sandbox, tmp_path)
+    assert second.receipt == first.receipt
+    assert {request["method"] for request in requests(sandbox, before)} == {"GET"}
+
+
+def test_a_lost_state_is_found_again_by_the_identifier_and_files_are_not_sent_again(sandbox, tmp_path):
+    first = deposit(sandbox, tmp_path)
+    (tmp_path / "data" / "deposit.json").unlink()
+    asyncio.run(asyncio.sleep(1.2))  # the index shows new drafts late
+    second = deposit(sandbox, tmp_path)
+    assert second.receipt == first.receipt
+    assert second.measured["files_moved"] == 0
+    assert creations(sandbox) == 1
+
+
+def test_an_answer_lost_after_the_draft_was_made_does_not_make_a_second(sandbox, tmp_path):
+    def spoil(repository):
+        create = repository.create
+        lost = []
+
+        async def create_and_lose(*arguments, **named):
+            record = await create(*arguments, **named)
+            if not lost:
+                lost.append(record.id)
+                raise TransientError("connection reset")
+            return record
+
+        repository.create = create_and_lose
+
+    done = deposit(sandbox, tmp_path, spoil=spoil, settings=DepositSettings(index_delay_s=60))
+    assert creations(sandbox) == 1
+    assert len(done.receipt["files"]) == len(CONTENTS)
+
+
+def test_changed_bytes_are_never_committed(sandbox, tmp_path):
+    changed = {**CONTENTS, "a.al": b"firsT" * 1000}
+    with pytest.raises(IntegrityError, match=r"a\.al: changed since it was packed"):
+        deposit(sandbox, tmp_path, read=changed)
+    state = json.loads((tmp_path / "data" / "deposit.json").read_bytes())
+
+    async def listed(repository):
+        return await repository.list_files(await repository.read_draft(state["record_id"]))
+
+    assert not any(file.is_complete for file in act(sandbox, listed) if file.key == "a.al")
+    assert deposit(sandbox, tmp_path).receipt["record_id"] == state["record_id"]
+
+
+def test_a_file_of_other_content_under_the_same_key_is_replaced(sandbox, tmp_path):
+    first = deposit(sandbox, tmp_path, contents={"a.al": b"old" * 100})
+    second = deposit(sandbox, tmp_path, contents={"a.al": b"new" * 100})
+    assert second.receipt["record_id"] == first.receipt["record_id"]
+    assert second.receipt["files"][0]["md5"] != first.receipt["files"][0]["md5"]
+
+
+def test_what_an_earlier_plan_sent_and_nobody_wants_any_more_goes(sandbox, tmp_path):
+    deposit(sandbox, tmp_path)
+    done = deposit(sandbox, tmp_path, contents={"a.al": CONTENTS["a.al"]})
+
+    async def listed(repository):
+        return await repository.list_files(await repository.read_draft(done.receipt["record_id"]))
+
+    assert [file.key for file in act(sandbox, listed)] == ["a.al"]
+
+
+def test_changed_metadata_is_brought_to_the_same_draft(sandbox, tmp_path):
+    first = deposit(sandbox, tmp_path)
+    done = deposit(sandbox, tmp_path, doc=document(title="A corrected manual"))
+    assert done.receipt["record_id"] == first.receipt["record_id"]
+    assert done.measured["files_moved"] == 0
+
+    async def title(repository):
+        return (await repository.read_draft(done.receipt["record_id"])).document["metadata"]["title"]
+
+    assert act(sandbox, title) == "A corrected manual"
+
+
+def test_metadata_that_the_repository_objects_to_fail_the_record_and_its_draft_is_used_again(sandbox, tmp_path):
+    bad = document()
+    del bad["metadata"]["creators"]
+    with pytest.raises(PermanentError, match="creators"):
+        deposit(sandbox, tmp_path, doc=bad)
+    deposit(sandbox, tmp_path)
+    assert creations(sandbox) == 1
+
+
+def test_a_wrong_token_is_refused_at_once_and_not_shown(sandbox, tmp_path):
+    with pytest.raises(PermanentError, match="NRP_TOKEN") as refused:
+        deposit(sandbox, tmp_path, token="wrong-token-value")
+    assert "wrong-token-value" not in str(refused.value)
+
+
+def test_two_records_of_one_recid_are_told_and_not_touched(sandbox, tmp_path):
+    async def twice(repository):
+        for _ in range(2):
+            await repository.create(document(), community=None, workflow=None)
+
+    act(sandbox, twice)
+    asyncio.run(asyncio.sleep(1.2))
+    with pytest.raises(PermanentError, match="expected at most one record"):
+        deposit(sandbox, tmp_path)
+
+
+def test_publishing_is_read_back_and_a_second_time_only_compares(sandbox, tmp_path):
+    uploaded = deposit(sandbox, tmp_path).receipt
+    first = act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded))
+    before = len(requests(sandbox))
+    second = act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded))
+    assert first.receipt == second.receipt
+    assert {request["method"] for request in requests(sandbox, before)} == {"GET"}
+
+
+def test_a_lost_answer_to_publish_is_a_success_and_one_record(sandbox, tmp_path):
+    uploaded = deposit(sandbox, tmp_path).receipt
+
+    async def run(repository):
+        publish = repository.publish
+
+        async def publish_and_lose(draft):
+            await publish(draft)
+            raise TransientError("504")
+
+        repository.publish = publish_and_lose
+
+        async def sleep(_seconds):
+            return None
+
+        return await publish_record(repository=repository, uploaded=uploaded, sleep=sleep)
+
+    assert act(sandbox, run).receipt["record_id"] == uploaded["record_id"]
+
+
+def test_a_draft_that_lost_a_file_is_not_published(sandbox, tmp_path):
+    uploaded = deposit(sandbox, tmp_path).receipt
+
+    async def remove(repository):
+        draft = await repository.read_draft(uploaded["record_id"])
+        (entry,) = [file for file in await repository.list_files(draft) if file.key == "a.al"]
+        await repository.delete_file(entry)
+
+    act(sandbox, remove)
+    with pytest.raises(IntegrityError, match=r"a\.al: expected \(bytes, md5\)"):
+        act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded))
+
+
+def test_a_published_record_with_other_files_is_told_and_left_alone(sandbox, tmp_path):
+    uploaded = deposit(sandbox, tmp_path).receipt
+    act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded))
+    with pytest.raises(IntegrityError, match=r"published already and its files differ: a\.al"):
+        deposit(sandbox, tmp_path, contents={**CONTENTS, "a.al": b"other"})
+
+
+def test_a_record_without_files_is_made_without_them(sandbox, tmp_path):
+    assert deposit(sandbox, tmp_path, contents={}).receipt["files"] == []
+
+
+def test_many_files_cost_two_requests_each_and_one_announcement(sandbox, tmp_path):
+    contents = {f"f{number:02d}.al": b"x" * number for number in range(40)}
+    done = deposit(sandbox, tmp_path, contents=contents)
+    assert done.measured["requests"] <= 2 * len(contents) + 5

@@ -1,0 +1,85 @@
+"""The same workflow, changed only by a config file: a real XRootD server, a real InvenioRDM, real records."""
+
+import hashlib
+import json
+import urllib.parse
+import urllib.request
+
+import pandas as pd
+import pytest
+import small_records
+from servers.rdm.server import ROOT, real_repository
+from servers.xrootd_server import need_xrootd, running_server
+from workflow.conftest import Flow
+
+pytestmark = [pytest.mark.rdm, pytest.mark.xrootd, pytest.mark.timeout(1500)]
+
+RECIDS = sorted(int(path.stem) for path in small_records.RECORDS.glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def repository():
+    with real_repository(ROOT / ".rdm") as started:
+        yield started
+
+
+@pytest.fixture
+def xrootd():
+    need_xrootd()
+    with running_server() as server:
+        yield server
+
+
+def get(repository, path):
+    request = urllib.request.Request(
+        f"{repository.url}{path}",
+        headers={"Authorization": f"Bearer {repository.token}", "Accept": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def test_real_records_become_published_records_whose_md5_are_those_of_the_local_files(repository, xrootd, tmp_path):
+    assert len(RECIDS) >= 20
+    flow = Flow(folder=tmp_path, environment={"NRP_TOKEN": repository.token})
+    flow.config = {
+        "source": {"redirects": {small_records.SOURCE_PREFIX: xrootd.prefix}},
+        "repository": {"url": repository.url, "finish": "publish"},
+        "package": {"max_files": 9},
+    }
+    for recid in RECIDS:
+        document = small_records.with_small_files(
+            small_records.load(recid), lambda path, data: xrootd.put(path.removeprefix("eos/opendata/"), data)
+        )
+        flow.write_metadata(recid, document)
+    flow.want(*RECIDS)
+    done = flow.run(cores=4)
+    assert done.returncode == 0, done.stdout + done.stderr
+    stats = flow.stats()
+    assert set(stats["status"]) == {"ok"}
+    assert stats["published"].all()
+    assert stats["zip_used"].any()
+    compared = 0
+    for recid in RECIDS:
+        published = flow.receipt(recid, "published")
+        package = flow.receipt(recid, "package")["uploads"]
+        listed = {}
+        if package:
+            entries = get(repository, f"/api/records/{published['record_id']}/files")["entries"]
+            listed = {entry["key"]: (entry["size"], entry["checksum"]) for entry in entries}
+        expected = {}
+        for upload in package:
+            data = (flow.folder / "data" / str(recid) / upload["path"]).read_bytes()
+            expected[upload["key"]] = (len(data), f"md5:{hashlib.md5(data).hexdigest()}")
+        assert listed == expected
+        compared += len(expected)
+    assert compared > 40
+    files = pd.read_parquet(flow.folder / "results" / "files.parquet")
+    assert files["verified"].all()
+    again = flow.run(cores=4)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    for recid in RECIDS:
+        query = urllib.parse.quote(f'metadata.identifiers.identifier:"https://opendata.cern.ch/record/{recid}"')
+        assert get(repository, f"/api/user/records?q={query}")["hits"]["total"] == 1
+    for path in flow.folder.rglob("*"):
+        assert not path.is_file() or repository.token.encode() not in path.read_bytes(), path

@@ -15,5 +15,8 @@ rule read_record:
     priority: wanted.priority_at(stage=1)
     params:
         portal=config["metadata"]["portal"],
+        redirects=config["source"]["redirects"],
+        stall_s=config["download"]["stall_s"],
+        sandbox_dir=config["sandbox"]["dir"],
     script:
         "../scripts/read_record.py"

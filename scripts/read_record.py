@@ -6,13 +6,16 @@ from ferry.read_step import read_to_receipt
 from ferry.step import record_step
 
 recid = int(snakemake.wildcards.recid)
-metadata = snakemake.input.get("metadata")
+metadata = next(iter(snakemake.input), None)
 with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         read_to_receipt(
             recid=recid,
             metadata_path=Path(metadata) if metadata else None,
             portal=snakemake.params.portal,
+            redirects=snakemake.params.redirects,
+            stall_s=snakemake.params.stall_s,
+            sandbox_dir=Path(snakemake.params.sandbox_dir),
             receipt_path=Path(snakemake.output.receipt),
         )
     )

@@ -87,7 +87,8 @@ class XrootdFile:
         if len(offsets) < 2 or in_flight < 2:
             for offset in offsets:
                 wanted = min(chunk_bytes, self.size_bytes - offset)
-                yield self._whole(*self._file.read(offset, wanted), offset, wanted)
+                status, data = self._file.read(offset, wanted)
+                yield self._whole(status, data, offset, wanted)
             return
         yield from self._chunks_ahead(offsets, chunk_bytes, in_flight)
 

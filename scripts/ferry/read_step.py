@@ -1,0 +1,48 @@
+"""The first step: from metadata/<recid>.json or the portal to the receipt `source`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ferry.download import CHUNK_BYTES, IN_FLIGHT, open_source, redirected
+from ferry.download_step import resolve_redirects
+from ferry.portal import fetch_record
+from ferry.receipts import write_receipt
+from ferry.source_record import read_source
+
+
+def read_to_receipt(
+    *,
+    recid: int,
+    metadata_path: Path | None,
+    portal: str,
+    redirects: Mapping[str, str],
+    stall_s: int,
+    sandbox_dir: Path,
+    receipt_path: Path,
+) -> dict[str, int]:
+    """Read a record, from its file if there is one, else from the portal, and write the receipt.
+
+    Args:
+        recid: of the record.
+        metadata_path: metadata/<recid>.json, None if there is none.
+        portal: address of the portal.
+        redirects, stall_s, sandbox_dir: how index files are read that list the record's files, as for a download.
+        receipt_path: where the receipt goes.
+
+    Returns:
+        What was measured: files_moved is 0, no file was fetched.
+    """
+    places = resolve_redirects(redirects, sandbox_dir=sandbox_dir)
+
+    def read_index(uri: str) -> bytes:
+        with open_source(redirected(uri, places), stall_s=stall_s) as opened:
+            return b"".join(opened.chunks(start=0, chunk_bytes=CHUNK_BYTES, in_flight=IN_FLIGHT))
+
+    receipt = read_source(
+        recid=recid,
+        metadata_path=metadata_path,
+        fetch_record=lambda wanted: fetch_record(wanted, portal=portal),
+        read_index=read_index,
+    )
+    write_receipt(receipt_path, "source", receipt)
+    return {"files_moved": 0}

@@ -22,7 +22,7 @@ configfile: Path(workflow.basedir) / "config.yaml"
 report: "report/workflow.rst"
 
 
-wanted = run_hooks.read_wanted_records(config)
+wanted = run_hooks.prepare(config)
 record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 
 
@@ -44,6 +44,8 @@ include: "rules/draw_figures.smk"
 rule all:
     default_target: True
     input:
+        # the receipts themselves, so that one that is lost is noticed though everything after it is there
+        expand(rules.record_stats.input.finished, recid=wanted.recids),
         rules.aggregate_stats.output,
         rules.draw_figures.output,
 

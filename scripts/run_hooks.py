@@ -8,6 +8,7 @@ from typing import Any
 
 from ferry.config import check_config, uses_sandbox_repository, uses_sandbox_source
 from ferry.run import Target, begin_run, lock_folder, refuse_other_repository
+from ferry.stats import forget_failed
 from ferry.wanted import Wanted, read_wanted
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
@@ -17,14 +18,18 @@ _held: dict[str, Any] = {}
 """What has to live as long as the run: the lock of the folder and the sandbox."""
 
 
-def read_wanted_records(config: Mapping[str, Any]) -> Wanted:
+def prepare(config: Mapping[str, Any]) -> Wanted:
     """Check the configuration and return the wanted records.
+
+    The stats of records that failed in the last run are taken away first: Snakemake would take them for finished.
 
     Raises:
         ConfigError: names the place, what was expected and what was found.
     """
     check_config(config)
-    return read_wanted(list_path=Path(config["records"]["list"]), recids=config["records"]["recids"])
+    wanted = read_wanted(list_path=Path(config["records"]["list"]), recids=config["records"]["recids"])
+    forget_failed(RESULTS_DIR)
+    return wanted
 
 
 def begin(config: Mapping[str, Any], wanted: Wanted, *, rules_to_run: Set[str]) -> None:

@@ -138,7 +138,9 @@ class Deposits:
             raise Refusal(
                 400, "You cannot publish a draft with an open review request. Please cancel the review request first."
             )
-        errors = check_metadata(draft["metadata"]).errors
+        errors = check_metadata(draft["metadata"]).errors + self._doi_taken(
+            draft["pids"].get("doi"), by_other_than=record_id
+        )
         entries = self.store.entries(draft["bucket"])
         if draft["files_enabled"] and not entries:
             errors.append(
@@ -238,7 +240,7 @@ class Deposits:
                 errors.append(field_error(f"access.{name}", f"'{name}' must be either 'public' or 'restricted'"))
         pids = given.get("pids")
         if isinstance(pids, dict) and "doi" in pids:
-            errors = errors + self._doi_taken(pids["doi"])
+            errors = errors + self._doi_taken(pids["doi"], by_other_than=None)
         files = given.get("files")
         enabled = files.get("enabled", True) if isinstance(files, dict) else True
         moment = now()
@@ -260,10 +262,11 @@ class Deposits:
             side["files_enabled"] = True
         return side, errors
 
-    def _doi_taken(self, doi: Any) -> list[Any]:
+    def _doi_taken(self, doi: Any, *, by_other_than: str | None) -> list[Any]:
         identifier = doi.get("identifier") if isinstance(doi, dict) else None
-        taken = any(
-            record["published"] is not None
+        taken = identifier is not None and any(
+            record["id"] != by_other_than
+            and record["published"] is not None
             and record["published"]["pids"].get("doi", {}).get("identifier") == identifier
             for record in self.store.records.values()
         )

@@ -8,6 +8,9 @@ from ferry.mapping import clean
 from ferry.mapping.leaves import Found, Ledger, shown
 from ferry.mapping.profiles import Profile
 
+RELATED = "metadata.related_identifiers[]"
+_RESOURCES = "metadata.related_resources[]"  # what the CCMM targets have in place of it
+
 
 @dataclass(frozen=True)
 class MappingOptions:
@@ -57,7 +60,7 @@ class Rule:
     source: str
     to: str
     by: "Callable[[Work, Found], None]"
-    says: str = ""  # argument of the function: a description type, a label, a relation
+    says: str = ""  # arguments of the function, with "|" between: section, description type, label or relation
 
 
 @dataclass
@@ -88,7 +91,10 @@ class Work:
     def took(self, path: str, *to: str, count: int = 1) -> None:
         """Account a leaf as mapped: to these target paths, or to the one that the rule names."""
         assert self.rule is not None
-        self.ledger.map(path, to or (self.rule.to,), self.rule.by.__name__, count)
+        targets = to or (self.rule.to,)
+        if self.profile.related_resources:
+            targets = tuple(_RESOURCES if target == RELATED else target for target in targets)
+        self.ledger.map(path, targets, self.rule.by.__name__, count)
 
     def left_out(self, found: Found, reason: str, *, warn: bool = True) -> None:
         """Account a leaf as dropped on purpose, and say so in a warning unless it is in the nature of the field."""
@@ -103,6 +109,11 @@ class Work:
     def add(self, to: str, reason: str) -> None:
         """Note a part of the target that does not come from a value of the record."""
         self.added.append({"to": to, "reason": reason})
+
+    def says(self) -> tuple[str, ...]:
+        """Return the arguments that the rule's row of the table gives its function."""
+        assert self.rule is not None
+        return tuple(self.rule.says.split("|"))
 
     # --- values ---
 

@@ -19,11 +19,17 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 DEBIAN_PACKAGES = ("postgresql", "redis-server")
 START_LIMIT_S = 240
+
+
+def default_folder() -> Path:
+    """Where it is installed: $RDM_HOME, or .rdm in the project; kept from one test run to the next."""
+    return Path(os.environ.get("RDM_HOME", ROOT / ".rdm")).resolve()
 
 
 @dataclass(frozen=True)
@@ -38,18 +44,32 @@ class RealRepository:
 
 
 @contextlib.contextmanager
-def real_repository(folder: Path, *, rate_limit: bool = False) -> Iterator[RealRepository]:
-    """Install into `folder` what is missing, start with empty data, and stop everything at the end."""
+def real_repository(
+    folder: Path,
+    *,
+    rate_limit: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    link_port: int | None = None,
+) -> Iterator[RealRepository]:
+    """Install into `folder` what is missing, start with empty data, and stop everything at the end.
+
+    Args:
+        folder: keeps the installed packages from one start to the next.
+        rate_limit: on for tests of it.
+        settings: more of InvenioRDM's own settings, by their names.
+        link_port: port that stands in links, when a proxy is in front.
+    """
     python = _install(folder)
     with contextlib.ExitStack() as stack:
         ports = dict(zip(("postgres", "redis", "search", "web"), _free_ports(4), strict=True))
-        ports["links"] = ports["web"]
+        ports["links"] = link_port or ports["web"]
         instance = _new_instance(folder)
         environment = {
             **os.environ,
             "INVENIO_INSTANCE_PATH": str(instance),
             "FERRY_RDM_PORTS": json.dumps(ports),
             "FERRY_RDM_RATE_LIMIT": "1" if rate_limit else "0",
+            "FERRY_RDM_SETTINGS": json.dumps(dict(settings or {})),
             "PYTHONWARNINGS": "ignore",
         }
         stack.enter_context(_postgres(ports["postgres"]))

@@ -1,0 +1,134 @@
+"""The table: which path of a CERN record goes where, by which rule. Read from top to bottom, as it is applied.
+
+`Rule(source, to, by, says)`: each value at `source` is given to the function `by`, which accounts for every leaf at
+and below it; `to` is the target path where the rule has one only. `DROPPED` names what has no place in the target,
+and why. What neither names is reported as unknown. An experiment adds its own in experiments/<name>.py.
+"""
+
+from collections.abc import Callable, Mapping
+
+from ferry.mapping.amounts import byte_count, entry_count, event_count, file_count, formats, listed_files, sizes
+from ferry.mapping.energy import collision
+from ferry.mapping.people import author, author_list, collaboration, creators, experiment, publisher
+from ferry.mapping.production import IN_SOURCE, container_image, required_record, step, variable
+from ferry.mapping.relations import identifiers, original_doi, record_number, related, relations
+from ferry.mapping.terms import (
+    accelerator,
+    category,
+    collection,
+    default_licence,
+    keyword,
+    kind,
+    language,
+    licence,
+    subjects,
+)
+from ferry.mapping.texts import descriptions, main_title, second_title, section_fact, section_link, section_text
+from ferry.mapping.times import created, dates, prepublication, published, reprocessed
+from ferry.mapping.work import RELATED, Rule, Work
+
+_SUBJECTS = "metadata.subjects[]"
+_METHODS = "metadata.additional_descriptions[methods]"
+_TECHNICAL = "metadata.additional_descriptions[technical-info]"
+_OTHER = "metadata.additional_descriptions[other]"
+
+RULES: tuple[Rule, ...] = (
+    Rule("recid", "metadata.identifiers[url]", record_number),
+    Rule("title", "metadata.title", main_title),
+    Rule("title_additional", "metadata.additional_titles[]", second_title),
+    Rule("type", "metadata.resource_type", kind),
+    # who
+    Rule("authors[]", "metadata.creators[]", author),
+    Rule("collaboration.name", "metadata.creators[]", collaboration),
+    Rule("collaboration.group", "metadata.creators[]", collaboration),
+    Rule("collaboration.recid", RELATED, author_list),
+    Rule("publisher", "metadata.publisher", publisher),
+    # when
+    Rule("date_published", "metadata.publication_date", published),
+    Rule("prepublication", "metadata.dates[issued]", prepublication),
+    Rule("date_created", "metadata.dates[created]", created),
+    Rule("date_reprocessed", "metadata.dates[updated]", reprocessed),
+    # texts, in the order in which they are read; says: section, description type, relation or label
+    Rule("abstract.description", "metadata.description", section_text, "abstract|abstract"),
+    Rule("abstract.links[]", RELATED, section_link, "abstract|abstract|references"),
+    Rule("methodology.description", _METHODS, section_text, "methodology|methods"),
+    Rule("methodology.links[]", RELATED, section_link, "methodology|methods|references"),
+    Rule("methodology.steps[]", _METHODS, step, "methodology|methods|references"),
+    Rule("pileup.description", _METHODS, section_text, "pileup|methods"),
+    Rule("pileup.links[]", RELATED, section_link, "pileup|methods|references"),
+    Rule("validation.description", _METHODS, section_text, "validation|methods"),
+    Rule("validation.links[]", RELATED, section_link, "validation|methods|isDocumentedBy"),
+    Rule("usage.description", _TECHNICAL, section_text, "usage|technical-info"),
+    Rule("usage.links[]", RELATED, section_link, "usage|technical-info|isDocumentedBy"),
+    Rule("use_with.description", _TECHNICAL, section_text, "use_with|technical-info"),
+    Rule("use_with.links[]", RELATED, section_link, "use_with|technical-info|references"),
+    Rule("system_details.description", _TECHNICAL, section_text, "system|technical-info"),
+    Rule("system_details.release", _TECHNICAL, section_fact, "system|technical-info|Release"),
+    Rule("system_details.global_tag", _TECHNICAL, section_fact, "system|technical-info|Global tag"),
+    Rule("system_details.recid", RELATED, required_record),
+    Rule("system_details.url", _TECHNICAL, section_fact, "system|technical-info|Address"),
+    Rule("system_details.links[]", RELATED, section_link, "system|technical-info|references"),
+    Rule(
+        "system_details.container_images[]", _TECHNICAL, container_image, "system|technical-info|Container image"
+    ),
+    Rule("source_code_repository", RELATED, section_link, "code|technical-info|references"),
+    Rule("source code repository", RELATED, section_link, "code|technical-info|references"),
+    Rule("dataset_semantics[]", _TECHNICAL, variable, "semantics|technical-info|Variable"),
+    Rule("note.description", _OTHER, section_text, "note|other"),
+    Rule("note.links[]", RELATED, section_link, "note|other|references"),
+    Rule("links[]", RELATED, section_link, "links|other|references"),
+    # the physics
+    Rule("experiment[]", "metadata.experiment", experiment),
+    Rule("accelerator", _SUBJECTS, accelerator),
+    Rule("collision_information", "metadata.collision_information", collision),
+    Rule("categories.primary", "metadata.category", category),
+    Rule("categories.secondary[]", _SUBJECTS, keyword),
+    Rule("collections[]", _SUBJECTS, collection),
+    Rule("keywords[]", _SUBJECTS, keyword),
+    Rule("signature[]", _SUBJECTS, keyword),
+    Rule("run_period[]", _SUBJECTS, keyword),
+    # how much
+    Rule("distribution.number_files", "metadata.sizes[]", file_count),
+    Rule("distribution.size", "metadata.sizes[]", byte_count),
+    Rule("distribution.number_events", "metadata.number_of_events", event_count),
+    Rule("distribution.number_entries", "metadata.sizes[]", entry_count),
+    Rule("distribution.formats", "metadata.formats[]", formats),
+    Rule("files", "files[]", listed_files),
+    # the rest
+    Rule("license.attribution", "metadata.rights[]", licence),
+    Rule("language", "metadata.languages[]", language),
+    Rule("doi", RELATED, original_doi),
+    Rule("relations[]", RELATED, related),
+)
+
+DROPPED: Mapping[str, str] = {
+    "$schema": "names the schema of the portal",
+    "_availability_details": "state of the portal's storage",
+    "_bucket": "internal to the portal",
+    "_file_indices": "the files that an index lists are deposited under their own keys",
+    "_files": "internal to the portal",
+    "availability": "state of the portal's storage",
+    "authors[].ccid": "internal to CERN",
+    "authors[].inspireid": "the target has no such scheme for persons",
+    "authors[].rorid": "the target takes these from its own vocabulary of affiliations only",
+    "categories.source": "who gave the category: in the record's own JSON",
+    "control_number": "repeats the recid",
+    "distribution.availability": "state of the portal's storage",
+    "files": "about a single file: in the record's own JSON",
+    "methodology.steps": IN_SOURCE,
+    "pids.oai": "the target has no such scheme; the address of the record says the same",
+    "run_numbers": IN_SOURCE,
+    "system_details.container_images[].registry": "the name of the image says it",
+}
+
+FINISHERS: tuple[Callable[[Work], None], ...] = (
+    creators,
+    identifiers,
+    relations,
+    subjects,
+    dates,
+    descriptions,
+    default_licence,
+    sizes,
+)
+"""Put together what the rules gathered, after the experiment's own."""

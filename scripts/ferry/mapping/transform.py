@@ -1,0 +1,106 @@
+"""One record through the table: `transform_record`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ferry.errors import MetadataError
+from ferry.mapping.experiments import Experiment, find_experiment
+from ferry.mapping.leaves import Ledger, count_leaves, find, shown
+from ferry.mapping.people import experiments_of
+from ferry.mapping.profiles import find_profile
+from ferry.mapping.rules import DROPPED, FINISHERS, RULES
+from ferry.mapping.work import MappingOptions, Rule, Work
+from ferry.schemas import problems
+
+SHOWN_PROBLEMS = 5
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """What becomes of a record.
+
+    record: what is sent to the repository: metadata, access, files.
+    mapping: the receipt `mapping`: of each path of the source what became of it.
+    warnings: what somebody should look at; the mapping has them too.
+    """
+
+    record: dict[str, Any]
+    mapping: dict[str, Any]
+    warnings: tuple[dict[str, str], ...]
+
+
+def transform_record(*, source: Mapping[str, Any], profile: str, options: MappingOptions) -> Transformed:
+    """Map the receipt `source` of a record to a target profile (a name of `profiles.PROFILES`).
+
+    The result is checked against `schemas/target/<profile>.json`; the same source gives the same result.
+
+    Raises:
+        MetadataError: a field is missing, or the result would be refused; names the path.
+        ConfigError: there is no such profile.
+    """
+    filled, empty = count_leaves(source["record"])
+    work = Work(
+        recid=source["recid"],
+        record=source["record"],
+        files=source["files"],
+        profile=find_profile(profile),
+        options=options,
+        ledger=Ledger(filled, empty),
+    )
+    experiments = [found for name in experiments_of(work.record) if (found := find_experiment(name))]
+    for rule in (*RULES, *(rule for experiment in experiments for rule in experiment.rules)):
+        _apply(work, rule)
+    if "title" not in work.metadata:
+        raise MetadataError("title: expected a text, found none; add one in a correction of this record")
+    if "resource_type" not in work.metadata:
+        raise MetadataError("type: expected an object (primary, secondary), found none; add one in a correction")
+    _drop(work, experiments)
+    for finish in (*(step for experiment in experiments for step in experiment.finishers), *FINISHERS):
+        finish(work)
+    record = {
+        "metadata": work.metadata,
+        "access": {"record": options.access, "files": options.access},
+        "files": {"enabled": bool(source["files"])},
+    }
+    _check(record, profile)
+    return Transformed(record=record, mapping=_receipt(work, profile), warnings=tuple(work.warnings))
+
+
+def _apply(work: Work, rule: Rule) -> None:
+    work.rule = rule
+    for found in find(work.record, rule.source):
+        rule.by(work, found)
+    work.rule = None
+
+
+def _drop(work: Work, experiments: list[Experiment]) -> None:
+    for dropped in (DROPPED, *(experiment.dropped for experiment in experiments)):
+        for path, reason in dropped.items():
+            work.ledger.set_aside(path, reason)
+
+
+def _check(record: dict[str, Any], profile: str) -> None:
+    found = problems(record, f"target/{profile}")
+    if found:
+        more = f" (and {len(found) - SHOWN_PROBLEMS} more)" if len(found) > SHOWN_PROBLEMS else ""
+        raise MetadataError(
+            f"{'; '.join(shown(line) for line in found[:SHOWN_PROBLEMS])}{more}: the target {profile} would refuse "
+            "this; correct the record in metadata/corrections"
+        )
+
+
+def _receipt(work: Work, profile: str) -> dict[str, Any]:
+    rows = work.ledger.rows()
+    counts = {"mapped": 0, "dropped": 0, "unknown": 0}
+    for row in rows:
+        counts[row["status"]] += row["count"]
+    return {
+        "recid": work.recid,
+        "profile": profile,
+        "experiments": experiments_of(work.record),
+        "leaves": {"total": sum(counts.values()), **counts},
+        "paths": rows,
+        "added": work.added,
+        "warnings": work.warnings,
+    }

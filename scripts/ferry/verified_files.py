@@ -45,7 +45,7 @@ def judge(file: SourceFile, *, size_bytes: int, digests: dict[str, str], found_a
 
 
 def prove(file: SourceFile, path: Path) -> Proof:
-    """Read the file and say what it is; if it changes meanwhile its times no longer fit and nobody believes the proof."""
+    """Read the file and say what it is; if it changes meanwhile, its times no longer fit and nobody believes it."""
     checksum = file["checksum"]
     before = path.stat()
     digests = digest_file(path, checksum["algorithm"] if checksum else None)

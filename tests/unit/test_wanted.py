@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+
 from ferry.errors import ConfigError
 from ferry.wanted import read_wanted
 
@@ -40,7 +41,7 @@ def test_given_recids_take_the_place_of_the_list(tmp_path):
     ],
 )
 def test_a_bad_list_is_refused_with_file_and_line(tmp_path, text, told):
-    with pytest.raises(ConfigError, match="records.csv") as refused:
+    with pytest.raises(ConfigError, match=r"records\.csv") as refused:
         _read(tmp_path, text)
     assert told in str(refused.value)
 

@@ -68,9 +68,7 @@ RULES: tuple[Rule, ...] = (
     Rule("system_details.recid", RELATED, required_record),
     Rule("system_details.url", _TECHNICAL, section_fact, "system|technical-info|Address"),
     Rule("system_details.links[]", RELATED, section_link, "system|technical-info|references"),
-    Rule(
-        "system_details.container_images[]", _TECHNICAL, container_image, "system|technical-info|Container image"
-    ),
+    Rule("system_details.container_images[]", _TECHNICAL, container_image, "system|technical-info|Container image"),
     Rule("source_code_repository", RELATED, section_link, "code|technical-info|references"),
     Rule("source code repository", RELATED, section_link, "code|technical-info|references"),
     Rule("dataset_semantics[]", _TECHNICAL, variable, "semantics|technical-info|Variable"),

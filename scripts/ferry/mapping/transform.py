@@ -99,6 +99,7 @@ def _receipt(work: Work, profile: str) -> dict[str, Any]:
         "recid": work.recid,
         "profile": profile,
         "experiments": experiments_of(work.record),
+        "corrected": [],
         "leaves": {"total": sum(counts.values()), **counts},
         "paths": rows,
         "added": work.added,

@@ -1,8 +1,8 @@
 """CMS: cross sections, the id of a configuration in its database, and generators."""
 
 from ferry.mapping.experiments import Experiment
-from ferry.mapping.texts import section_fact
 from ferry.mapping.terms import keyword
+from ferry.mapping.texts import section_fact
 from ferry.mapping.work import Rule
 
 _METHODS = "metadata.additional_descriptions[methods]"

@@ -14,7 +14,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install run report status check test test-rdm clean
+.PHONY: help install run report check test test-rdm clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,9 +26,6 @@ run: $(INSTALLED) ## Carry the records of config.yaml (by default the demo, into
 
 report: $(INSTALLED) ## results/report.html: one offline page about the last run
 	$(BIN)/snakemake --cores $(CORES) --report results/report.html
-
-status: $(INSTALLED) ## How far the run is, from any terminal
-	@$(BIN)/python scripts/status.py
 
 check: $(INSTALLED) ## Format, lint, types, snakemake --lint
 	$(BIN)/ruff format --check .

@@ -50,9 +50,12 @@ rule all:
         rules.draw_figures.output,
 
 
-
 onstart:
-    run_hooks.begin(config, wanted, rules_to_run={job.rule.name for job in workflow.dag.needrun_jobs()})
+    run_hooks.begin(
+        config,
+        wanted,
+        rules_to_run={job.rule.name for job in workflow.dag.needrun_jobs()},
+    )
 
 
 onsuccess:

@@ -9,7 +9,10 @@ rule aggregate_stats:
     output:
         stats="results/stats.parquet",
         csv=report(
-            "results/stats.csv", caption="../report/records.rst", category="Records", labels={"table": "records"}
+            "results/stats.csv",
+            caption="../report/records.rst",
+            category="Records",
+            labels={"table": "records"},
         ),
         jsonl="results/stats.jsonl",
         files="results/files.parquet",

@@ -12,9 +12,9 @@ rule download_files:
         "logs/{recid}/download_files.log",
     benchmark:
         "benchmarks/{recid}/download_files.tsv"
+    priority: wanted.priority_at(stage=2)
     conda:
         "../envs/workflow.yaml"
-    priority: wanted.priority_at(stage=2)
     resources:
         download_slots=1,
     params:

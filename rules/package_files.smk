@@ -12,9 +12,9 @@ rule package_files:
         "logs/{recid}/package_files.log",
     benchmark:
         "benchmarks/{recid}/package_files.tsv"
+    priority: wanted.priority_at(stage=3)
     conda:
         "../envs/workflow.yaml"
-    priority: wanted.priority_at(stage=3)
     threads: config["package"]["threads"]
     resources:
         zip_slots=1,

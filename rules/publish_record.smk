@@ -10,9 +10,9 @@ rule publish_record:
         receipt="results/{recid}/published.json",
     log:
         "logs/{recid}/publish_record.log",
+    priority: wanted.priority_at(stage=5)
     conda:
         "../envs/workflow.yaml"
-    priority: wanted.priority_at(stage=5)
     resources:
         upload_slots=1,
     params:

@@ -10,9 +10,9 @@ rule read_record:
         receipt="results/{recid}/source.json",
     log:
         "logs/{recid}/read_record.log",
+    priority: wanted.priority_at(stage=1)
     conda:
         "../envs/workflow.yaml"
-    priority: wanted.priority_at(stage=1)
     params:
         portal=config["metadata"]["portal"],
         redirects=config["source"]["redirects"],

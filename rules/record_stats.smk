@@ -14,9 +14,9 @@ rule record_stats:
         stats="results/{recid}/stats.json",
     log:
         "logs/{recid}/record_stats.log",
+    priority: wanted.priority_at(stage=6)
     conda:
         "../envs/workflow.yaml"
-    priority: wanted.priority_at(stage=6)
     params:
         publish=config["repository"]["finish"] == "publish",
     script:

@@ -12,9 +12,9 @@ rule transform_record:
         mapping="results/{recid}/mapping.json",
     log:
         "logs/{recid}/transform_record.log",
+    priority: wanted.priority_at(stage=2)
     conda:
         "../envs/workflow.yaml"
-    priority: wanted.priority_at(stage=2)
     params:
         profile=config["transform"]["profile"],
     script:

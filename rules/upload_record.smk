@@ -13,12 +13,13 @@ rule upload_record:
         "logs/{recid}/upload_record.log",
     benchmark:
         "benchmarks/{recid}/upload_record.tsv"
+    priority: wanted.priority_at(stage=4)
     conda:
         "../envs/workflow.yaml"
-    priority: wanted.priority_at(stage=4)
     resources:
         upload_slots=upload_weight(
-            bytes_per_slot=config["upload"]["bytes_per_slot"], max_slots=config["upload"]["max_slots"]
+            bytes_per_slot=config["upload"]["bytes_per_slot"],
+            max_slots=config["upload"]["max_slots"],
         ),
     params:
         data_dir="data/{recid}",

@@ -52,6 +52,7 @@ def write_log(path: Path) -> None:
     logging.basicConfig(
         filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
+    logging.getLogger("nrp_cmd").setLevel(logging.WARNING)  # it would write down every request and answer
     logging.captureWarnings(True)
     sys.excepthook = _tell_shortly
 

@@ -39,8 +39,9 @@ def upload(
     Returns:
         What was measured: bytes_moved, files_moved, requests, retries …
     """
-    document = read_receipt(record_path, "record")
     package = read_receipt(package_path, "package")
+    # data on disk may bring files that the record does not list: what goes up decides whether there are files
+    document = {**read_receipt(record_path, "record"), "files": {"enabled": bool(package["uploads"])}}
 
     async def deposit() -> dict[str, int]:
         async with open_repository(

@@ -10,6 +10,7 @@ import zipfile
 
 import pandas as pd
 import pytest
+
 from workflow.conftest import first_record
 
 COLLISION, MANUAL, MANY_FILES, NO_FILES = 81642, 80505, 81147, 81494
@@ -147,8 +148,9 @@ def test_publishing_happens_where_it_is_asked_for(flow):
     assert published["state"] == "published"
     assert published["record_id"] == flow.receipt(MANUAL, "upload")["record_id"]
     assert flow.stats().loc[MANUAL, "published"]
-    # the receipt is lost: the record is found again, adopted, and nothing is sent or doubled
-    (flow.folder / "results" / str(MANUAL) / "upload.json").unlink()
+    # the receipts are lost: the record is found again, adopted, and nothing is sent or doubled
+    for lost in ("upload.json", "published.json"):
+        (flow.folder / "results" / str(MANUAL) / lost).unlink()
     (flow.folder / "data" / str(MANUAL) / "deposit.json").unlink()
     before = len(flow.requests())
     assert_ok(flow.run())

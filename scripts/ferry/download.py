@@ -1,36 +1,38 @@
 """Fetching the files of one record: whole and proven, or not there."""
 
-import errno
 import logging
-import os
+import queue
+import sys
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ferry.checksums import Digests, file_chunks
-from ferry.errors import FerryError, IntegrityError, PermanentError, TransientError
-from ferry.http_source import HttpFile
+from ferry.durable_files import DiskError, FinalNames, ProvenPart, disk_error
+from ferry.errors import FerryError, IntegrityError, PermanentError
+from ferry.fetch_file import FileFetcher, StoppedError, Traffic, part_path
+from ferry.source_access import CHUNK_BYTES, SourceReader, open_source, redirected, refuse_unreadable
+from ferry.transfer_progress import TransferProgress
 from ferry.verified_files import Proof, SourceFile, VerifiedFiles, judge, prove, receipt_entry
-from ferry.xrootd import XrootdFile, load_client
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 1 << 20
-IN_FLIGHT = 4
-"""Pieces of one file asked for ahead: hides the way to the server without holding much of it."""
-LONGEST_PAUSE_S = 30.0
-TOLD_EVERY_S = 30.0
+# What all files together may have under way in memory; a lone file may have eight pieces of it.
+BUFFER_BYTES = 48 << 20
+MOST_PIECES_IN_FLIGHT = 8
+# After this many files have failed, the rest of the record is not asked for: it would fail too, or does not matter.
+MOST_FAILED_FILES = 10
+IDLE_S = 0.5
 
 
 @dataclass(frozen=True)
 class DownloadSettings:
     """How to fetch."""
 
-    redirects: Mapping[str, str]
+    redirects: Mapping[str, str] = field(default_factory=dict)
     """Prefix of a uri -> what stands in its place; the longest that fits is taken."""
     parallel_files: int = 16
     attempts: int = 4
@@ -46,8 +48,20 @@ class Downloaded:
     measured: dict[str, int]
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    file: SourceFile
+    there: Proof | None = None
+    newly_proven: bool = False
+    arrived: ProvenPart | None = None
+    error: FerryError | None = None
+
+
 class Download:
-    """The download of one record into `files_dir`; what is there and right is not fetched again."""
+    """The download of one record into `files_dir`; what is there and right is not fetched again.
+
+    Threads fetch, one file each; the thread that called `run` gives the files their final names, many at a time.
+    """
 
     def __init__(
         self,
@@ -56,213 +70,173 @@ class Download:
         files_dir: Path,
         state_path: Path,
         settings: DownloadSettings,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        open_url: Callable[[str], SourceReader] | None = None,
+        pause: Callable[[float], object] | None = None,
     ) -> None:
+        """Take the receipt `source`; `state_path` remembers between runs what was proven.
+
+        `open_url` and `pause` are for tests: the client, and what waits between two attempts.
+        """
         self._source = source
+        self._files: list[SourceFile] = source["files"]
+        self._keys = frozenset(file["key"] for file in self._files)
         self._files_dir = files_dir
         self._settings = settings
-        self._sleep = sleep
-        self._clock = clock
         self._verified = VerifiedFiles(state_path)
-        self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._bytes_moved = 0
-        self._files_moved = 0
-        self._retries = 0
+        self._traffic = Traffic()
+        self._threads = max(1, min(settings.parallel_files, len(self._files)))
+        self._fetcher = FileFetcher(
+            open_url=open_url or (lambda url: open_source(url, stall_s=settings.stall_s)),
+            attempts=settings.attempts,
+            in_flight=min(MOST_PIECES_IN_FLIGHT, max(1, BUFFER_BYTES // CHUNK_BYTES // self._threads)),
+            traffic=self._traffic,
+            stopped=self._stopped,
+            pause=pause,
+        )
 
     def run(self) -> Downloaded:
         """Do it.
 
         Raises:
-            PermanentError: a file is on tape, not there, may not be read, or has no checksum and must have one.
+            PermanentError: a file is on tape, not there, may not be read, or has no checksum and must have one; or the
+                disk will not take it.
             IntegrityError: a file at the source is not what the record says; both values are named.
             TransientError: not through after the allowed attempts; running again goes on from here.
         """
-        files: list[SourceFile] = self._source["files"]
-        refuse_unreadable(files, allow_unverified=self._settings.allow_unverified)
-        self._files_dir.mkdir(parents=True, exist_ok=True)
-        begun = self._clock()
-        entries: dict[str, dict[str, Any]] = {}
-        errors: list[FerryError] = []
-
-        def bring(file: SourceFile) -> None:
-            if self._stopped.is_set():
-                return
-            try:
-                entry = self._bring(file)
-            except FerryError as error:
-                with self._lock:
-                    errors.append(error)
-                if isinstance(error, PermanentError):
-                    self._stopped.set()  # the record fails: what has not begun is not asked for
-                return
-            with self._lock:
-                entries[file["key"]] = entry
-
-        with ThreadPoolExecutor(max_workers=self._settings.parallel_files) as pool:
-            waiting = [pool.submit(bring, file) for file in files]
-            told = self._clock()
-            for number, future in enumerate(waiting):
-                future.result()
-                if self._clock() - told >= TOLD_EVERY_S:
-                    told = self._clock()
-                    rate = self._bytes_moved / max(told - begun, 1e-9) / 1e6
-                    log.info("%d of %d files, %d bytes, %.1f MB/s", number + 1, len(files), self._bytes_moved, rate)
+        refuse_unreadable(self._files, allow_unverified=self._settings.allow_unverified)
+        self._make_folders()
+        names = FinalNames(files_dir=self._files_dir, verified=self._verified)
+        there: dict[str, Proof] = {}
+        errors: dict[str, FerryError] = {}
+        progress = self._progress()
+        try:
+            with closing(self._outcomes(when_idle=names.flush)) as outcomes:
+                for outcome in outcomes:
+                    self._take(outcome, names, there, errors)
+                    progress.tell(
+                        files_done=len(names.proofs) + len(there),
+                        bytes_moved=self._traffic.bytes_moved,
+                        bytes_there=sum(proof.size_bytes for proof in there.values()) if progress.is_due() else 0,
+                    )
+            names.flush()
+        finally:
+            progress.end()
+        proofs = {**there, **names.proofs}
         if errors:
-            raise _first(errors)
-        receipt = {"recid": self._source["recid"], "files": [entries[file["key"]] for file in files]}
+            raise self._failure(errors, done=len(proofs))
+        receipt = {"recid": self._source["recid"], "files": [self._entry(f, proofs[f["key"]]) for f in self._files]}
         measured = {
-            "bytes_moved": self._bytes_moved,
-            "files_moved": self._files_moved,
-            "retries": self._retries,
+            "bytes_moved": self._traffic.bytes_moved,
+            "files_moved": len(names.proofs),
+            "retries": self._traffic.retries,
         }
         return Downloaded(receipt=receipt, measured=measured)
 
-    def _bring(self, file: SourceFile) -> dict[str, Any]:
-        path = self._files_dir / file["key"]
-        proof = self._verified.find(file, path)
-        if proof is None and path.exists():
-            found = prove(file, path)
+    def _take(
+        self, outcome: _Outcome | None, names: FinalNames, there: dict[str, Proof], errors: dict[str, FerryError]
+    ) -> None:
+        if outcome is None or isinstance(outcome.error, StoppedError):
+            return
+        key = outcome.file["key"]
+        if outcome.error is not None:
+            errors[key] = outcome.error
+            if isinstance(outcome.error, DiskError) or len(errors) >= MOST_FAILED_FILES:
+                self._stopped.set()
+        elif outcome.arrived is not None:
+            names.add(outcome.arrived)
+        elif outcome.there is not None:
+            there[key] = outcome.there
+            if outcome.newly_proven:
+                self._verified.add([outcome.there])
+
+    def _progress(self) -> TransferProgress:
+        sizes = [file["size_bytes"] for file in self._files]
+        size_bytes = None if None in sizes else sum(sizes)
+        return TransferProgress(
+            recid=self._source["recid"], files=len(self._files), size_bytes=size_bytes, terminal=sys.stderr
+        )
+
+    def _make_folders(self) -> None:
+        for folder in sorted({(self._files_dir / key).parent for key in self._keys} | {self._files_dir}):
             try:
-                judge(file, size_bytes=found.size_bytes, digests=found.digests, found_at=str(path))
-            except IntegrityError as error:
-                log.warning("%s; fetched anew", error)
-                path.unlink()
-            else:
-                proof = found
-                self._remember(found)
-        if proof is None:
-            proof = self._fetch(file, path)
-            self._remember(proof)
-        url = self._url(file)
-        return receipt_entry(file, proof, judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=url))
-
-    def _remember(self, proof: Proof) -> None:
-        with self._lock:
-            self._verified.add([proof])
-
-    def _url(self, file: SourceFile) -> str:
-        return redirected(file["uri"], self._settings.redirects)
-
-    def _fetch(self, file: SourceFile, path: Path) -> Proof:
-        part = path.with_name(path.name + ".part")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1, self._settings.attempts + 1):
-            try:
-                return self._fetch_once(file, path, part)
-            except TransientError as error:
-                if attempt == self._settings.attempts or self._stopped.is_set():
-                    raise TransientError(f"{error} (attempt {attempt} of {self._settings.attempts})") from error
-                log.warning("%s; trying again (attempt %d)", error, attempt + 1)
-                with self._lock:
-                    self._retries += 1
-                self._sleep(min(LONGEST_PAUSE_S, 2.0 ** (attempt - 1)))
-        raise AssertionError("unreachable: attempts is at least 1")
-
-    def _fetch_once(self, file: SourceFile, path: Path, part: Path) -> Proof:
-        url = self._url(file)
-        digests = self._resumable(file, part)
-        resumed = digests.size_bytes > 0
-        self._transfer(file, url, part, digests)
-        try:
-            judge(file, size_bytes=digests.size_bytes, digests=digests.values(), found_at=url)
-        except IntegrityError as error:
-            part.unlink(missing_ok=True)
-            if not resumed:
-                raise
-            log.warning("%s; the part that was there was wrong: fetched once anew", error)
-            return self._fetch_once(file, path, part)
-        part.replace(path)
-        with self._lock:
-            self._files_moved += 1
-        return Proof(file["key"], digests.size_bytes, path.stat().st_mtime_ns, digests.values())
-
-    def _resumable(self, file: SourceFile, part: Path) -> Digests:
-        """Return the digests of the part that is there, or of nothing if it cannot be gone on from."""
-        checksum = file["checksum"]
-        digests = Digests(checksum["algorithm"] if checksum else None)
-        # only the checksum of the whole can prove that what is there was right
-        if checksum is not None and part.exists():
-            for chunk in file_chunks(part):
-                digests.update(chunk)
-            if file["size_bytes"] is None or digests.size_bytes <= file["size_bytes"]:
-                return digests
-        part.unlink(missing_ok=True)
-        return Digests(checksum["algorithm"] if checksum else None)
-
-    def _transfer(self, file: SourceFile, url: str, part: Path, digests: Digests) -> None:
-        with open_source(url, stall_s=self._settings.stall_s) as opened:
-            declared, found = file["size_bytes"], opened.size_bytes
-            if declared is not None and found is not None and declared != found:
-                part.unlink(missing_ok=True)
-                raise IntegrityError(f"{url}: expected {declared} bytes as the record says, found {found}")
-            try:
-                with part.open("ab", buffering=0) as stream:
-                    for chunk in opened.chunks(start=digests.size_bytes, chunk_bytes=CHUNK_BYTES, in_flight=IN_FLIGHT):
-                        if self._stopped.is_set():
-                            raise TransientError(f"{url}: broken off: another file of the record was refused")
-                        _write_all(stream.fileno(), chunk)
-                        digests.update(chunk)
-                        with self._lock:
-                            self._bytes_moved += len(chunk)
-                    os.fsync(stream.fileno())
+                folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                if error.errno == errno.ENOSPC:
-                    part.unlink(missing_ok=True)
-                raise PermanentError(f"{part}: expected to write {url}, found {error.strerror}; make room") from error
+                raise disk_error(folder, "be made", error) from error
+
+    def _outcomes(self, *, when_idle: Callable[[], None]) -> Generator[_Outcome | None]:
+        # What became of each file that was begun, as it happens; None now and then while nothing does. The largest
+        # begin first, so that none of them is left for the end.
+        waiting: queue.SimpleQueue[SourceFile] = queue.SimpleQueue()
+        for file in sorted(self._files, key=lambda file: -(file["size_bytes"] or 0)):
+            waiting.put(file)
+        outcomes: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                while not self._stopped.is_set():
+                    outcomes.put(self._bring(waiting.get_nowait()))
+            except queue.Empty:
+                return
+            finally:
+                outcomes.put(None)
+
+        with ThreadPoolExecutor(max_workers=self._threads) as pool:
+            workers = [pool.submit(work) for _ in range(self._threads)]
+            try:
+                working = self._threads
+                while working:
+                    try:
+                        outcome = outcomes.get(timeout=IDLE_S)
+                    except queue.Empty:
+                        when_idle()
+                        yield None
+                        continue
+                    if outcome is None:
+                        working -= 1
+                    yield outcome
+                for worker in workers:
+                    worker.result()
+            finally:
+                self._stopped.set()
+
+    def _bring(self, file: SourceFile) -> _Outcome:
+        path = self._files_dir / file["key"]
+        try:
+            known = self._verified.find(file, path)
+            if known is not None and _is_right(file, known, path):
+                return _Outcome(file, there=known)
+            if path.exists():
+                found = prove(file, path)
+                if _is_right(file, found, path):
+                    return _Outcome(file, there=found, newly_proven=True)
+                path.unlink()
+            part = part_path(path, key=file["key"], keys=self._keys)
+            url = redirected(file["uri"], self._settings.redirects)
+            return _Outcome(file, arrived=self._fetcher.fetch(file, url, part))
+        except FerryError as error:
+            return _Outcome(file, error=error)
+        except OSError as error:
+            return _Outcome(file, error=disk_error(path, "be read or written", error))
+
+    def _entry(self, file: SourceFile, proof: Proof) -> dict[str, Any]:
+        verified = judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=file["uri"])
+        return receipt_entry(file, proof, verified)
+
+    def _failure(self, errors: Mapping[str, FerryError], *, done: int) -> FerryError:
+        # In the record's order, so the same trouble gives the same message; what will not pass by itself first.
+        ordered = [errors[file["key"]] for file in self._files if file["key"] in errors]
+        chosen = next((error for error in ordered if isinstance(error, PermanentError)), ordered[0])
+        untried = len(self._files) - done - len(ordered)
+        also = f"; {len(ordered) - 1} more files of the record failed" if len(ordered) > 1 else ""
+        also += f"; {untried} were not tried any more" if untried else ""
+        return type(chosen)(f"{chosen}{also}")
 
 
-def open_source(url: str, *, stall_s: int) -> XrootdFile | HttpFile:
-    """Open a file at its source.
-
-    Raises:
-        PermanentError: no such file, no access, or an address of a kind that is not read.
-        TransientError: anything that may pass.
-    """
-    scheme = url.partition("://")[0]
-    if scheme in ("root", "roots", "file"):
-        return XrootdFile(load_client(stall_s=stall_s), url)
-    if scheme in ("http", "https"):
-        return HttpFile(url, timeout_s=stall_s)
-    raise PermanentError(f"{url}: expected an address that begins with root://, file://, http:// or https://")
-
-
-def redirected(uri: str, redirects: Mapping[str, str]) -> str:
-    """Return where a uri is read from: the longest prefix that fits is replaced."""
-    prefix = max((prefix for prefix in redirects if uri.startswith(prefix)), key=len, default=None)
-    return uri if prefix is None else redirects[prefix] + uri.removeprefix(prefix)
-
-
-def refuse_unreadable(files: list[SourceFile], *, allow_unverified: bool) -> None:
-    """Refuse, before a byte moves, files that are on tape, and files that nothing could prove.
-
-    Raises:
-        PermanentError: names the first and their number.
-    """
-    on_tape = [file for file in files if not file["online"]]
-    if on_tape:
-        raise PermanentError(
-            f"{on_tape[0]['uri']}: on tape ({len(on_tape)} of {len(files)} files of the record are); "
-            "have the record staged on the portal, fetch its metadata again and run again"
-        )
-    unproven = [file for file in files if file["checksum"] is None]
-    if unproven and not allow_unverified:
-        raise PermanentError(
-            f"{unproven[0]['uri']}: expected a checksum in the record, found none ({len(unproven)} of {len(files)} "
-            "files); set source.allow_unverified to carry such files, marked as unverified"
-        )
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:  # a write may be short when the disk is nearly full
-        view = view[os.write(descriptor, view) :]
-
-
-def _first(errors: list[FerryError]) -> FerryError:
-    # the cause before its consequences: what was broken off because of another file comes last
-    chosen = min(errors, key=lambda error: not isinstance(error, PermanentError))
-    if len(errors) == 1:
-        return chosen
-    return type(chosen)(f"{chosen} (and {len(errors) - 1} more files of the record)")
+def _is_right(file: SourceFile, proof: Proof, path: Path) -> bool:
+    try:
+        judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(path))
+    except IntegrityError as error:
+        log.warning("%s; fetched anew", error)
+        return False
+    return True

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ferry.config import SANDBOX
-from ferry.download import Download, DownloadSettings, refuse_unreadable
+from ferry.download import Download, DownloadSettings
 from ferry.local_data import take_local_files
 from ferry.receipts import read_receipt, write_receipt
+from ferry.source_access import refuse_unreadable
 
 
 def download_to_receipt(

@@ -89,6 +89,8 @@ class HttpFile:
         Raises:
             PermanentError, TransientError: as `request` does; TransientError if the connection ends too early.
         """
+        if start > 0 and start == self.size_bytes:
+            return  # a range that holds nothing is an error to a server
         skip = self._seek(start)
         while True:
             try:

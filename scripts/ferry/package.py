@@ -65,7 +65,9 @@ def _upload(upload: PlannedUpload, *, data_dir: Path, threads: int) -> dict[str,
             "members": [],
         }
     path = f"bundles/{upload.key}"
-    layout = write_bundle(path=data_dir / path, members=upload.members, files_dir=data_dir / "files", threads=threads)
+    layout = write_bundle(
+        path=data_dir / path, members=upload.members, files_dir=data_dir / "files", threads=threads
+    ).layout
     return {
         "key": upload.key,
         "kind": "bundle",

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ferry.download import CHUNK_BYTES, IN_FLIGHT, open_source, redirected
 from ferry.download_step import resolve_redirects
 from ferry.portal import fetch_record
 from ferry.receipts import write_receipt
+from ferry.source_access import CHUNK_BYTES, open_source, redirected
 from ferry.source_record import read_source
 
 
@@ -36,7 +36,7 @@ def read_to_receipt(
 
     def read_index(uri: str) -> bytes:
         with open_source(redirected(uri, places), stall_s=stall_s) as opened:
-            return b"".join(opened.chunks(start=0, chunk_bytes=CHUNK_BYTES, in_flight=IN_FLIGHT))
+            return b"".join(opened.chunks(start=0, chunk_bytes=CHUNK_BYTES, in_flight=1))
 
     receipt = read_source(
         recid=recid,

@@ -355,7 +355,7 @@ def _last_leaf(group: ExceptionGroup[Exception]) -> Exception:
     return error
 
 
-def _translate(action: str, error: BaseException) -> Exception:  # noqa: PLR0911 - one line a case
+def _translate(action: str, error: BaseException) -> Exception:
     cause: BaseException | None = error
     while cause is not None:  # what the body of a request raised comes back wrapped by aiohttp and by nrp-cmd
         if isinstance(cause, FerryError):

@@ -35,7 +35,9 @@ def transform_to_receipts(
         if corrections_path is not None:
             record, named = corrected(source["record"], read_corrections(corrections_path))
             source = {**source, "record": record}
-        transformed = transform_record(source=source, profile=profile, options=options or MappingOptions())
+        transformed = transform_record(
+            source=source, profile=profile, options=options or MappingOptions(attach_source=False)
+        )
     except MetadataError as error:
         raise MetadataError(f"record {source['recid']}: {error}") from error
     write_receipt(mapping_path, "mapping", {**transformed.mapping, "corrected": named})

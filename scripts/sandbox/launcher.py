@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferry.errors import ConfigError, TransientError
-
 from sandbox.settings import Settings
 
 SCRIPTS = Path(__file__).resolve().parents[1]

@@ -13,9 +13,8 @@ MISSING = "Missing data for required field."
 UNKNOWN = "Unknown field."
 REQUIRED = ("resource_type", "creators", "title", "publication_date")
 IDENTIFIER_SCHEMES = frozenset(
-    ["ark", "arxiv", "ads", "doi", "ean13", "eissn", "handle", "igsn", "isbn", "issn", "istc", "lissn", "lsid", "pmid"]
-    + ["purl", "upc", "url", "urn", "w3id", "other"]
-)
+    ("ark", "arxiv", "ads", "doi", "ean13", "eissn", "handle", "igsn", "isbn", "issn", "istc", "lissn", "lsid")
+) | frozenset(("pmid", "purl", "upc", "url", "urn", "w3id", "other"))
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _DOI = re.compile(r"(doi:|https?://(dx\.)?doi\.org/)?10\.\d{4,9}(\.\d+)*/\S+", re.IGNORECASE)
 

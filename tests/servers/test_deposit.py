@@ -5,6 +5,7 @@ import json
 import zlib
 
 import pytest
+
 from ferry.deposit import Deposit, DepositSettings
 from ferry.errors import IntegrityError, PermanentError, TransientError
 from ferry.mapping.identity import source_identifier

@@ -7,9 +7,9 @@ import hashlib
 import time
 
 import pytest
+
 from sandbox import launcher
 from sandbox.settings import Settings
-
 from servers.raw_api import OCTETS, Api, document, eventually, metadata, new_identifier
 from servers.rdm.server import default_folder, real_repository
 
@@ -515,8 +515,14 @@ def test_an_empty_multipart_file_is_refused_and_the_quota_is_not_asked(draft):
 
 @pytest.mark.parametrize(
     "key",
-    ["žluťoučký kůň.pdf", "a b", "folder/inner/x.al", "?", "#", "100%", "%2F", "\\", '"', "tab\there", "+"]
-    + ["k" * 255, "commit", "a/commit", "content"],
+    [
+        "žluťoučký kůň.pdf",
+        "a b",
+        "folder/inner/x.al",
+        *("?", "#", "100%", "%2F", "\\", '"', "+", "tab\there"),
+        "k" * 255,
+        *("commit", "a/commit", "content"),
+    ],
 )
 def test_a_key_goes_up_and_comes_back(draft, key):
     assert draft.upload(key, b"1")["key"] == key

@@ -7,6 +7,7 @@ import urllib.request
 
 import pandas as pd
 import pytest
+
 import small_records
 from servers.rdm.server import ROOT, real_repository
 from servers.xrootd_server import need_xrootd, running_server

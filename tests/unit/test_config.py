@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from ferry.config import check_config
 from ferry.errors import ConfigError
 

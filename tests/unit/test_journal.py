@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ferry import journal
 from ferry.errors import TransientError
 from ferry.journal import Moment, append, attempts, end_event, next_attempt, read, start_event
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOON = Moment(at="2025-11-24T12:00:00.000+00:00", monotonic_s=100.0, boot_id="one")
 HOUR_BACK = Moment(at="2025-11-24T11:00:05.000+00:00", monotonic_s=105.5, boot_id="one")

@@ -7,14 +7,15 @@ import zipfile
 import zlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ferry.bundle import write_bundle
 from ferry.errors import IntegrityError, PermanentError
 from ferry.package import package
 from ferry.package_plan import PackageSettings, plan_packages
 from ferry.package_reader import read_chunks
 from ferry.receipts import read_receipt, write_receipt
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def entry(key, data):

@@ -5,6 +5,7 @@ import hashlib
 import zlib
 
 import pytest
+
 from ferry.errors import IntegrityError
 from ferry.proven_body import SentProof, proven_body
 

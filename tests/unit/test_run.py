@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from ferry.errors import ConfigError
 from ferry.run import Target, begin_run, lock_folder, read_run, refuse_other_repository, require_target
 

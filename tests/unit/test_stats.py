@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
+
 from ferry.errors import IntegrityError
 from ferry.journal import STEPS, Moment, append, end_event, start_event
 from ferry.receipts import read_receipt, write_json, write_receipt
 from ferry.schemas import load_schema
 from ferry.stats import aggregate, forget_failed, record_stats
 from ferry.stats_table import ATTEMPTS_SCHEMA, FILES_SCHEMA, STATS_SCHEMA
-from pyarrow import parquet
 
 RECID = 81494
 URL = "http://127.0.0.1:5000"

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from ferry.upload_plan import LocalFile, keys_to_hash, plan_upload
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ferry.upload_plan import LocalFile, keys_to_hash, plan_upload
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
+
 from ferry.upload_slots import upload_slots, upload_weight
 
 

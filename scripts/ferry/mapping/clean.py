@@ -35,6 +35,7 @@ _NOT_A_TAG = re.compile(
     r"|template|textarea|tfoot|th|thead|time|title|tr|track|tt|u|ul|var|video|wbr|xmp)(?=[\s/>])|!--)",
     re.IGNORECASE,
 )
+_MAX_PASSES = 4  # a tag that is taken out (thead) changes how the rest is read (tbody): until nothing changes any more
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPACE = re.compile(r"\s+")
 _SERVER_FORM = str.maketrans(
@@ -79,8 +80,18 @@ def rich(value: str) -> str:
         return value.strip()
     if "&" in value:
         value = value.replace("&nbsp;", " ").replace("&#160;", " ")
-    cleaned = nh3.clean(
-        _NOT_A_TAG.sub("&lt;", value),
+    value = _NOT_A_TAG.sub("&lt;", value)
+    for _ in range(_MAX_PASSES):
+        cleaned = _sanitised(value)
+        if cleaned == value:
+            break
+        value = cleaned
+    return printable(value.replace("&nbsp;", " ")).strip()
+
+
+def _sanitised(value: str) -> str:
+    return nh3.clean(
+        value,
         tags=ALLOWED_TAGS,
         attributes=_ALLOWED_ATTRIBUTES,
         attribute_filter=_absolute_href,
@@ -88,7 +99,6 @@ def rich(value: str) -> str:
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
     )
-    return printable(cleaned.replace("&nbsp;", " ")).strip()
 
 
 def _absolute_href(_tag: str, attribute: str, value: str) -> str | None:

@@ -63,33 +63,32 @@ def count_leaves(record: Mapping[str, Any]) -> tuple[Counter[str], Counter[str]]
     Raises:
         MetadataError: nested deeper than MAX_DEPTH, or more than MAX_LEAVES leaves; names the path.
     """
-    filled: Counter[str] = Counter()
-    empty: Counter[str] = Counter()
+    filled: dict[str, int] = {}
+    empty: dict[str, int] = {}
     todo: list[tuple[Any, str, int]] = [(record, "", 0)]
     total = 0
     while todo:
         value, path, depth = todo.pop()
-        if isinstance(value, (dict, list)) and value:
-            if depth >= MAX_DEPTH:
-                raise MetadataError(
-                    f"{shown(path)}: expected at most {MAX_DEPTH} levels, found more; correct the record"
-                )
-            if isinstance(value, dict):
-                todo += [(item, f"{path}.{key}" if path else key, depth + 1) for key, item in value.items()]
-            else:
-                below = f"{path}[]"
-                todo += [(item, below, depth + 1) for item in value]
-            continue
-        total += 1
-        if total + len(todo) > MAX_LEAVES:
+        if depth >= MAX_DEPTH:
+            raise MetadataError(f"{shown(path)}: expected at most {MAX_DEPTH} levels, found more; correct the record")
+        if isinstance(value, dict):
+            items = [(f"{path}.{key}" if path else key, item) for key, item in value.items()]
+        else:
+            below = f"{path}[]"
+            items = [(below, item) for item in value]
+        total += len(items)
+        if total > MAX_LEAVES:
             raise MetadataError(
                 f"{shown(path)}: expected at most {MAX_LEAVES} values in a record, found more; correct the record"
             )
-        if value is None or value == "" or isinstance(value, (dict, list)):
-            empty[path] += 1
-        else:
-            filled[path] += 1
-    return filled, empty
+        for place, item in items:
+            if item and isinstance(item, (dict, list)):
+                todo.append((item, place, depth + 1))
+            elif item is None or item in ("", [], {}):
+                empty[place] = empty.get(place, 0) + 1
+            else:
+                filled[place] = filled.get(place, 0) + 1
+    return Counter(filled), Counter(empty)
 
 
 def shown(path: str) -> str:

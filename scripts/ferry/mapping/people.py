@@ -9,6 +9,7 @@ from ferry.mapping.identity import record_url
 from ferry.mapping.leaves import Found
 from ferry.mapping.work import Relation, Work
 
+PORTAL_NAME = "CERN Open Data Portal"
 _INITIALS_FIRST = re.compile(r"((?:\w\.[\s-]*)+)\s*(\w[\w' -]*)")  # "S.L. Cartwright", "F.Foster": author lists of JADE
 _COLLABORATION = re.compile(r"^(?:the\s+)?(.+?)\s+collaborations?$", re.IGNORECASE)
 
@@ -44,6 +45,14 @@ def _identify(work: Work, found: Found | None, person_or_org: dict[str, Any]) ->
     if orcid is None:
         work.left_out(found, "not an ORCID: its form or its check digit is wrong")
         return
+    if person_or_org["type"] == "organizational":
+        given, _, family = person_or_org["name"].rpartition(" ")
+        if _COLLABORATION.match(person_or_org["name"]):
+            work.left_out(found, "an ORCID is a person's, this is a collaboration")
+            return
+        # only persons have an ORCID: "Ada Lovelace" is one although no comma parts her names
+        del person_or_org["name"]
+        person_or_org.update({"type": "personal", "family_name": family} | ({"given_name": given} if given else {}))
     person_or_org["identifiers"] = [{"identifier": orcid, "scheme": "orcid"}]
     work.took(found.path, "metadata.creators[].person_or_org.identifiers[orcid]")
 
@@ -155,6 +164,9 @@ def creators(work: Work) -> None:
     if work.options.publisher is not None:
         work.metadata["publisher"] = work.options.publisher
         work.add("metadata.publisher", "by configuration")
+    elif "publisher" not in work.metadata:
+        work.metadata["publisher"] = PORTAL_NAME
+        work.add("metadata.publisher", "no publisher named: the portal")
 
 
 def experiments_of(record: Any) -> list[str]:

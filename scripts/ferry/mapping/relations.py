@@ -15,11 +15,7 @@ def record_number(work: Work, found: Found) -> None:
     """The number on the portal: an identifier by which the copy is found again, and a field of the particles model."""
     if work.line(found) is None:
         return
-    to = ["metadata.identifiers[url]"]
-    if work.profile.particles:
-        work.metadata["recid"] = work.recid
-        to.append("metadata.recid")
-    work.took(found.path, *to)
+    work.took(found.path, "metadata.identifiers[url]", *(["metadata.recid"] if work.profile.particles else []))
 
 
 def original_doi(work: Work, found: Found) -> None:
@@ -61,7 +57,7 @@ def related(work: Work, found: Found) -> None:
             work.left_out(doi_at, "expected a DOI (10.…/…)")
         else:
             work.took(doi_at.path, RELATED)
-    relation = kind if kind in work.profile.relations else DEFAULT_RELATION
+    relation = kind if kind is not None and kind in work.profile.relations else DEFAULT_RELATION
     if kind_at is not None and kind is not None:
         if relation != kind:
             work.warn(kind_at.place, f"{kind!r} is no relation of this target: taken as {DEFAULT_RELATION}")
@@ -82,6 +78,8 @@ def identifiers(work: Work) -> None:
     """Put the identifiers in: the record's address on the portal is always one of them."""
     if "recid" not in work.record:
         work.add("metadata.identifiers[url]", "the address of the record on the portal")
+    if work.profile.particles:
+        work.metadata["recid"] = work.recid
     own = [source_identifier(work.recid), *work.identifiers]
     work.metadata["identifiers"] = [entry for number, entry in enumerate(own) if entry not in own[:number]]
 
@@ -106,8 +104,8 @@ def relations(work: Work) -> None:
 
 
 def _identifiers(relation: Relation) -> list[dict[str, str]]:
-    entries = [{"identifier": relation.url, "scheme": "url"}] if relation.url else []
-    return entries + ([{"identifier": relation.doi, "scheme": "doi"}] if relation.doi else [])
+    pairs = ((relation.url, "url"), (relation.doi, "doi"))
+    return [{"identifier": value, "scheme": scheme} for value, scheme in pairs if value]
 
 
 def _resources(work: Work) -> list[dict[str, Any]]:

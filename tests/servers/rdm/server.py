@@ -90,9 +90,11 @@ def real_repository(
         _wait_for_port(ports["search"])
         tokens = _populate(python, environment, folder)
         uwsgi = [
-            python.with_name("uwsgi"), "--http-socket", f"127.0.0.1:{ports['web']}", "--module", "invenio_app.wsgi:application",
-            "--master", "--processes", "2", "--threads", "4", "--single-interpreter", "--enable-threads", "--need-app",
-            "--die-on-term", "--buffer-size", "16384", "--disable-logging", "--http-timeout", "600", "--socket-timeout", "60",
+            python.with_name("uwsgi"), "--http-socket", f"127.0.0.1:{ports['web']}",
+            "--module", "invenio_app.wsgi:application", "--master", "--processes", "2", "--threads", "4",
+            "--single-interpreter", "--enable-threads", "--need-app", "--die-on-term", "--buffer-size", "16384",
+            # it closes after each answer: unless it says so, a client with a pool runs into a reset
+            "--add-header", "Connection: close", "--disable-logging", "--http-timeout", "600", "--socket-timeout", "60",
         ]  # fmt: skip
         stack.enter_context(_process(uwsgi, folder / "web.log", environment=environment))
         url = f"http://127.0.0.1:{ports['web']}"

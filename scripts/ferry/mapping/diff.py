@@ -1,0 +1,93 @@
+"""What an update would change: our record against the live one, field by field.
+
+A repository answers with more than it was sent (titles of vocabulary terms, full names, links), and writes HTML in
+its own way. None of this is a change.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from html import unescape
+from typing import Any, Literal
+
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One change that an update would make.
+
+    path: place in the record, e.g. `metadata.dates[0].date`; of an item of a list, its place in the live record
+        (removed, changed) or in ours (added).
+    before: the value in the live record, None where it has none.
+    after: our value, None where we have none.
+    """
+
+    path: str
+    kind: Literal["added", "removed", "changed"]
+    before: Any
+    after: Any
+
+
+def diff_records(ours: Mapping[str, Any], live: Mapping[str, Any]) -> list[FieldChange]:
+    """Return what differs between a record as we would send it and the live one as the repository gives it.
+
+    Compared are `metadata` and `access`; an empty list means that there is nothing to write.
+    """
+    live_metadata = dict(live.get("metadata", {}))
+    if "related_resources" in ours["metadata"] or "related_resources" in live_metadata:
+        live_metadata.pop("related_identifiers", None)  # CCMM repositories make these from related_resources
+    changes = list(_changes("metadata", _as_sent(live_metadata), _as_sent(ours["metadata"])))
+    for name, value in ours["access"].items():
+        changes += _changes(f"access.{name}", live.get("access", {}).get(name), value)
+    return changes
+
+
+def _as_sent(value: Any) -> Any:
+    """Return a value without what a repository adds to it."""
+    if isinstance(value, Mapping):
+        if isinstance(value.get("id"), str):
+            return {"id": value["id"]}  # a term of a vocabulary: all else comes from there
+        name_is_made = value.get("type") == "personal" and "family_name" in value
+        return {key: _as_sent(item) for key, item in value.items() if not (name_is_made and key == "name")}
+    if isinstance(value, list):
+        return [_as_sent(item) for item in value]
+    if isinstance(value, str):
+        return _SPACE.sub(" ", unescape(value)).strip()
+    return value
+
+
+def _changes(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
+    if before == after and isinstance(before, bool) == isinstance(after, bool):
+        return
+    if before is None:
+        yield FieldChange(path, "added", None, after)
+    elif after is None:
+        yield FieldChange(path, "removed", before, None)
+    elif isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            yield from _changes(f"{path}.{key}", before.get(key), after.get(key))
+    elif isinstance(before, list) and isinstance(after, list):
+        yield from _list_changes(path, before, after)
+    else:
+        yield FieldChange(path, "changed", before, after)
+
+
+def _list_changes(path: str, before: list[Any], after: list[Any]) -> Iterator[FieldChange]:
+    matcher = SequenceMatcher(None, [_key(item) for item in before], [_key(item) for item in after], autojunk=False)
+    for tag, old, old_end, new, new_end in matcher.get_opcodes():
+        if tag == "equal":
+            continue
+        paired = min(old_end - old, new_end - new)
+        for step in range(paired):
+            yield from _changes(f"{path}[{old + step}]", before[old + step], after[new + step])
+        for place in range(old + paired, old_end):
+            yield FieldChange(f"{path}[{place}]", "removed", before[place], None)
+        for place in range(new + paired, new_end):
+            yield FieldChange(f"{path}[{place}]", "added", None, after[place])
+
+
+def _key(item: Any) -> str:
+    return json.dumps(item, sort_keys=True, ensure_ascii=True)

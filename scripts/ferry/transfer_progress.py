@@ -1,0 +1,68 @@
+"""Progress of a transfer: one line that is kept up to date on a terminal, a line every 30 s in a log."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+log = logging.getLogger(__name__)
+
+LOG_EVERY_S = 30.0
+TERMINAL_EVERY_S = 0.5
+
+
+class TransferProgress:
+    """Tells how far a record's transfer is; sizes in bytes."""
+
+    def __init__(
+        self,
+        *,
+        recid: int,
+        files: int,
+        size_bytes: int | None,
+        terminal: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start the clock; `terminal` is where a person looks (None: nobody does), `size_bytes` None where unknown."""
+        self._recid = recid
+        self._files = files
+        self._size_bytes = size_bytes
+        self._terminal = terminal if terminal is not None and terminal.isatty() else None
+        self._clock = clock
+        self._begun = self._logged = self._shown = clock()
+
+    def is_due(self) -> bool:
+        """Return whether `tell` would say anything now."""
+        now = self._clock()
+        shows = self._terminal is not None and now - self._shown >= TERMINAL_EVERY_S
+        return shows or now - self._logged >= LOG_EVERY_S
+
+    def tell(self, *, files_done: int, bytes_moved: int, bytes_there: int = 0) -> None:
+        """Say it, if it is time; `bytes_there` had not to be fetched."""
+        now = self._clock()
+        if now - self._logged >= LOG_EVERY_S:
+            self._logged = now
+            log.info("%s", self._line(now, files_done, bytes_moved, bytes_there))
+        if self._terminal is not None and now - self._shown >= TERMINAL_EVERY_S:
+            self._shown = now
+            self._terminal.write(f"\r\x1b[K{self._line(now, files_done, bytes_moved, bytes_there)}")
+            self._terminal.flush()
+
+    def end(self) -> None:
+        """Take the line off the terminal."""
+        if self._terminal is not None and self._shown > self._begun:
+            self._terminal.write("\r\x1b[K")
+            self._terminal.flush()
+
+    def _line(self, now: float, files_done: int, bytes_moved: int, bytes_there: int) -> str:
+        elapsed_s = max(now - self._begun, 1e-9)
+        rate = bytes_moved / elapsed_s
+        done = bytes_moved + bytes_there
+        line = f"record {self._recid}: {files_done} of {self._files} files, {done / 1e6:.1f}"
+        if self._size_bytes is not None:
+            line += f" of {self._size_bytes / 1e6:.1f}"
+        line += f" MB, {rate / 1e6:.1f} MB/s"
+        if self._size_bytes is not None and rate > 0:
+            left_s = max(self._size_bytes - done, 0) / rate
+            line += f", {left_s // 60:.0f} min {left_s % 60:.0f} s left"
+        return line

@@ -1,7 +1,7 @@
 """The repository as this product needs it: the one module that imports nrp_cmd.
 
 nrp-cmd stays the client; its extension points are used, nothing in it is patched. What it leaves open is closed here:
-one pooled session instead of a connection per request, a stall limit instead of a total one, bodies that are never
+one session per job, a stall limit instead of a total one, bodies that are never
 sent twice, answers whose `errors` are read also under a 200, and its many exceptions told apart by what to do next.
 """
 
@@ -95,7 +95,7 @@ class Traffic:
 
 
 class _Connection(AsyncConnection):
-    """nrp-cmd's connection over one pooled session, one attempt a request: trying again is decided above, by state."""
+    """nrp-cmd's connection over one session, one attempt a request: trying again is decided above, by state."""
 
     def __init__(self, *, session: aiohttp.ClientSession, token: str | None, url: URL, verify_tls: bool) -> None:
         super().__init__(
@@ -153,7 +153,9 @@ class Repository:
         session = aiohttp.ClientSession(
             request_class=AuthenticatedClientRequest,
             response_class=RepositoryResponse,
-            connector=aiohttp.TCPConnector(ssl=self._verify_tls),
+            # a kept connection that the server has closed meanwhile fails the next POST, and whether a POST took
+            # effect is the one thing that must not be in doubt
+            connector=aiohttp.TCPConnector(ssl=self._verify_tls, force_close=True),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=self._stall_s),
             headers={"User-Agent": USER_AGENT},
             trace_configs=[self._counting()],

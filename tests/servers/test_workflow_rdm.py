@@ -54,7 +54,7 @@ def test_real_records_become_published_records_whose_md5_are_those_of_the_local_
         )
         flow.write_metadata(recid, document)
     flow.want(*RECIDS)
-    done = flow.run(cores=4)
+    done = flow.run(cores=4, timeout_s=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     stats = flow.stats()
     assert set(stats["status"]) == {"ok"}

@@ -31,14 +31,14 @@ class Flow:
         configured = ["--configfile", str(path)] if self.config else []
         return [*base, "--cores", str(cores), *arguments, *configured]
 
-    def run(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, cores: int = 2, timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
         """Run snakemake to its end."""
         return subprocess.run(
             self.command(*arguments, cores=cores),
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=timeout_s,
             check=False,
         )
 

@@ -38,7 +38,7 @@ test: $(INSTALLED) ## The test suite; servers that are not installed are skipped
 	$(BIN)/pytest -m "not rdm and not slurm"
 
 test-rdm: $(INSTALLED) ## Against a real InvenioRDM, installed and started for it (Debian, 2-3 minutes)
-	$(BIN)/pytest -m rdm
+	$(BIN)/pytest -m rdm tests/servers/test_workflow_rdm.py
 
 clean: ## Remove what runs have made: results, data, logs (what was uploaded stays where it is)
 	rm -rf results data logs benchmarks .snakemake

@@ -364,7 +364,9 @@ def _until(stopped: Callable[[], bool], chunks: Iterator[bytes]) -> Iterator[byt
 
 
 def _raise_for_metadata_errors(record: RemoteRecord) -> None:
-    if record.errors:
-        found = "; ".join(f"{error.get('field')}: {error.get('messages')}" for error in record.errors[:5])
-        more = f" (and {len(record.errors) - 5} more)" if len(record.errors) > 5 else ""
+    # an update of a draft whose files are still to come is objected to for that alone
+    errors = [error for error in record.errors if error.get("field") != "files.enabled"]
+    if errors:
+        found = "; ".join(f"{error.get('field')}: {error.get('messages')}" for error in errors[:5])
+        more = f" (and {len(errors) - 5} more)" if len(errors) > 5 else ""
         raise MetadataError(f"the repository objects to the metadata of draft {record.id}: {found}{more}")

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
@@ -23,12 +23,21 @@ from sandbox.transfers import Interrupted
 LOG = logging.getLogger(__name__)
 
 
+class Moved(Exception):  # noqa: N818 - an answer
+    """A path with an empty piece: its place is without it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
 class Application:
     """Answers every request to a site."""
 
     def __init__(self, site: Site, *, request_log: Path | None = None) -> None:
         """Answer for the site; with `request_log`, one line of JSON per request is added to that file."""
         self._clock = site.clock
+        self._public_url = site.views.url
         self._request_log = request_log
         routes = OtherRoutes(site).table() + FileRoutes(site).table() + RecordRoutes(site).table()
         self._routes = [(method, re.compile(pattern, re.DOTALL), handler) for method, pattern, handler in routes]
@@ -54,6 +63,8 @@ class Application:
                 return json_answer(429, {"message": verdict.limit, "status": 429}, headers)
             request["rate_limit_headers"] = headers
             response = await handler(request, *arguments)
+        except Moved as moved:
+            return web.Response(status=308, headers={"Location": self._public_url + quote(moved.path)})
         except Refusal as refusal:
             return json_answer(refusal.status, refusal.body(), headers)
         except Interrupted:
@@ -68,7 +79,9 @@ class Application:
         return response
 
     def _find(self, request: BaseRequest) -> tuple[Handler, list[str]]:
-        path = re.sub(r"//+", "/", unquote(request.rel_url.raw_path, errors="replace"))
+        path = unquote(request.rel_url.raw_path, errors="replace")
+        if "//" in path:
+            raise Moved(re.sub(r"//+", "/", path))
         method = "GET" if request.method == "HEAD" else request.method
         known = False
         for route_method, pattern, handler in self._routes:

@@ -10,6 +10,7 @@ from sandbox.search import Index
 from sandbox.store import Document, Store
 
 DOI_PREFIX = "10.5072"  # DataCite's prefix for tests: never resolves
+NO_FILES = "Missing uploaded files. To disable files for this record please mark it as metadata-only."
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -143,12 +144,7 @@ class Deposits:
         )
         entries = self.store.entries(draft["bucket"])
         if draft["files_enabled"] and not entries:
-            errors.append(
-                field_error(
-                    "files.enabled",
-                    "Missing uploaded files. To disable files for this record please mark it as metadata-only.",
-                )
-            )
+            errors.append(field_error("files.enabled", NO_FILES))
         if any(entry["status"] != "completed" for entry in entries.values()):
             errors.append(field_error("files", "One or more files have not completed their transfer, please wait."))
         if errors:
@@ -257,10 +253,19 @@ class Deposits:
             "locked": False,
             "review": None,
         }
-        if bucket is not None and not enabled and self.store.entries(bucket):
-            errors.append(field_error("files.enabled", "Please remove all files first."))
-            side["files_enabled"] = True
+        if bucket is not None:
+            errors = errors + self._wrong_files(side, self.store.entries(bucket))
         return side, errors
+
+    @staticmethod
+    def _wrong_files(side: Document, entries: dict[str, Document]) -> list[Any]:
+        if side["files_enabled"] and not entries:
+            return [field_error("files.enabled", NO_FILES)]
+        if not side["files_enabled"] and entries:
+            side["files_enabled"] = True
+            message = "You must first delete all files to set the record to be metadata-only."
+            return [field_error("files.enabled", message)]
+        return []
 
     def _doi_taken(self, doi: Any, *, by_other_than: str | None) -> list[Any]:
         identifier = doi.get("identifier") if isinstance(doi, dict) else None

@@ -108,6 +108,8 @@ def _term_or_text(vocabulary: str, text_name: str, more: tuple[str, ...] = ()) -
         if not isinstance(value, dict):
             checked.error(f"{place}._schema", "Invalid input type.")
             return None
+        for name in set(value) - {"id", "title", "description", "props", text_name, *more}:
+            checked.error(f"{place}.{name}", UNKNOWN)
         if "id" in value:
             return _term(vocabulary)(checked, place, {"id": value["id"]})
         if not value.get(text_name):

@@ -90,7 +90,8 @@ class RecordRoutes:
 
     async def _read_latest(self, request: BaseRequest, record_id: str) -> web.Response:
         del request
-        return self._site.record_answer(200, max(self._published_versions(record_id), key=_index))
+        latest = max(self._published_versions(record_id), key=_index)
+        return web.Response(status=301, headers={"Location": f"{self._site.views.api}/records/{latest['id']}"})
 
     async def _import_files(self, request: BaseRequest, record_id: str) -> web.Response:
         record = self._site.draft_of(request, record_id)

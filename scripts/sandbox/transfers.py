@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,6 +29,8 @@ class Transfers:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
+        self._receiving: set[str] = set()
+        self._spoilt: set[str] = set()
 
     def announce(self, record: Document, given: Any) -> None:
         """Make entries for a list of keys, all of them or none.
@@ -87,11 +90,11 @@ class Transfers:
         """Take the content of a file; return its entry and whether the transfer was good.
 
         Without a Content-Length nothing is read and the file is empty. Sent to an entry that is complete, or that
-        waits for parts, the content is thrown away and the entry deleted, and the answer is 200 all the same.
+        waits for parts, or broken off, the content is thrown away and the entry deleted: the answer is 200 all the
+        same.
 
         Raises:
-            Refusal: 404, 403, 413, 400 over the quota.
-            Interrupted: the body broke off; the entry is deleted.
+            Refusal: 404, 403, 413, 400 over the quota; 500 when another body for it is on its way.
         """
         entry = self.entry(record, "draft", key)
         _refuse_locked(record)
@@ -107,25 +110,45 @@ class Transfers:
             return entry, False
         if length is not None and self._used(bucket, but=key) + length > self._settings.quota_bytes:
             raise Refusal(400, "Bucket quota exceeded.")
+        if entry["uuid"] in self._receiving:
+            self._spoilt.add(entry["uuid"])  # two bodies for one file: both are lost
+            self._store.drop_entry(bucket, key)
+            raise server_error()
+        self._receiving.add(entry["uuid"])
         incoming = self._store.incoming_path()
+        try:
+            sent = await self._write(body, length, incoming)
+            return self._keep(record, entry, incoming, sent)
+        finally:
+            self._receiving.discard(entry["uuid"])
+            self._spoilt.discard(entry["uuid"])
+            incoming.unlink(missing_ok=True)
+
+    async def _write(self, body: AsyncIterator[bytes], length: int | None, path: Path) -> Document | None:
+        """Write a body to the path; return its size and checksum, None if it broke off."""
         md5 = hashlib.md5(usedforsecurity=False)
         try:
-            with incoming.open("wb") as stream:
+            with path.open("wb") as stream:
                 size = await _pour(body if length is not None else _nothing(body), stream, md5)
-            if size != (length or 0):
-                raise Interrupted
         except Interrupted:
-            incoming.unlink(missing_ok=True)
-            self._store.drop_entry(bucket, key)
-            raise
-        current = self._store.entries(bucket).get(key) if record["id"] in self._store.records else None
-        if current is None or current["uuid"] != entry["uuid"] or current["status"] == "completed":
-            incoming.unlink()  # deleted or committed by somebody else meanwhile
+            return None
+        return {"size": size, "checksum": f"md5:{md5.hexdigest()}"} if size == (length or 0) else None
+
+    def _keep(self, record: Document, entry: Document, incoming: Path, sent: Document | None) -> tuple[Document, bool]:
+        """Make a body that has arrived the content of its entry, if that is still there."""
+        bucket, key = record["draft"]["bucket"], entry["key"]
+        if entry["uuid"] in self._spoilt:
             return entry, False
-        file_id = self._store.keep_blob(incoming)
-        sent = {"size": size, "checksum": f"md5:{md5.hexdigest()}"}
-        self._store.save_entry(bucket, {**current, "file_id": file_id, "sent": sent})
-        return current, True
+        known = self._store.entries(bucket) if record["id"] in self._store.records else {}
+        current = known.get(key)
+        if current is None or current["uuid"] != entry["uuid"]:
+            raise server_error()  # deleted while it came in
+        if sent is None:
+            self._store.drop_entry(bucket, key)
+            return entry, False
+        changed = {**current, "file_id": self._store.keep_blob(incoming), "sent": sent}
+        self._store.save_entry(bucket, changed)
+        return changed, True
 
     async def receive_part(
         self, record: Document, key: str, number: int, body: AsyncIterator[bytes], length: int | None
@@ -145,7 +168,8 @@ class Transfers:
         if length is not None and length > self._settings.max_file_bytes:
             raise Refusal(413, "The data value transmitted exceeds the capacity limit.")
         part_size, parts = entry["transfer"]["part_size"], entry["transfer"]["parts"]
-        if not 1 <= number <= parts or (length or 0) > part_size:
+        too_long = (length or 0) > part_size and number < parts
+        if not 1 <= number <= parts or too_long:
             async for _ in body:
                 pass
             return entry, False
@@ -196,6 +220,7 @@ class Transfers:
 
     async def _commit_parts(self, record: Document, entry: Document) -> Document:
         path = self._store.blob_path(entry["file_id"])
+        os.truncate(path, entry["size"])
         checksum = entry.get("checksum")  # declared with the entry, and believed
         if checksum is None:
             digest = await asyncio.to_thread(_md5_of, path)

@@ -227,10 +227,12 @@ def _short_entry(entry: Document) -> Document:
 def _with_titles(name: str, value: Any) -> Any:
     """Add to each vocabulary term the title that the API shows beside its id."""
     if isinstance(value, list):
-        return [_with_titles("rights" if name in _TERM_LISTS else "", item) for item in value]
+        return [_with_titles(name if name in _TERM_LISTS else "", item) for item in value]
     if not isinstance(value, dict):
         return value
     shown = {inner: _with_titles(inner, item) for inner, item in value.items()}
     if (name in _TERMS or name in _TERM_LISTS) and "id" in value and "title" not in value:
         shown["title"] = {"en": value["id"]}
+        if name == "rights":
+            shown |= {"description": {"en": ""}, "icon": f"{value['id']}-icon", "props": {"scheme": "spdx"}}
     return shown

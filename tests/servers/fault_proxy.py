@@ -26,6 +26,7 @@ from servers.http_wire import CHUNK, MAX_HEAD, Head, raw_body, read_head
 
 MAX_CHANGED_BODY = 1 << 27
 TEXTS = ("application/json", "text/html", "application/linkset+json")
+LINGER_S = 2.0
 NO_FAULT = Fault(name="")
 
 
@@ -96,6 +97,8 @@ class FaultProxy:
             while await self._one_request(reader, writer):
                 pass
             writer.close()
+        except _EndedError:
+            pass
         except (_CutError, ConnectionError):
             writer.transport.abort()  # RST, for data that was sent or not
         except asyncio.CancelledError:
@@ -155,6 +158,7 @@ class FaultProxy:
                 if sending.done():
                     _forgive_refusal(sending)
                 answer_head = await answering
+                await asyncio.wait({sending}, timeout=0.2)  # its last step may still be to come
                 all_sent = sending.done() and sending.exception() is None
             finally:
                 for task in (sending, answering):
@@ -162,7 +166,9 @@ class FaultProxy:
                 await asyncio.gather(sending, answering, return_exceptions=True)
             if answer_head is None:
                 raise _CutError
-            await self._send_answer(record, answer_head, upstream, writer)
+            await self._send_answer(record, answer_head, upstream, writer, last=not all_sent)
+            if not all_sent:  # a close with bytes unread would be a reset, and take the answer away from the client
+                await _read_away(reader)
             return all_sent
         finally:
             downstream.transport.abort()
@@ -177,6 +183,8 @@ class FaultProxy:
             await asyncio.Event().wait()
         async for piece in raw_body(reader, head):
             async for bytes_ in _in_pieces(piece, fault):
+                if fault.throttle_bytes_s is not None:
+                    await asyncio.sleep(begun + record.request_bytes / fault.throttle_bytes_s - time.monotonic())
                 part, end = bytes_, record.request_bytes + len(bytes_)
                 for limit in (fault.cut_upload_at, fault.stall_upload_at):
                     if limit is not None and end > limit:
@@ -191,12 +199,10 @@ class FaultProxy:
                     raise _CutError
                 if fault.stall_upload_at is not None and record.request_bytes >= fault.stall_upload_at:
                     await asyncio.Event().wait()
-                if fault.throttle_bytes_s is not None:
-                    await asyncio.sleep(begun + record.request_bytes / fault.throttle_bytes_s - time.monotonic())
         await downstream.drain()
 
     async def _send_answer(
-        self, record: _Record, head: Head, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, record: _Record, head: Head, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter, *, last: bool
     ) -> None:
         fault = record.fault
         record.upstream_status = int(head.first[1])
@@ -213,7 +219,8 @@ class FaultProxy:
             body = _once(await self._changed(record, head, body))
         for name, value in fault.add_headers.items():
             head.set(name, value)
-        head.set("Connection", "close" if until_close and head.length is None and not no_body else "keep-alive")
+        unbounded = until_close and head.length is None and not no_body
+        head.set("Connection", "close" if unbounded or last else "keep-alive")
         record.status = int(head.first[1])
         writer.write(head.encode())
         async for piece in body:
@@ -227,7 +234,8 @@ class FaultProxy:
                 await asyncio.sleep(0.05)  # a reset at once would take back what was sent
                 raise _CutError
         await writer.drain()
-        if head.get("Connection") == "close":
+        if unbounded:
+            writer.close()
             raise _EndedError
 
     async def _changed(self, record: _Record, head: Head, body: AsyncIterator[bytes]) -> bytes:
@@ -254,7 +262,7 @@ class FaultProxy:
         record.status, record.response_bytes = status, len(record.fault.body)
 
 
-class _EndedError(ConnectionError):
+class _EndedError(Exception):
     """The end of this answer is the end of the connection."""
 
 
@@ -289,6 +297,13 @@ async def _drained(reader: asyncio.StreamReader, head: Head) -> bool:
     except ConnectionError:
         return False
     return True
+
+
+async def _read_away(reader: asyncio.StreamReader) -> None:
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(LINGER_S):
+            while await reader.read(CHUNK):
+                pass
 
 
 async def _in_pieces(piece: bytes, fault: Fault) -> AsyncIterator[bytes]:

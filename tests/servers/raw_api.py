@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -46,10 +47,17 @@ class Api:
         self.token = token
         self.session = requests.Session()
         self.session.trust_env = False
+        self.session.cookies.set_policy(
+            DefaultCookiePolicy(allowed_domains=[])
+        )  # a kept one brings CSRF checks with it
         self.agent = f"contract-{name}-{os.getpid()}-{next(_numbers)}"
         self.session.headers["User-Agent"] = self.agent
         if token is not None:
             self.session.headers["Authorization"] = f"Bearer {token}"
+
+    def __del__(self) -> None:
+        """Close the connections: an open one is a warning, and here warnings are errors."""
+        self.session.close()
 
     def call(self, method: str, path: str, **more: Any) -> requests.Response:
         """Send one request; `path` may be a whole address."""

@@ -159,7 +159,7 @@ class Work:
 
     def whole_number(self, found: Found | None) -> int | None:
         """Return a count as an integer; None (and accounted for) if it is none."""
-        if found is None or found.value is None:
+        if found is None or found.value is None or found.value in ("", [], {}):
             return None
         value = found.value
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:

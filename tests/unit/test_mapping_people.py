@@ -1,0 +1,92 @@
+"""Who made it: persons, organisations and collaborations."""
+
+from typing import Any
+
+import pytest
+
+from ferry.mapping.people import PORTAL_NAME, collaboration_name, person_or_organisation
+from ferry.mapping.transform import Transformed, transform_record
+from ferry.mapping.work import MappingOptions
+
+ORCID = "0000-0002-1825-0097"  # the example of orcid.org
+
+
+def mapped(*, profile: str = "rdm-plain", options: MappingOptions | None = None, **fields: Any) -> Transformed:
+    record = {
+        "recid": "7",
+        "title": "A title",
+        "type": {"primary": "Dataset", "secondary": ["Derived"]},
+        "experiment": ["CMS"],
+        "date_published": "2014",
+        **fields,
+    }
+    source = {"recid": 7, "origin": "metadata/7.json", "record": record, "files": []}
+    return transform_record(source=source, profile=profile, options=options or MappingOptions())
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "given"),
+    [
+        ("Lovelace, Ada", "Lovelace", "Ada"),
+        ("de la Cruz, B.", "de la Cruz", "B."),
+        ("S.L. Cartwright", "Cartwright", "S.L."),
+        ("F.Foster", "Foster", "F."),
+    ],
+)
+def test_a_name_with_a_comma_or_with_initials_first_is_a_person(name: str, family: str, given: str) -> None:
+    assert person_or_organisation(name) == {"type": "personal", "family_name": family, "given_name": given}
+
+
+@pytest.mark.parametrize("name", ["KHARKOV", "CMS Open data group", "TBILISI-IHEPI"])
+def test_a_name_that_is_no_persons_is_an_organisation(name: str) -> None:
+    assert person_or_organisation(name) == {"type": "organizational", "name": name}
+
+
+@pytest.mark.parametrize("name", ["DELPHI", "DELPHI collaboration", "DELPHI Collaboration", "The DELPHI collaboration"])
+def test_a_collaboration_has_one_spelling(name: str) -> None:
+    assert collaboration_name(name) == "DELPHI Collaboration"
+
+
+def test_whoever_has_an_orcid_is_a_person_even_without_a_comma() -> None:
+    (creator,) = mapped(authors=[{"name": "Ada Augusta Lovelace", "orcid": ORCID}]).record["metadata"]["creators"]
+    assert creator["person_or_org"] == {
+        "type": "personal",
+        "family_name": "Lovelace",
+        "given_name": "Ada Augusta",
+        "identifiers": [{"identifier": ORCID, "scheme": "orcid"}],
+    }
+
+
+def test_an_orcid_of_a_collaboration_is_left_out_with_a_warning() -> None:
+    result = mapped(authors=[{"name": "CMS collaboration", "orcid": ORCID}])
+    (creator,) = result.record["metadata"]["creators"]
+    assert creator["person_or_org"] == {"type": "organizational", "name": "CMS Collaboration"}
+    assert [warning["path"] for warning in result.warnings] == ["authors[0].orcid"]
+
+
+def test_an_orcid_with_a_wrong_check_digit_is_left_out_with_a_warning() -> None:
+    result = mapped(authors=[{"name": "Lovelace, Ada", "orcid": "0000-0002-1825-0098"}])
+    assert "identifiers" not in result.record["metadata"]["creators"][0]["person_or_org"]
+    assert [warning["path"] for warning in result.warnings] == ["authors[0].orcid"]
+
+
+def test_the_collaboration_of_named_authors_is_a_contributor() -> None:
+    metadata = mapped(authors=[{"name": "Lovelace, Ada"}], collaboration={"name": "CMS"}).record["metadata"]
+    assert [creator["person_or_org"]["type"] for creator in metadata["creators"]] == ["personal"]
+    (contributor,) = metadata["contributors"]
+    assert contributor["person_or_org"]["name"] == "CMS Collaboration"
+    assert contributor["role"] == {"id": "researchgroup"}
+
+
+def test_without_a_publisher_it_is_the_portal_and_the_mapping_says_so() -> None:
+    result = mapped()
+    assert result.record["metadata"]["publisher"] == PORTAL_NAME
+    assert "metadata.publisher" in [added["to"] for added in result.mapping["added"]]
+
+
+def test_with_a_publisher_of_the_copy_the_portal_becomes_its_distributor() -> None:
+    metadata = mapped(publisher=PORTAL_NAME, options=MappingOptions(publisher="Physics Repository")).record["metadata"]
+    assert metadata["publisher"] == "Physics Repository"
+    assert [(who["person_or_org"]["name"], who["role"]["id"]) for who in metadata["contributors"]] == [
+        (PORTAL_NAME, "distributor")
+    ]

@@ -1,0 +1,88 @@
+"""What the sandbox can be told to do, and what it does where a real InvenioRDM is not always the same."""
+
+import time
+
+import pytest
+
+from sandbox import launcher
+from sandbox.settings import Settings
+from servers.raw_api import Api, eventually
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = []
+
+    def start_with(**settings):
+        started.append(launcher.start(tmp_path / str(len(started)), settings=Settings(**settings)))
+        return Api(started[-1].url, started[-1].token)
+
+    yield start_with
+    for each in started:
+        each.stop()
+
+
+def multipart(key, size, part_size):
+    transfer = {"type": "M", "parts": -(-size // part_size), "part_size": part_size}
+    return {"key": key, "size": size, "transfer": transfer}
+
+
+def test_a_checksum_can_be_late(start):
+    draft = start(checksum_lag_s=0.4).create()
+    draft.init(multipart("m", 3, 3))
+    draft.part("m", 1, b"abc")
+    answer = draft.commit("m").json()
+    assert (answer["status"], answer["checksum"]) == ("completed", None)
+    assert eventually(lambda: draft.entry("m").json()["checksum"]) == "md5:900150983cd24fb0d6963f7d28e17f72"
+
+
+def test_parts_and_discovery_can_be_missing(start):
+    api = start(multipart=False, discovery=False)
+    assert api.call("GET", "/.well-known/repository/").status_code == 404
+    assert api.create().init(multipart("m", 3, 3)).status_code == 400
+
+
+def test_discovery_leads_to_the_model(start):
+    api = start()
+    told = api.call("GET", "/.well-known/repository/").json()
+    assert told["transfers"] == ["L", "M"]
+    (model,) = api.call("GET", told["links"]["models"]).json()
+    assert (model["type"], model["links"]["records"]) == (told["default_model"], f"{api.url}/api/records")
+
+
+def test_links_can_lead_elsewhere(start):
+    draft = start(public_url="https://repository.example.org/").create()
+    assert draft.get().json()["links"]["self"] == f"https://repository.example.org/api/records/{draft.id}/draft"
+
+
+def test_limits_can_be_small(start):
+    api = start(quota_bytes=10, max_file_bytes=20, max_files=2, rate_limits=((12, 60.0),))
+    draft = api.create()
+    assert draft.init("a", "b", "c").status_code == 400
+    draft.upload("a", b"12345")
+    draft.init("b")
+    assert draft.put("b", b"123456").status_code == 400
+    assert draft.put("b", b"1" * 21).status_code == 413
+    assert draft.put("b", b"12345").status_code == 200
+    assert [api.call("GET", "/").status_code for _ in range(4)][-1] == 429
+
+
+def test_a_body_that_stands_still_deletes_its_entry(start):
+    draft = start(body_timeout_s=0.3).create()
+    draft.init("a")
+    connection = draft.begin_put(f"{draft.file('a')}/content", announced=6, sent=b"abc")
+    eventually(lambda: draft.entry("a").status_code == 404)
+    assert b'"errors": "File upload transfer failed."' in connection.recv(5000)
+    connection.close()
+
+
+def test_two_bodies_for_one_file_at_a_time_lose_both(start):
+    draft = start().create()
+    draft.init("a")
+    connection = draft.begin_put(f"{draft.file('a')}/content", announced=6, sent=b"abc")
+    time.sleep(0.3)
+    assert draft.put("a", b"other").status_code == 500
+    connection.sendall(b"def")
+    assert connection.recv(20).split()[1] == b"200"
+    connection.close()
+    assert draft.entry("a").status_code == 404

@@ -13,19 +13,31 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+INSTALLED_SLURM := .venv/.installed-slurm
 
-.PHONY: help install run report check test test-rdm clean
+.PHONY: help install install-slurm run bulk report status notebook check test test-faults test-rdm test-slurm test-long schemas docs clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(INSTALLED) ## Install what uv.lock says into .venv
+
+install-slurm: $(INSTALLED_SLURM) ## What profiles/slurm needs besides
 
 run: $(INSTALLED) ## Carry the records of config.yaml (by default the demo, into the sandbox)
 	$(BIN)/snakemake --cores $(CORES)
 
+bulk: $(INSTALLED) ## Thousands of records, 200 at a time; again goes on where it stopped. ARGS="--configfile mine.yaml --most 500"
+	$(BIN)/python scripts/bulk.py --cores $(CORES) $(ARGS)
+
 report: $(INSTALLED) ## results/report.html: one offline page about the last run
 	$(BIN)/snakemake --cores $(CORES) --report results/report.html
+
+status: $(INSTALLED) ## How the run in this folder stands, from any terminal
+	@$(BIN)/python scripts/status.py
+
+notebook: $(INSTALLED) ## results/explore.ipynb: the tables and figures of the last run, to be asked further
+	FERRY_RUN=$(CURDIR) $(BIN)/jupyter execute notebooks/explore.ipynb --output=../results/explore.ipynb
 
 check: $(INSTALLED) ## Format, lint, types, snakemake --lint
 	$(BIN)/ruff format --check .
@@ -35,16 +47,38 @@ check: $(INSTALLED) ## Format, lint, types, snakemake --lint
 	$(BIN)/snakemake --lint
 
 test: $(INSTALLED) ## The test suite; servers that are not installed are skipped, loudly
-	$(BIN)/pytest -m "not rdm and not slurm"
+	$(BIN)/pytest -n $(CORES) --dist worksteal -m "not rdm and not slurm and not long"
 
-test-rdm: $(INSTALLED) ## Against a real InvenioRDM, installed and started for it (Debian, 2-3 minutes)
-	$(BIN)/pytest -m rdm tests/servers/test_workflow_rdm.py
+test-rdm: $(INSTALLED) ## Against a real InvenioRDM, installed and started for it once (Debian, about 10 minutes)
+	$(BIN)/pytest -m "rdm and not long" --timeout 900 # the first test waits for the installation
+
+test-slurm: $(INSTALLED_SLURM) ## On a real Slurm of two nodes, started for it (Debian, as root, about 5 minutes)
+	$(BIN)/pytest -m slurm --timeout 900
+
+test-faults: $(INSTALLED) ## 1,000 bulk runs over a line that fails at random (about 10 minutes on two cores)
+	FAULT_SEEDS=0:1000 $(BIN)/pytest -q -n $(CORES) tests/servers/deposit_faults/test_random_sequences.py
+
+test-long: $(INSTALLED) ## What takes minutes: limits of zip, other Pythons, 300 records of which 10 fail
+	$(BIN)/pytest -m "long and not rdm and not slurm"
+
+bench-%: $(INSTALLED) ## Measure one part beside what others use: tests/bench/<name>.py
+	PYTHONPATH=scripts:tests $(BIN)/python tests/bench/$*.py
+
+schemas: $(INSTALLED) ## Write schemas/target from the profiles and the vocabularies
+	PYTHONPATH=scripts $(BIN)/python -c 'from ferry.mapping.target_schemas import write_schemas; write_schemas()'
+
+docs: $(INSTALLED) ## Write docs/configuration.md from the schema of the configuration
+	PYTHONPATH=scripts $(BIN)/python -c 'from ferry.config_reference import write_reference; write_reference()'
 
 clean: ## Remove what runs have made: results, data, logs (what was uploaded stays where it is)
 	rm -rf results data logs benchmarks .snakemake
 
 $(INSTALLED): pyproject.toml uv.lock $(filter-out uv,$(UV))
-	$(UV) sync --locked --quiet $(if $(PYTHON),--python $(PYTHON))
+	$(UV) sync --locked --quiet --compile-bytecode $(if $(PYTHON),--python $(PYTHON))
+	touch $@
+
+$(INSTALLED_SLURM): $(INSTALLED)
+	$(UV) sync --locked --quiet --compile-bytecode --inexact --group slurm
 	touch $@
 
 .tools/bin/uv:

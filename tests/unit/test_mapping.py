@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ferry.errors import ConfigError, MetadataError
-from ferry.mapping.coverage import coverage_table, path_table
+from ferry.mapping.coverage import coverage_of
 from ferry.mapping.identity import source_identifier
 from ferry.mapping.profiles import PROFILES
+from ferry.mapping.transform import Transformed, transform_record
+from ferry.mapping.work import MappingOptions
 from ferry.receipts import read_receipt, write_receipt
 from ferry.schemas import problems
 from ferry.source_record import bare_record, read_source
-from ferry.transform import MappingOptions, Transformed, transform_record, transform_to_receipts
+from ferry.transform import mapping_options, transform_to_receipts
+from real_metadata import real_metadata
 
 RECORDS = Path(__file__).parents[1] / "fixtures" / "records"
 RECIDS = sorted(int(path.stem) for path in RECORDS.glob("*.json"))
@@ -62,6 +66,16 @@ def test_each_record_is_valid_in_each_profile_and_every_value_is_accounted_for(r
     assert source_identifier(recid) in result.record["metadata"]["identifiers"]
     assert result.record["files"]["enabled"] is bool(source["files"])
     assert transformed(source, profile) == result
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_records_of_all_experiments_and_kinds_are_valid_and_no_value_is_unknown(profile: str) -> None:
+    for record in real_metadata():
+        source = {"recid": int(record["recid"]), "origin": "metadata", "record": record, "files": []}
+        result = transformed(source, profile)
+        assert problems(result.record, f"target/{profile}") == []
+        unknown = [row["path"] for row in result.mapping["paths"] if row["status"] == "unknown"]
+        assert (record["recid"], unknown) == (record["recid"], [])
 
 
 def test_targets_named_in_the_mapping_are_in_the_record() -> None:
@@ -212,10 +226,11 @@ def test_a_value_that_no_rule_knows_is_unknown_and_counted() -> None:
     unknown = {row["path"]: row["count"] for row in result.mapping["paths"] if row["status"] == "unknown"}
     assert unknown == {"abstract.odd": 1, "brand_new.a[]": 2}
     assert result.mapping["leaves"]["unknown"] == 3
-    (row,) = coverage_table([result.mapping])
+    coverage = coverage_of([result.mapping])
+    (row,) = coverage.experiments()
     assert (row["experiment"], row["records"], row["unknown_paths"]) == ("CMS", 1, "brand_new.a[], abstract.odd")
     assert row["values"] == result.mapping["leaves"]["total"]
-    paths = {row["path"]: row for row in path_table([result.mapping])}
+    paths = {row["path"]: row for row in coverage.paths()}
     assert (paths["brand_new.a[]"]["unknown"], paths["title"]["to"]) == (2, "metadata.title")
 
 
@@ -248,13 +263,21 @@ def test_the_step_writes_both_receipts_with_the_correction_applied(tmp_path: Pat
     corrections.write_text("title: Corrected\ndoi: null\nprepublication: {date: 2014-06-20}\n")
     paths = {"record_path": tmp_path / "record.json", "mapping_path": tmp_path / "mapping.json"}
     counts = transform_to_receipts(
-        source_path=tmp_path / "source.json", corrections_path=corrections, profile="rdm-plain", **paths
+        source_path=tmp_path / "source.json",
+        corrections_path=corrections,
+        profile="rdm-plain",
+        options=MappingOptions(),
+        **paths,
     )
     record = read_receipt(paths["record_path"], "record")
     mapping = read_receipt(paths["mapping_path"], "mapping")
     assert record["metadata"]["title"] == "Corrected"
     assert "10.7483" not in json.dumps(record)
-    assert mapping["corrected"] == ["doi", "prepublication.date", "title"]
+    assert mapping["corrected"] == [
+        {"path": "doi", "before": "10.7483/X", "after": None},
+        {"path": "prepublication.date", "before": None, "after": "2014-06-20"},
+        {"path": "title", "before": "A title", "after": "Corrected"},
+    ]
     assert counts["values_mapped"] == mapping["leaves"]["mapped"] > 0
     assert counts["values_unknown"] == 0
 
@@ -266,7 +289,31 @@ def test_a_record_that_fails_leaves_no_receipt_and_names_itself(tmp_path: Path) 
             source_path=tmp_path / "source.json",
             corrections_path=None,
             profile="rdm-plain",
+            options=MappingOptions(),
             record_path=tmp_path / "record.json",
             mapping_path=tmp_path / "mapping.json",
         )
     assert not list(tmp_path.glob("[rm]*.json"))
+
+
+def files_of(*keys: str) -> list[dict[str, Any]]:
+    return [{"key": key, "uri": f"root://x//{key}", "size_bytes": 1, "checksum": None, "online": True} for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("keys", "attachments", "formats"),
+    [
+        ((), ["source", "manifest"], ["root"]),
+        (("a", "b"), [], ["root"]),
+        (("a", "b"), ["manifest"], ["json", "root"]),
+        (("a", "b", "c"), ["source"], ["json", "root", "zip"]),
+        (("a", "b.log"), [], ["root", "zip"]),
+    ],
+)
+def test_the_formats_are_those_of_what_goes_up(keys: Any, attachments: list[str], formats: list[str]) -> None:
+    config = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))
+    package = {**config["package"], "max_files": 2, "patterns": ["*.log"], "attachments": attachments}
+    options = mapping_options(transform=config["transform"], package=package)
+    source = {**small(distribution={"formats": ["ROOT"]}), "files": files_of(*keys)}
+    record = transform_record(source=source, profile="rdm-plain", options=options).record
+    assert record["metadata"]["formats"] == formats

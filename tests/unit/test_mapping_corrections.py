@@ -10,9 +10,14 @@ from ferry.mapping.corrections import corrected, read_corrections
 
 def test_a_patch_replaces_merges_and_takes_away_and_leaves_the_original_alone() -> None:
     record = {"recid": "7", "a": {"b": 1, "c": 2}, "d": [1, 2], "e": "x"}
-    result, named = corrected(record, {"a": {"b": None, "n": {"m": 3}}, "d": [3], "e": None})
+    result, changes = corrected(record, {"a": {"b": None, "n": {"m": 3}}, "d": [3], "e": None})
     assert result == {"recid": "7", "a": {"c": 2, "n": {"m": 3}}, "d": [3]}
-    assert named == ["a.b", "a.n.m", "d", "e"]
+    assert changes == [
+        {"path": "a.b", "before": 1, "after": None},
+        {"path": "a.n.m", "before": None, "after": 3},
+        {"path": "d", "before": [1, 2], "after": [3]},
+        {"path": "e", "before": "x", "after": None},
+    ]
     assert record == {"recid": "7", "a": {"b": 1, "c": 2}, "d": [1, 2], "e": "x"}
 
 

@@ -12,8 +12,9 @@ from ferry.errors import MetadataError
 from ferry.mapping.leaves import count_leaves
 from ferry.mapping.profiles import PROFILES
 from ferry.mapping.rules import RULES
+from ferry.mapping.transform import transform_record
+from ferry.mapping.work import MappingOptions
 from ferry.schemas import problems
-from ferry.transform import MappingOptions, transform_record
 
 RECORDS = sorted((Path(__file__).parents[1] / "fixtures" / "records").glob("*.json"))
 _PATHS = re.compile(r"^[^:]{1,400}(: | )")

@@ -90,10 +90,10 @@ def formats(work: Work, found: Found) -> None:
 
 
 def sizes(work: Work) -> None:
-    """Put sizes and formats in, for what is deposited: the listed files, `<recid>.json`, a zip where there is one."""
-    if work.options.attach_source:
+    """Put sizes and formats in, for what is deposited: the listed files, the attachments, a zip where there is one."""
+    if work.files and work.options.attached:
         work.formats.setdefault("json")
-    if work.options.max_files is not None and len(work.files) > work.options.max_files:
+    if work.options.bundled([file["key"] for file in work.files]):
         work.formats.setdefault("zip")
     names = sorted(work.formats)
     if names and work.profile.particles:

@@ -63,30 +63,29 @@ def _check(path: Path, place: str, value: Any, depth: int) -> None:
         raise MetadataError(f"{path}: {place}: expected a JSON value, found {type(value).__name__}; put it in quotes")
 
 
-def corrected(record: Mapping[str, Any], patch: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the record with the merge patch applied, and the paths that the patch names, sorted.
+def corrected(record: Mapping[str, Any], patch: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the record with the merge patch applied, and what that changes, by path.
 
-    The record itself is left as it is. null takes a field away, an object is merged, all else replaces.
+    A change is `{"path", "before", "after"}`, null where there was or is nothing. The record itself is left as it is.
+    null takes a field away, an object is merged, all else replaces.
 
     Raises:
         MetadataError: the patch changes the recid.
     """
     if "recid" in patch and str(patch["recid"]) != str(record.get("recid")):
         raise MetadataError(f"recid: a correction must not change it; found {patch['recid']!r}")
-    named: list[str] = []
-    return _merged(record, patch, "", named), sorted(named)
+    changes: list[dict[str, Any]] = []
+    return _merged(record, patch, "", changes), sorted(changes, key=lambda change: str(change["path"]))
 
 
-def _merged(record: Any, patch: Mapping[str, Any], place: str, named: list[str]) -> dict[str, Any]:
+def _merged(record: Any, patch: Mapping[str, Any], place: str, changes: list[dict[str, Any]]) -> dict[str, Any]:
     result = dict(record) if isinstance(record, Mapping) else {}
     for name, value in patch.items():
         path = f"{place}.{name}" if place else name
         if isinstance(value, Mapping):
-            result[name] = _merged(result.get(name), value, path, named)
-        elif value is None:
-            named.append(path)
-            result.pop(name, None)
-        else:
-            named.append(path)
+            result[name] = _merged(result.get(name), value, path, changes)
+            continue
+        changes.append({"path": path, "before": result.pop(name, None), "after": value})
+        if value is not None:
             result[name] = value
     return result

@@ -1,5 +1,6 @@
 """What became of the values of many records: tables made from the receipts `mapping`."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +8,9 @@ from typing import Any
 
 NO_EXPERIMENT = "(none)"
 SHOWN_EACH = 3  # targets or reasons that a row names
+MAX_VALUE = 300  # characters of a corrected value in the table
 STATES = ("mapped", "dropped", "unknown")
+CORRECTION_COLUMNS = ("recid", "path", "before", "after")
 
 
 @dataclass
@@ -19,23 +22,87 @@ class _Tally:
     values: Counter[str] = field(default_factory=Counter)
 
 
-def coverage_table(mappings: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row per experiment, sorted by name; a record of several experiments is a row "ALICE + ATLAS".
+@dataclass
+class _Path:
+    records: int = 0
+    values: Counter[str] = field(default_factory=Counter)
+    to: Counter[str] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
 
-    Columns: experiment, records, values, mapped, dropped, unknown (numbers of values), mapped_share (0 to 1),
-    unknown_paths (the most frequent, with ", " between), records_with_warnings, records_corrected.
-    """
-    tallies: dict[str, _Tally] = {}
-    for mapping in mappings:
-        tally = tallies.setdefault(_experiment(mapping), _Tally())
+
+@dataclass
+class Coverage:
+    """Counts record after record; its size grows with the number of paths, not of records."""
+
+    _experiments: dict[str, _Tally] = field(default_factory=dict)
+    _paths: dict[tuple[str, str], _Path] = field(default_factory=dict)
+    _corrections: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, mapping: Mapping[str, Any]) -> None:
+        """Take a receipt `mapping` into account."""
+        experiment = " + ".join(sorted(mapping["experiments"])) or NO_EXPERIMENT
+        tally = self._experiments.setdefault(experiment, _Tally())
         tally.records += 1
         tally.warned += bool(mapping["warnings"])
         tally.corrected += bool(mapping["corrected"])
         tally.values.update({state: mapping["leaves"][state] for state in STATES})
-        tally.unknown_paths.update(
-            {row["path"]: row["count"] for row in mapping["paths"] if row["status"] == "unknown"}
-        )
-    return [_coverage_row(name, tally) for name, tally in sorted(tallies.items())]
+        for change in mapping["corrected"]:
+            values = {name: _shown(change[name]) for name in ("before", "after")}
+            self._corrections.append({"recid": mapping["recid"], "path": change["path"], **values})
+        seen: set[str] = set()
+        for row in mapping["paths"]:
+            if row["status"] == "unknown":
+                tally.unknown_paths[row["path"]] += row["count"]
+            known = self._paths.setdefault((experiment, row["path"]), _Path())
+            known.records += row["path"] not in seen
+            seen.add(row["path"])
+            known.values[row["status"]] += row["count"]
+            for words, said in (
+                (known.to, row.get("to")),
+                (known.rules, row.get("rule")),
+                (known.reasons, row.get("reason")),
+            ):
+                words.update(dict.fromkeys([said] if isinstance(said, str) else said or (), row["count"]))
+
+    def experiments(self) -> list[dict[str, Any]]:
+        """Return one row per experiment, sorted by name; a record of several experiments is a row "ALICE + ATLAS".
+
+        Columns: experiment, records, values, mapped, dropped, unknown (numbers of values), mapped_share (0 to 1),
+        unknown_paths (the most frequent, with ", " between), records_with_warnings, records_corrected.
+        """
+        return [_coverage_row(name, tally) for name, tally in sorted(self._experiments.items())]
+
+    def paths(self) -> list[dict[str, Any]]:
+        """Return one row per experiment and path of the source, sorted: where it goes, or why it goes nowhere.
+
+        Columns: experiment, path, records, mapped, dropped, unknown (numbers of values), to (the most frequent
+        targets), rules, reasons (each with "; " between).
+        """
+        return [
+            {
+                "experiment": experiment,
+                "path": path,
+                "records": known.records,
+                **{state: known.values[state] for state in STATES},
+                "to": "; ".join(_most(known.to)),
+                "rules": "; ".join(_most(known.rules)),
+                "reasons": "; ".join(_most(known.reasons)),
+            }
+            for (experiment, path), known in sorted(self._paths.items())
+        ]
+
+    def corrections(self) -> list[dict[str, Any]]:
+        """Return one row per value that a correction changed, by recid and path: CORRECTION_COLUMNS."""
+        return sorted(self._corrections, key=lambda row: (row["recid"], row["path"]))
+
+
+def coverage_of(mappings: Iterable[Mapping[str, Any]]) -> Coverage:
+    """Return the coverage of these records."""
+    coverage = Coverage()
+    for mapping in mappings:
+        coverage.add(mapping)
+    return coverage
 
 
 def _coverage_row(name: str, tally: _Tally) -> dict[str, Any]:
@@ -52,41 +119,11 @@ def _coverage_row(name: str, tally: _Tally) -> dict[str, Any]:
     }
 
 
-def path_table(mappings: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row per experiment and path of the source, sorted: where it goes, or why it goes nowhere.
-
-    Columns: experiment, path, records, mapped, dropped, unknown (numbers of values), to (the most frequent targets),
-    rules, reasons (each with "; " between).
-    """
-    records: Counter[tuple[str, str]] = Counter()
-    values: dict[tuple[str, str], Counter[str]] = {}
-    words: dict[tuple[str, str], dict[str, Counter[str]]] = {}
-    for mapping in mappings:
-        experiment = _experiment(mapping)
-        records.update({(experiment, row["path"]) for row in mapping["paths"]})
-        for row in mapping["paths"]:
-            key = (experiment, row["path"])
-            values.setdefault(key, Counter())[row["status"]] += row["count"]
-            said = words.setdefault(key, {"to": Counter(), "rules": Counter(), "reasons": Counter()})
-            for target in row.get("to", ()):
-                said["to"][target] += row["count"]
-            for name, column in (("rule", "rules"), ("reason", "reasons")):
-                if name in row:
-                    said[column][row[name]] += row["count"]
-    return [
-        {
-            "experiment": key[0],
-            "path": key[1],
-            "records": records[key],
-            **{state: values[key][state] for state in STATES},
-            **{column: "; ".join(_most(counted)) for column, counted in words[key].items()},
-        }
-        for key in sorted(values)
-    ]
-
-
-def _experiment(mapping: Mapping[str, Any]) -> str:
-    return " + ".join(sorted(mapping["experiments"])) or NO_EXPERIMENT
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
 
 
 def _most(counted: Counter[str]) -> list[str]:

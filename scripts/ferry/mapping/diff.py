@@ -46,21 +46,24 @@ def diff_records(ours: Mapping[str, Any], live: Mapping[str, Any]) -> list[Field
 
 
 def _as_sent(value: Any) -> Any:
-    """Return a value without what a repository adds to it."""
+    """Return a value without what a repository adds to it; null says no more than nothing, 91.0 no more than 91."""
     if isinstance(value, Mapping):
         if isinstance(value.get("id"), str):
             return {"id": value["id"]}  # a term of a vocabulary: all else comes from there
         name_is_made = value.get("type") == "personal" and "family_name" in value
-        return {key: _as_sent(item) for key, item in value.items() if not (name_is_made and key == "name")}
+        made = {"name"} if name_is_made else set()
+        return {key: _as_sent(item) for key, item in value.items() if item is not None and key not in made}
     if isinstance(value, list):
-        return [_as_sent(item) for item in value]
+        return [_as_sent(item) for item in value if item is not None]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, str):
         return _SPACE.sub(" ", unescape(value)).strip()
     return value
 
 
 def _changes(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
-    if before == after and isinstance(before, bool) == isinstance(after, bool):
+    if _key(before) == _key(after):  # to Python, True is 1
         return
     if before is None:
         yield FieldChange(path, "added", None, after)

@@ -26,6 +26,8 @@ class Profile:
     """A target: the ids of its vocabularies by the field's own words, and which fields it has."""
 
     name: str
+    title: str
+    vocabulary: str  # schemas/vocabularies/<name>.json: all ids that the server knows
     resource_types: Mapping[str, str]  # by "primary/secondary", else "primary", else "*"
     licenses: Mapping[str, str]  # SPDX identifier -> id; others go as title and link
     dates: Mapping[str, str]
@@ -118,6 +120,8 @@ _PARTICLES = Particles(
 
 RDM_PLAIN = Profile(
     name="rdm-plain",
+    title="A record for any InvenioRDM, without a model of its own",
+    vocabulary="rdm",
     resource_types=_RDM_RESOURCE_TYPES,
     licenses=_RDM_LICENSES,
     dates=_RDM_DATES,
@@ -127,6 +131,8 @@ RDM_PLAIN = Profile(
 )
 RDM = Profile(
     name="rdm",
+    title="A record for the particles model, first generation (InvenioRDM)",
+    vocabulary="rdm",
     resource_types=_RDM_RESOURCE_TYPES,
     licenses=_RDM_LICENSES,
     dates=_RDM_DATES,
@@ -142,6 +148,8 @@ RDM = Profile(
 )
 CCMM1 = Profile(
     name="ccmm1",
+    title="A record for the particles model on CCMM 1 (ccmm-invenio 1.1)",
+    vocabulary="ccmm1",
     resource_types=_CCMM1_RESOURCE_TYPES,
     licenses={"CC0-1.0": "CC0-1.0"},  # the vocabulary has Creative Commons only
     dates={"created": "Created", "issued": "Issued", "reprocessed": "Updated"},
@@ -166,6 +174,8 @@ CCMM1 = Profile(
 )
 CCMM2 = Profile(
     name="ccmm2",
+    title="A record for the particles model on CCMM 1.1.0 (ccmm-invenio 2)",
+    vocabulary="ccmm2",
     resource_types=_CCMM2_RESOURCE_TYPES,
     licenses=_RDM_LICENSES,
     dates=_RDM_DATES,

@@ -16,6 +16,18 @@ from ferry.schemas import problems
 SHOWN_PROBLEMS = 5
 
 
+class InvalidRecordError(MetadataError):
+    """The target would refuse the record; `problems` has a line for each place."""
+
+    def __init__(self, found: list[str], *, profile: str) -> None:
+        more = f" (and {len(found) - SHOWN_PROBLEMS} more)" if len(found) > SHOWN_PROBLEMS else ""
+        super().__init__(
+            f"{'; '.join(found[:SHOWN_PROBLEMS])}{more}: the target {profile} would refuse this; correct the record in "
+            "metadata/corrections"
+        )
+        self.problems = tuple(found)
+
+
 @dataclass(frozen=True)
 class Transformed:
     """What becomes of a record.
@@ -36,7 +48,7 @@ def transform_record(*, source: Mapping[str, Any], profile: str, options: Mappin
     The result is checked against `schemas/target/<profile>.json`; the same source gives the same result.
 
     Raises:
-        MetadataError: a field is missing, or the result would be refused; names the path.
+        MetadataError: a field is missing, or the result would be refused (InvalidRecordError); names the path.
         ConfigError: there is no such profile.
     """
     filled, empty = count_leaves(source["record"])
@@ -83,11 +95,7 @@ def _drop(work: Work, experiments: list[Experiment]) -> None:
 def _check(record: dict[str, Any], profile: str) -> None:
     found = problems(record, f"target/{profile}")
     if found:
-        more = f" (and {len(found) - SHOWN_PROBLEMS} more)" if len(found) > SHOWN_PROBLEMS else ""
-        raise MetadataError(
-            f"{'; '.join(shown(line) for line in found[:SHOWN_PROBLEMS])}{more}: the target {profile} would refuse "
-            "this; correct the record in metadata/corrections"
-        )
+        raise InvalidRecordError([shown(line) for line in found], profile=profile)
 
 
 def _receipt(work: Work, profile: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One record on its way: what the rules put together, and the account they keep."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,16 +19,16 @@ class MappingOptions:
     doi: where the DOI of the original goes: "related" (the deposit is a copy of it), "identifier" or "omit".
     publisher: name of the publisher of the copy; None keeps the portal as publisher. With a name, the portal
         becomes a contributor (distributor).
-    attach_source: `<recid>.json`, the record as the portal gave it, goes up with the files.
-    max_files: records of more files go up as a zip (`package.max_files`); None: never.
+    attached: `<recid>.json` or a manifest goes up with the files.
+    bundled: whether files of these keys go up in a zip.
     access: who may see the record and its files: "public" or "restricted".
     categories: category of a CERN record -> id in the vocabulary `particle_category`.
     """
 
     doi: str = "related"
     publisher: str | None = None
-    attach_source: bool = True
-    max_files: int | None = None
+    attached: bool = True
+    bundled: Callable[[Sequence[str]], bool] = lambda _keys: False
     access: str = "public"
     categories: Mapping[str, str] = field(default_factory=lambda: {"Higgs": "higgs"})
 

@@ -35,7 +35,10 @@ class Application:
     """Answers every request to a site."""
 
     def __init__(self, site: Site, *, request_log: Path | None = None) -> None:
-        """Answer for the site; with `request_log`, one line of JSON per request is added to that file."""
+        """Answer for the site; with `request_log`, one line of JSON per request is added to that file.
+
+        A status of null: nobody was there any more to be answered.
+        """
         self._clock = site.clock
         self._public_url = site.views.url
         self._request_log = request_log
@@ -44,12 +47,21 @@ class Application:
         self._limiter = RateLimiter(site.settings.rate_limits, site.clock)
 
     async def answer(self, request: BaseRequest) -> web.StreamResponse:
-        """Answer one request, and write down which it was."""
-        response = await self._answer(request)
-        if self._request_log is not None:
-            line = {"at": self._clock(), "method": request.method, "path": request.path_qs, "status": response.status}
-            with self._request_log.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(line) + "\n")
+        """Answer one request, and write down which it was; what a query holds is not written down."""
+        response = None
+        try:
+            response = await self._answer(request)
+        finally:
+            if self._request_log is not None:
+                is_answered = response is not None and request.transport is not None
+                line = {
+                    "at": self._clock(),
+                    "method": request.method,
+                    "path": request.rel_url.raw_path,
+                    "status": response.status if is_answered and response is not None else None,
+                }
+                with self._request_log.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps(line) + "\n")
         return response
 
     async def _answer(self, request: BaseRequest) -> web.StreamResponse:

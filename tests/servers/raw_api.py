@@ -1,5 +1,6 @@
 """Requests to a repository without any client in between, for tests of what it answers."""
 
+import hashlib
 import itertools
 import os
 import socket
@@ -10,6 +11,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+
+from servers.rdm.server import LIMITED_AGENT
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 _numbers = itertools.count()
@@ -34,6 +37,22 @@ def document(**changes: Any) -> dict[str, Any]:
     return {"metadata": metadata(**changes), "access": access, "files": {"enabled": True}}
 
 
+def multipart(key: str, size: int, part_size: int, **more: Any) -> dict[str, Any]:
+    """Return the announcement of a file in parts."""
+    parts = -(-size // part_size) if part_size else 1
+    return {"key": key, "size": size, "transfer": {"type": "M", "parts": parts, "part_size": part_size}, **more}
+
+
+def md5(content: bytes) -> str:
+    """Return a checksum as the repository writes it."""
+    return f"md5:{hashlib.md5(content).hexdigest()}"
+
+
+def fields(answer: requests.Response) -> dict[str, str]:
+    """Return what an answer objects to: the first message of each field."""
+    return {error["field"]: error["messages"][0] for error in answer.json().get("errors", [])}
+
+
 def new_identifier() -> str:
     """Return an address that no record has yet."""
     return f"https://example.org/{os.getpid()}/{time.time_ns()}/{next(_numbers)}"
@@ -50,7 +69,7 @@ class Api:
         self.session.cookies.set_policy(
             DefaultCookiePolicy(allowed_domains=[])
         )  # a kept one brings CSRF checks with it
-        self.agent = f"contract-{name}-{os.getpid()}-{next(_numbers)}"
+        self.agent = f"{LIMITED_AGENT}-{name}-{os.getpid()}-{next(_numbers)}"
         self.session.headers["User-Agent"] = self.agent
         if token is not None:
             self.session.headers["Authorization"] = f"Bearer {token}"

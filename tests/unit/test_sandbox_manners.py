@@ -1,12 +1,13 @@
 """What the sandbox can be told to do, and what it does where a real InvenioRDM is not always the same."""
 
+import json
 import time
 
 import pytest
 
 from sandbox import launcher
 from sandbox.settings import Settings
-from servers.raw_api import Api, eventually
+from servers.raw_api import Api, eventually, multipart
 
 
 @pytest.fixture
@@ -15,16 +16,13 @@ def start(tmp_path):
 
     def start_with(**settings):
         started.append(launcher.start(tmp_path / str(len(started)), settings=Settings(**settings)))
-        return Api(started[-1].url, started[-1].token)
+        api = Api(started[-1].url, started[-1].token)
+        api.folder = started[-1].directory
+        return api
 
     yield start_with
     for each in started:
         each.stop()
-
-
-def multipart(key, size, part_size):
-    transfer = {"type": "M", "parts": -(-size // part_size), "part_size": part_size}
-    return {"key": key, "size": size, "transfer": transfer}
 
 
 def test_a_checksum_can_be_late(start):
@@ -86,3 +84,32 @@ def test_two_bodies_for_one_file_at_a_time_lose_both(start):
     assert connection.recv(20).split()[1] == b"200"
     connection.close()
     assert draft.entry("a").status_code == 404
+
+
+def logged(api, method):
+    """Return the sandbox's own lines about requests of this method."""
+    lines = (api.folder / "requests.jsonl").read_text(encoding="utf-8").splitlines()
+    return [line for line in map(json.loads, lines) if line["method"] == method]
+
+
+def test_the_log_tells_of_every_request_that_nobody_waited_for_and_of_no_query(start):
+    api = start()
+    draft = api.create()
+    api.search("/api/user/records", "secret-7d1f")
+    draft.init("a")
+    connection = draft.begin_put(f"{draft.file('a')}/content", announced=100, sent=b"abc")
+    time.sleep(0.2)
+    connection.close()
+    eventually(lambda: [line["status"] for line in logged(api, "PUT")] == [None])
+    assert next(line["path"] for line in logged(api, "GET")) == "/api/user/records"
+    assert "secret-7d1f" not in (api.folder / "requests.jsonl").read_text(encoding="utf-8")
+
+
+def test_the_log_tells_of_a_download_that_broke_off(start):
+    api = start()
+    draft = api.create()
+    draft.upload("a", b"x" * 20_000_000)
+    answer = draft.api.call("GET", f"{draft.file('a')}/content", stream=True)
+    answer.raw.read(1000)
+    answer.close()
+    eventually(lambda: [line["status"] for line in logged(api, "GET")] == [None])

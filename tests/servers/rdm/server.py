@@ -1,7 +1,8 @@
 """Installs and starts a real InvenioRDM: PostgreSQL, Redis, a search server and uWSGI, all on loopback.
 
 The search server is osmem-server, which keeps OpenSearch's indices in memory and takes RDM's queries unchanged.
-By hand: `python -m servers.rdm.server FOLDER` from tests/ starts one and tells its address and tokens until Ctrl-C.
+By hand: `python -m servers.rdm.server FOLDER` from tests/ starts one, writes its address and tokens to
+FOLDER/running.json, and stops it at Ctrl-C; tests that are given RDM_RUNNING=FOLDER/running.json use it.
 """
 
 import contextlib
@@ -17,14 +18,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 DEBIAN_PACKAGES = ("postgresql", "redis-server")
 START_LIMIT_S = 240
+MAX_FILE_BYTES = 10**10  # InvenioRDM's default
+QUOTA_BYTES = 5 * 10**9  # half of its default, so that both limits can be met without sending a byte
+QUOTAS = {"RDM_FILES_DEFAULT_QUOTA_SIZE": QUOTA_BYTES, "FILES_REST_DEFAULT_QUOTA_SIZE": QUOTA_BYTES}
+LIMITED_AGENT = "limited"
+"""A client whose User-Agent begins so meets the rate limits of a real site; others may ask as often as they like."""
 
 
 def default_folder() -> Path:
@@ -45,45 +50,29 @@ class RealRepository:
 
 @contextlib.contextmanager
 def real_repository(
-    folder: Path,
-    *,
-    rate_limit: bool = False,
-    settings: Mapping[str, Any] | None = None,
-    link_port: int | None = None,
+    folder: Path, *, settings: Mapping[str, object] = QUOTAS, files_dir: Path | None = None
 ) -> Iterator[RealRepository]:
     """Install into `folder` what is missing, start with empty data, and stop everything at the end.
 
     Args:
         folder: keeps the installed packages from one start to the next.
-        rate_limit: on for tests of it.
-        settings: more of InvenioRDM's own settings, by their names.
-        link_port: port that stands in links, when a proxy is in front.
+        settings: of the instance, besides those of invenio.cfg.
+        files_dir: where the content of files lies; in the folder if it is not given.
     """
     python = _install(folder)
     with contextlib.ExitStack() as stack:
         ports = dict(zip(("postgres", "redis", "search", "web"), _free_ports(4), strict=True))
-        ports["links"] = link_port or ports["web"]
-        instance = _new_instance(folder)
+        instance = _new_instance(folder, files_dir)
         environment = {
             **os.environ,
             "INVENIO_INSTANCE_PATH": str(instance),
             "FERRY_RDM_PORTS": json.dumps(ports),
-            "FERRY_RDM_RATE_LIMIT": "1" if rate_limit else "0",
-            "FERRY_RDM_SETTINGS": json.dumps(dict(settings or {})),
+            "FERRY_RDM_LIMITED_AGENT": LIMITED_AGENT,
+            "FERRY_RDM_SETTINGS": json.dumps(settings),
             "PYTHONWARNINGS": "ignore",
         }
         stack.enter_context(_postgres(ports["postgres"]))
-        redis = [
-            "redis-server",
-            "--port",
-            str(ports["redis"]),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]
+        redis = [*f"redis-server --port {ports['redis']} --bind 127.0.0.1 --appendonly no --save".split(), ""]
         stack.enter_context(_process(redis, folder / "redis.log"))
         stack.enter_context(_process(_search_command(python, ports["search"]), folder / "search.log"))
         _wait_for_port(ports["redis"])
@@ -94,7 +83,7 @@ def real_repository(
             "--module", "invenio_app.wsgi:application", "--master", "--processes", "2", "--threads", "4",
             "--single-interpreter", "--enable-threads", "--need-app", "--die-on-term", "--buffer-size", "16384",
             # it closes after each answer: unless it says so, a client with a pool runs into a reset
-            "--add-header", "Connection: close", "--disable-logging", "--http-timeout", "600", "--socket-timeout", "60",
+            "--add-header", "Connection: close", "--disable-logging", "--http-timeout", "600", "--socket-timeout", "10",
         ]  # fmt: skip
         stack.enter_context(_process(uwsgi, folder / "web.log", environment=environment))
         url = f"http://127.0.0.1:{ports['web']}"
@@ -123,10 +112,14 @@ def _install(folder: Path) -> Path:
     return python
 
 
-def _new_instance(folder: Path) -> Path:
+def _new_instance(folder: Path, files_dir: Path | None) -> Path:
     instance = folder / "instance"
     shutil.rmtree(instance, ignore_errors=True)
-    (instance / "data").mkdir(parents=True)
+    instance.mkdir(parents=True)
+    if files_dir is None:
+        (instance / "data").mkdir()
+    else:
+        (instance / "data").symlink_to(files_dir)
     shutil.copy(HERE / "invenio.cfg", instance)
     shutil.copytree(HERE / "app_data", instance / "app_data")
     return instance
@@ -225,7 +218,10 @@ def _wait_for_answer(url: str, log: Path) -> None:
 
 
 if __name__ == "__main__":
-    with real_repository(Path(sys.argv[1]).resolve()) as started:
-        print(f"{started.url}\nNRP_TOKEN={started.token}\nCtrl-C stops it", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()
+    home = Path(sys.argv[1]).resolve()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with real_repository(home) as started, contextlib.suppress(KeyboardInterrupt):
+        running = home / "running.json"
+        running.write_text(json.dumps(asdict(started), default=str), encoding="utf-8")
+        print(f"{started.url}\nRDM_RUNNING={running}\nCtrl-C stops it", flush=True)
+        signal.pause()

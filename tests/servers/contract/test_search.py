@@ -1,0 +1,68 @@
+"""Search and vocabularies."""
+
+from servers.raw_api import document, eventually, new_identifier
+
+
+def test_ones_own_drafts_and_records_are_found_by_an_identifier(api, stranger, nobody):
+    identifier = new_identifier()
+    draft = api.create(identifiers=[{"identifier": identifier, "scheme": "url"}])
+    hit = eventually(lambda: api.search("/api/user/records", identifier)["hits"]["hits"])[0]
+    assert (hit["id"], hit["is_draft"], hit["links"]["self"]) == (draft.id, True, f"{api.url}{draft.path}")
+    assert api.search("/api/records", identifier)["hits"]["total"] == 0
+    assert stranger.search("/api/user/records", identifier)["hits"]["total"] == 0
+    draft.upload("a", b"1")
+    draft.publish()
+    assert eventually(lambda: nobody.search("/api/records", identifier)["hits"]["hits"])[0]["id"] == draft.id
+    mine = eventually(lambda: api.search("/api/user/records", identifier, is_published="true")["hits"]["hits"])
+    assert [hit["id"] for hit in mine] == [draft.id]
+    assert stranger.search("/api/user/records", identifier)["hits"]["total"] == 0
+
+
+def test_a_deleted_draft_is_not_found_any_more(api):
+    identifier = new_identifier()
+    draft = api.create(identifiers=[{"identifier": identifier, "scheme": "url"}])
+    eventually(lambda: api.search("/api/user/records", identifier)["hits"]["total"] == 1)
+    api.call("DELETE", draft.path)
+    eventually(lambda: api.search("/api/user/records", identifier)["hits"]["total"] == 0)
+
+
+def test_a_search_finds_longer_identifiers_too(api):
+    identifier = new_identifier()
+    longer = api.create(identifiers=[{"identifier": f"{identifier}/files", "scheme": "url"}])
+    hits = eventually(lambda: api.search("/api/user/records", identifier)["hits"]["hits"])
+    assert [hit["id"] for hit in hits] == [longer.id]
+
+
+def test_only_the_latest_version_is_found_unless_all_are_asked_for(api):
+    identifier = new_identifier()
+    identifiers = [{"identifier": identifier, "scheme": "url"}]
+    first = api.create(identifiers=identifiers)
+    first.upload("a", b"1")
+    first.publish()
+    second = type(first)(api, api.call("POST", f"{first.record}/versions").json()["id"])
+    second.upload("a", b"2")
+    api.call("PUT", second.path, json=document(identifiers=identifiers))
+    second.publish()
+    eventually(lambda: [hit["id"] for hit in api.search("/api/records", identifier)["hits"]["hits"]] == [second.id])
+    assert api.search("/api/records", identifier, allversions="true")["hits"]["total"] == 2
+
+
+def test_pages_are_given_and_impossible_ones_refused(api):
+    identifier = new_identifier()
+    for _ in range(3):
+        api.create(identifiers=[{"identifier": identifier, "scheme": "url"}])
+    eventually(lambda: api.search("/api/user/records", identifier)["hits"]["total"] == 3)
+    first = api.search("/api/user/records", identifier, size="2")
+    assert len(first["hits"]["hits"]) == 2
+    second = api.call("GET", first["links"]["next"]).json()
+    assert len(second["hits"]["hits"]) == 1
+    assert "next" not in second["links"]
+    assert api.call("GET", "/api/records", params={"size": "0"}).status_code == 400
+    assert api.call("GET", "/api/records", params={"size": "1000", "page": "100"}).status_code == 400
+    assert api.call("GET", "/api/records", params={"q": 'a:b:c"'}).status_code == 400
+
+
+def test_a_vocabulary_tells_whether_it_has_an_id(api):
+    for path in ("resourcetypes/dataset", "licenses/cc0-1.0", "languages/eng", "relationtypes/isdocumentedby"):
+        assert api.call("GET", f"/api/vocabularies/{path}").json()["id"] == path.split("/")[1]
+    assert api.call("GET", "/api/vocabularies/licenses/no-such-licence").status_code == 404

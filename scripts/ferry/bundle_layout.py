@@ -36,28 +36,29 @@ class PackedMember:
     """`zip_format.STORED` or `DEFLATED`."""
     packed_bytes: int
     packed_adler32: int
-
-    @property
-    def header(self) -> bytes:
-        """The local header."""
-        member = self.member
-        return local_header(
-            name=member.key.encode(),
-            method=self.method,
-            crc32=member.crc32,
-            size_bytes=member.size_bytes,
-            packed_bytes=self.packed_bytes,
-        )
+    header: bytes
+    """The local header."""
 
 
 def stored(member: Member) -> PackedMember:
     """Return the member packed as it is."""
-    return PackedMember(member, STORED, member.size_bytes, member.adler32)
+    return _packed(member, STORED, member.size_bytes, member.adler32)
 
 
 def deflated(member: Member, *, packed_bytes: int, packed_adler32: int) -> PackedMember:
     """Return the member packed by deflate; the length and Adler-32 are those of the packed bytes."""
-    return PackedMember(member, DEFLATED, packed_bytes, packed_adler32)
+    return _packed(member, DEFLATED, packed_bytes, packed_adler32)
+
+
+def _packed(member: Member, method: int, packed_bytes: int, packed_adler32: int) -> PackedMember:
+    header = local_header(
+        name=member.key.encode(),
+        method=method,
+        crc32=member.crc32,
+        size_bytes=member.size_bytes,
+        packed_bytes=packed_bytes,
+    )
+    return PackedMember(member, method, packed_bytes, packed_adler32, header)
 
 
 @dataclass(frozen=True)

@@ -1,93 +1,122 @@
 """The packaging step: from the receipt of the download to what goes up."""
 
-from collections.abc import Mapping
+import shutil
 from pathlib import Path
 from typing import Any
 
+from ferry.attachments import attach_source
 from ferry.bundle import write_bundle
-from ferry.package_plan import PackageSettings, PlannedUpload, plan_packages
-from ferry.receipts import read_receipt, write_receipt
+from ferry.deflated_members import packed_notes
+from ferry.errors import PermanentError
+from ferry.package_plan import PackagePlan, PackageSettings, PlannedUpload, plan_packages
+from ferry.package_receipt import bundle_entry, file_entry
+from ferry.packed_texts import prepare_bundle, texts_path
+from ferry.receipts import read_receipt, write_json, write_receipt
+from ferry.source_bytes import check_source
+from ferry.stored_members import Work
 
 
 def package(
-    *, recid: int, download_path: Path, receipt_path: Path, data_dir: Path, settings: PackageSettings, threads: int
+    *,
+    recid: int,
+    source_path: Path,
+    download_path: Path,
+    receipt_path: Path,
+    data_dir: Path,
+    settings: PackageSettings,
+    threads: int,
 ) -> dict[str, int]:
-    """Decide what goes up, write the bundles below data/<recid>/bundles, and write the receipt `package`.
+    """Decide what goes up, see to it that the bundles are right, and write the receipt `package`.
+
+    The plan is written (`bundles/plan.json`) before the first byte of a bundle. Bundles that are there are brought
+    right, those of an earlier plan removed. In the mode `stream` only packed texts are written.
 
     Args:
         recid: of the record, on the portal.
-        download_path: the receipt `download`.
+        source_path, download_path: the receipts `source` and `download`.
         receipt_path: where the receipt goes.
         data_dir: data/<recid>, with the downloaded files in files/.
         settings: when to bundle, and the repository's limits.
         threads: cores that may be used.
 
     Returns:
-        What was measured: bytes_moved (written to bundles), files_moved (members of bundles).
+        What was measured: bytes_moved and files_moved (bytes and members written to bundles; less than all of them
+        where a bundle was there), bytes_read, and bundle_disk_bytes, what lies below data/<recid>/bundles now.
 
     Raises:
-        PermanentError: the record is beyond what the repository takes.
+        PermanentError: the record is beyond what the repository takes, or its bundles beyond the free disk.
         IntegrityError: a file is not what its receipt says.
     """
     download = read_receipt(download_path, "download")
     plan = plan_packages(recid=recid, files=download["files"], settings=settings)
-    wanted = {upload.key for upload in plan.uploads if upload.kind == "bundle"}
-    _remove_stale(data_dir / "bundles", wanted)
-    uploads = [_upload(upload, data_dir=data_dir, threads=threads) for upload in plan.uploads]
-    write_receipt(receipt_path, "package", {"recid": recid, "uploads": uploads})
-    bundles = [upload for upload in uploads if upload["kind"] == "bundle"]
+    bundles_dir = data_dir / "bundles"
+    bundles = [upload for upload in plan.uploads if upload.kind == "bundle"]
+    _remove_stale(bundles_dir, {upload.key for upload in bundles}, settings.mode)
+    if bundles:
+        if settings.mode == "file":
+            _require_disk(recid, bundles, bundles_dir, data_dir)
+        _write_plan(bundles_dir / "plan.json", plan, settings.mode)
+    entries, work = [], Work()
+    for upload in plan.uploads:
+        entry, done = _pack(upload, data_dir=data_dir, mode=settings.mode, threads=threads)
+        entries.append(entry)
+        work += done
+    if entries and "source" in settings.attachments:
+        record = read_receipt(source_path, "source")["record"]
+        entries.append(attach_source(recid=recid, record=record, data_dir=data_dir))
+        entries.sort(key=lambda entry: str(entry["key"]))
+    receipt = {"recid": recid, "uploads": entries}
+    if entries and "manifest" in settings.attachments:
+        receipt["manifest"] = True
+    if entries and "ro-crate" in settings.attachments:
+        receipt["ro_crate"] = True
+    write_receipt(receipt_path, "package", receipt)
     return {
-        "bytes_moved": sum(bundle["size_bytes"] for bundle in bundles),
-        "files_moved": sum(len(bundle["members"]) for bundle in bundles),
+        "bytes_moved": work.bytes_written,
+        "files_moved": work.members_written,
+        "bytes_read": work.bytes_read,
+        "bundle_disk_bytes": sum(path.stat().st_size for path in bundles_dir.glob("*")),
     }
 
 
-def settings_of(config: Mapping[str, Any]) -> PackageSettings:
-    """Return the settings that the part `package` of the configuration gives."""
-    limit = config["max_bundle_bytes"]
-    return PackageSettings(
-        max_files=config["max_files"],
-        patterns=tuple(config["patterns"]),
-        max_bundle_bytes=limit,
-        max_upload_bytes=config["max_upload_bytes"],
-    )
-
-
-def _upload(upload: PlannedUpload, *, data_dir: Path, threads: int) -> dict[str, Any]:
+def _pack(upload: PlannedUpload, *, data_dir: Path, mode: str, threads: int) -> tuple[dict[str, Any], Work]:
+    files_dir = data_dir / "files"
     if upload.kind == "file":
         (file,) = upload.members
-        return {
-            "key": upload.key,
-            "kind": "file",
-            "path": f"files/{file.key}",
-            "size_bytes": file.size_bytes,
-            "adler32": f"{file.adler32:08x}",
-            "members": [],
-        }
-    path = f"bundles/{upload.key}"
-    layout = write_bundle(
-        path=data_dir / path, members=upload.members, files_dir=data_dir / "files", threads=threads
-    ).layout
-    return {
-        "key": upload.key,
-        "kind": "bundle",
-        "path": path,
-        "size_bytes": layout.size_bytes,
-        "adler32": f"{layout.adler32:08x}",
-        "members": [
-            {
-                "key": member.key,
-                "size_bytes": member.size_bytes,
-                "adler32": f"{member.adler32:08x}",
-                "crc32": f"{member.crc32:08x}",
-            }
-            for member in upload.members
-        ],
-    }
+        check_source(file, files_dir=files_dir)
+        return file_entry(file), Work()
+    make = write_bundle if mode == "file" else prepare_bundle
+    path = data_dir / "bundles" / upload.key
+    bundle = make(path=path, members=upload.members, files_dir=files_dir, threads=threads)
+    return bundle_entry(upload.key, bundle.layout, generated=mode == "stream"), bundle.work
 
 
-def _remove_stale(bundles_dir: Path, wanted: set[str]) -> None:
-    """Remove what an earlier plan has left, so that no bundle lies there that is not in the receipt."""
+def _write_plan(path: Path, plan: PackagePlan, mode: str) -> None:
+    uploads = [
+        {"key": upload.key, "kind": upload.kind, "members": [member.key for member in upload.members]}
+        for upload in plan.uploads
+    ]
+    write_json(path, {"recid": plan.recid, "mode": mode, "uploads": uploads})
+
+
+def _remove_stale(bundles_dir: Path, keys: set[str], mode: str) -> None:
+    """Remove what an earlier plan has left, so that nothing lies there but what belongs to these bundles."""
+    kept = {"plan.json"} if keys else set()
+    for key in keys:
+        path = bundles_dir / key if mode == "file" else texts_path(bundles_dir / key)
+        kept |= {path.name, f"{path.name}.part", packed_notes(bundles_dir / key).name}
     for path in bundles_dir.glob("*"):
-        if path.name not in wanted:
+        if path.name not in kept:
             path.unlink()
+
+
+def _require_disk(recid: int, bundles: list[PlannedUpload], bundles_dir: Path, data_dir: Path) -> None:
+    """Refuse before the first byte what cannot fit; a bundle that is there takes its place again."""
+    needed = sum(member.size_bytes for upload in bundles for member in upload.members)
+    there = sum(path.stat().st_size for path in bundles_dir.glob("*.zip*"))
+    free = shutil.disk_usage(data_dir).free
+    if needed - there > free:
+        raise PermanentError(
+            f"record {recid}: its bundles take {needed} bytes, {there} are there already, the disk has {free} left; "
+            "free some space, or have bundles generated while they are uploaded (package.mode: stream)"
+        )

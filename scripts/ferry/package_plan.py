@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from ferry.errors import ConfigError, PermanentError
 from ferry.zip_format import largest_bundle_overhead, largest_member_overhead
 
-MOST_UPLOADS = 98
-"""An InvenioRDM record takes 100 files; two places are kept for the attachments."""
+MOST_FILES_PER_RECORD = 100
+"""Of InvenioRDM; the attachments take some of these places."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,14 @@ class PackageSettings:
     """The most that the repository takes for one record (10^10 on a plain InvenioRDM)."""
     mode: Literal["file", "stream"] = "file"
     """file: bundles are written below data/; stream: they are generated while they are uploaded."""
+    attachments: frozenset[str] = frozenset()
+    """What goes up beside the files: source, manifest, ro-crate."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.max_files <= MOST_UPLOADS:
+        if not 1 <= self.max_files <= self.most_uploads:
             raise ConfigError(
-                f"package.max_files: expected 1 to {MOST_UPLOADS} (a record takes 100 files, two places are kept "
-                f"for the attachments), found {self.max_files}"
+                f"package.max_files: expected 1 to {self.most_uploads} (a record takes {MOST_FILES_PER_RECORD} files, "
+                f"its attachments among them), found {self.max_files}"
             )
         for name in ("max_bundle_bytes", "max_upload_bytes", "max_record_bytes"):
             value = getattr(self, name)
@@ -41,6 +43,24 @@ class PackageSettings:
                 raise ConfigError(f"package.{name}: expected a number of bytes above 0 or null, found {value}")
         if self.mode not in ("file", "stream"):
             raise ConfigError(f"package.mode: expected file or stream, found {self.mode!r}")
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Self:
+        """Return the settings that the part `package` of the configuration gives."""
+        return cls(
+            max_files=config["max_files"],
+            patterns=tuple(config["patterns"]),
+            max_bundle_bytes=config["max_bundle_bytes"],
+            max_upload_bytes=config["max_upload_bytes"],
+            max_record_bytes=config["max_record_bytes"],
+            mode=config["mode"],
+            attachments=frozenset(config["attachments"]),
+        )
+
+    @property
+    def most_uploads(self) -> int:
+        """A record may have so many files beside its attachments; for two there is always a place."""
+        return MOST_FILES_PER_RECORD - max(2, len(self.attachments))
 
     @property
     def bundle_limit_bytes(self) -> int | None:
@@ -92,7 +112,7 @@ def plan_packages(*, recid: int, files: Iterable[Mapping[str, Any]], settings: P
     members = sorted(map(_member, files), key=lambda member: member.key)
     _refuse_twins(recid, [member.key for member in members])
     _refuse_giants(recid, members, settings)
-    if not _to_be_bundled(members, settings):
+    if not is_bundled([member.key for member in members], settings):
         uploads = [PlannedUpload(member.key, "file", (member,)) for member in members]
     else:
         groups = _split(members, settings.bundle_limit_bytes)
@@ -106,9 +126,9 @@ def plan_packages(*, recid: int, files: Iterable[Mapping[str, Any]], settings: P
                 stem = f"{recid}_bundle" if bundle_count == 1 else f"{recid}_bundle_{number:03d}"
                 uploads.append(PlannedUpload(f"{stem}.zip", "bundle", tuple(group)))
         _refuse_twins(recid, [upload.key for upload in uploads])
-    if len(uploads) > MOST_UPLOADS:
+    if len(uploads) > settings.most_uploads:
         raise PermanentError(
-            f"record {recid}: {len(uploads)} uploads after bundling, expected at most {MOST_UPLOADS}; "
+            f"record {recid}: {len(uploads)} uploads after bundling, expected at most {settings.most_uploads}; "
             f"package.max_bundle_bytes is {settings.bundle_limit_bytes}: the repository has to take larger files"
         )
     return PackagePlan(recid=recid, uploads=tuple(sorted(uploads, key=lambda upload: upload.key)))
@@ -144,12 +164,13 @@ def _refuse_giants(recid: int, members: Sequence[Member], settings: PackageSetti
         )
 
 
-def _to_be_bundled(members: Sequence[Member], settings: PackageSettings) -> bool:
-    if len(members) < 2:
+def is_bundled(keys: Sequence[str], settings: PackageSettings) -> bool:
+    """Tell whether a record of files with these keys goes up in bundles."""
+    if len(keys) < 2:
         return False
-    if len(members) > settings.max_files:
+    if len(keys) > settings.max_files:
         return True
-    return any(fnmatchcase(member.key, pattern) for member in members for pattern in settings.patterns)
+    return any(fnmatchcase(key, pattern) for key in keys for pattern in settings.patterns)
 
 
 def _split(members: Sequence[Member], limit: int | None) -> list[list[Member]]:

@@ -35,6 +35,7 @@ def write_files(data_dir, contents):
 def run_package(data_dir, threads=2, **changes):
     package(
         recid=7,
+        source_path=data_dir / "source.json",
         download_path=data_dir / "download.json",
         receipt_path=data_dir / "package.json",
         data_dir=data_dir,

@@ -1,0 +1,74 @@
+"""The texts of a bundle that is generated while it is uploaded: packed beforehand, as their lengths must be known.
+
+They lie one behind the other in `bundles/<key>.deflated`, the only bytes of such a bundle that are on disk.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ferry.bundle import Bundle
+from ferry.bundle_layout import PackedMember, lay_out, stored
+from ferry.compression import is_deflated
+from ferry.deflated_members import Deflater, packed_notes, recall_packed, remember_packed
+from ferry.package_plan import Member
+from ferry.part_file import part_file
+from ferry.source_bytes import check_source
+from ferry.stored_members import Work
+from ferry.zip_format import DEFLATED
+
+
+def prepare_bundle(*, path: Path, members: Sequence[Member], files_dir: Path, threads: int) -> Bundle:
+    """Make ready to generate the bundle `path`, of the same bytes as `write_bundle` would write.
+
+    Only texts are read. Of the others it is seen that they are there and have their length; their bytes are checked
+    when they are uploaded.
+
+    Raises:
+        IntegrityError: a file is missing or not what the receipt of its download says.
+        PermanentError: the disk is full.
+        OSError: the disk cannot be read or written.
+    """
+    for member in members:
+        check_source(member, files_dir=files_dir)
+    packed = {member.key: stored(member) for member in members}
+    texts = [member for member in members if is_deflated(member, files_dir=files_dir)]
+    work = Work()
+    if texts:
+        placed, work = _pack_texts(texts, path=path, files_dir=files_dir, threads=threads)
+        packed |= {text.member.key: text for text in placed}
+    return Bundle(lay_out([packed[member.key] for member in members]), work)
+
+
+def texts_path(bundle_path: Path) -> Path:
+    """Return where the packed texts of a bundle lie that is not on disk itself."""
+    return bundle_path.with_name(bundle_path.name + ".deflated")
+
+
+def _pack_texts(
+    texts: Sequence[Member], *, path: Path, files_dir: Path, threads: int
+) -> tuple[list[PackedMember], Work]:
+    notes = packed_notes(path)
+    placed, position = [], 0
+    with part_file(texts_path(path)) as target:
+        pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="pack")
+        try:
+            deflater = Deflater(
+                texts,
+                recalled=recall_packed(notes, texts),
+                target=target,
+                files_dir=files_dir,
+                pool=pool,
+                threads=threads,
+            )
+            for text in texts:
+                packed = deflater.place(text, offset=position)
+                if packed.method == DEFLATED:
+                    position += packed.packed_bytes
+                placed.append(packed)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        os.ftruncate(target, position)
+    remember_packed(notes, placed)
+    return placed, deflater.work

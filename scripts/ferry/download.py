@@ -1,31 +1,39 @@
 """Fetching the files of one record: whole and proven, or not there."""
 
 import logging
-import queue
 import sys
 import threading
-from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ferry.durable_files import DiskError, FinalNames, ProvenPart, disk_error
-from ferry.errors import FerryError, IntegrityError, PermanentError
-from ferry.fetch_file import FileFetcher, StoppedError, Traffic, part_path
-from ferry.source_access import CHUNK_BYTES, SourceReader, open_source, redirected, refuse_unreadable
+from ferry.bring_files import FilesBringer
+from ferry.daemon_threads import results_of
+from ferry.durable_files import FinalNames
+from ferry.errors import DiskError, FerryError, PermanentError
+from ferry.fetch_file import FileFetcher, Outcome, StoppedError
+from ferry.fetch_helper import FetchHelper, HelperSettings
+from ferry.fetch_traffic import Traffic
+from ferry.source_access import CHUNK_BYTES, SourceReader, open_source, refuse_unreadable
 from ferry.transfer_progress import TransferProgress
-from ferry.verified_files import Proof, SourceFile, VerifiedFiles, judge, prove, receipt_entry
+from ferry.verified_files import Proof, SourceFile, VerifiedFiles, judge, receipt_entry
+from ferry.xrootd import answer_limit_s
 
 log = logging.getLogger(__name__)
 
-# What all files together may have under way in memory; a lone file may have eight pieces of it.
-BUFFER_BYTES = 48 << 20
-MOST_PIECES_IN_FLIGHT = 8
+# What all files together may have under way in memory; a lone file may have four pieces of it.
+BUFFER_BYTES = 16 << 20
+MOST_PIECES_IN_FLIGHT = 4
 # After this many files have failed, the rest of the record is not asked for: it would fail too, or does not matter.
 MOST_FAILED_FILES = 10
-IDLE_S = 0.5
+# Of so many files of at most this size, a second process fetches half: it takes 0.2 s to start.
+HELPED_FROM_FILES = 2000
+SMALL_BYTES = 256 << 10
+
+Worker = Callable[[Iterator[SourceFile]], Iterable[Outcome]]
 
 
 @dataclass(frozen=True)
@@ -48,19 +56,11 @@ class Downloaded:
     measured: dict[str, int]
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    file: SourceFile
-    there: Proof | None = None
-    newly_proven: bool = False
-    arrived: ProvenPart | None = None
-    error: FerryError | None = None
-
-
 class Download:
     """The download of one record into `files_dir`; what is there and right is not fetched again.
 
-    Threads fetch, one file each; the thread that called `run` gives the files their final names, many at a time.
+    Threads fetch, one file each, half of them in a second process where there are many small ones; the thread that
+    called `run` gives the files their final names, many at a time.
     """
 
     def __init__(
@@ -72,22 +72,27 @@ class Download:
         settings: DownloadSettings,
         open_url: Callable[[str], SourceReader] | None = None,
         pause: Callable[[float], object] | None = None,
+        answer_limit: float | None = None,
     ) -> None:
         """Take the receipt `source`; `state_path` remembers between runs what was proven.
 
-        `open_url` and `pause` are for tests: the client, and what waits between two attempts.
+        `open_url`, `pause` and `answer_limit` are for tests: the client, what waits between two attempts, and after
+        how many seconds a client without an answer is given up.
         """
         self._source = source
         self._files: list[SourceFile] = source["files"]
-        self._keys = frozenset(file["key"] for file in self._files)
         self._files_dir = files_dir
         self._settings = settings
         self._verified = VerifiedFiles(state_path)
         self._stopped = threading.Event()
         self._traffic = Traffic()
-        self._threads = max(1, min(settings.parallel_files, len(self._files)))
+        small = sum(file["size_bytes"] is not None and file["size_bytes"] <= SMALL_BYTES for file in self._files)
+        self._is_helped = open_url is None and settings.parallel_files > 1 and small >= HELPED_FROM_FILES
+        share = -(-settings.parallel_files // 2) if self._is_helped else settings.parallel_files
+        self._threads = max(1, min(share, len(self._files)))
+        self._answer_limit_s = answer_limit or answer_limit_s(settings.stall_s)
         self._fetcher = FileFetcher(
-            open_url=open_url or (lambda url: open_source(url, stall_s=settings.stall_s)),
+            open_url=open_url or partial(open_source, stall_s=settings.stall_s, limit_s=self._answer_limit_s),
             attempts=settings.attempts,
             in_flight=min(MOST_PIECES_IN_FLIGHT, max(1, BUFFER_BYTES // CHUNK_BYTES // self._threads)),
             traffic=self._traffic,
@@ -105,15 +110,25 @@ class Download:
             TransientError: not through after the allowed attempts; running again goes on from here.
         """
         refuse_unreadable(self._files, allow_unverified=self._settings.allow_unverified)
-        self._make_folders()
+        bringer = FilesBringer(
+            self._files,
+            files_dir=self._files_dir,
+            verified=self._verified,
+            redirects=self._settings.redirects,
+            fetcher=self._fetcher,
+        )
         names = FinalNames(files_dir=self._files_dir, verified=self._verified)
         there: dict[str, Proof] = {}
         errors: dict[str, FerryError] = {}
         progress = self._progress()
         try:
-            with closing(self._outcomes(when_idle=names.flush)) as outcomes:
+            with closing(self._outcomes(bringer)) as outcomes:
                 for outcome in outcomes:
-                    self._take(outcome, names, there, errors)
+                    if outcome is None:
+                        self._expect_answers()
+                        names.flush()
+                    else:
+                        self._take(outcome, names, there, errors)
                     progress.tell(
                         files_done=len(names.proofs) + len(there),
                         bytes_moved=self._traffic.bytes_moved,
@@ -134,11 +149,11 @@ class Download:
         return Downloaded(receipt=receipt, measured=measured)
 
     def _take(
-        self, outcome: _Outcome | None, names: FinalNames, there: dict[str, Proof], errors: dict[str, FerryError]
+        self, outcome: Outcome, names: FinalNames, there: dict[str, Proof], errors: dict[str, FerryError]
     ) -> None:
-        if outcome is None or isinstance(outcome.error, StoppedError):
+        if isinstance(outcome.error, StoppedError):
             return
-        key = outcome.file["key"]
+        key = outcome.key
         if outcome.error is not None:
             errors[key] = outcome.error
             if isinstance(outcome.error, DiskError) or len(errors) >= MOST_FAILED_FILES:
@@ -157,67 +172,33 @@ class Download:
             recid=self._source["recid"], files=len(self._files), size_bytes=size_bytes, terminal=sys.stderr
         )
 
-    def _make_folders(self) -> None:
-        for folder in sorted({(self._files_dir / key).parent for key in self._keys} | {self._files_dir}):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise disk_error(folder, "be made", error) from error
+    def _outcomes(self, bringer: FilesBringer) -> Generator[Outcome | None]:
+        # What became of each file that was begun. The largest begin first, so that none of them is left for the end.
+        workers: list[Worker] = [partial(map, bringer.bring)] * self._threads
+        with ExitStack() as stack:
+            if self._is_helped:
+                helper = FetchHelper(self._helper_settings(), traffic=self._traffic, stopped=self._stopped)
+                workers.append(partial(bringer.bring_by, stack.enter_context(helper)))
+            yield from results_of(
+                sorted(self._files, key=lambda file: -(file["size_bytes"] or 0)),
+                workers=workers,
+                stopped=self._stopped,
+                is_stuck=lambda: self._traffic.overdue(self._answer_limit_s) is not None,
+            )
 
-    def _outcomes(self, *, when_idle: Callable[[], None]) -> Generator[_Outcome | None]:
-        # What became of each file that was begun, as it happens; None now and then while nothing does. The largest
-        # begin first, so that none of them is left for the end.
-        waiting: queue.SimpleQueue[SourceFile] = queue.SimpleQueue()
-        for file in sorted(self._files, key=lambda file: -(file["size_bytes"] or 0)):
-            waiting.put(file)
-        outcomes: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
+    def _helper_settings(self) -> HelperSettings:
+        return HelperSettings(
+            threads=self._settings.parallel_files - self._threads,
+            in_flight=1,
+            attempts=self._settings.attempts,
+            stall_s=self._settings.stall_s,
+            limit_s=self._answer_limit_s,
+        )
 
-        def work() -> None:
-            try:
-                while not self._stopped.is_set():
-                    outcomes.put(self._bring(waiting.get_nowait()))
-            except queue.Empty:
-                return
-            finally:
-                outcomes.put(None)
-
-        with ThreadPoolExecutor(max_workers=self._threads) as pool:
-            workers = [pool.submit(work) for _ in range(self._threads)]
-            try:
-                working = self._threads
-                while working:
-                    try:
-                        outcome = outcomes.get(timeout=IDLE_S)
-                    except queue.Empty:
-                        when_idle()
-                        yield None
-                        continue
-                    if outcome is None:
-                        working -= 1
-                    yield outcome
-                for worker in workers:
-                    worker.result()
-            finally:
-                self._stopped.set()
-
-    def _bring(self, file: SourceFile) -> _Outcome:
-        path = self._files_dir / file["key"]
-        try:
-            known = self._verified.find(file, path)
-            if known is not None and _is_right(file, known, path):
-                return _Outcome(file, there=known)
-            if path.exists():
-                found = prove(file, path)
-                if _is_right(file, found, path):
-                    return _Outcome(file, there=found, newly_proven=True)
-                path.unlink()
-            part = part_path(path, key=file["key"], keys=self._keys)
-            url = redirected(file["uri"], self._settings.redirects)
-            return _Outcome(file, arrived=self._fetcher.fetch(file, url, part))
-        except FerryError as error:
-            return _Outcome(file, error=error)
-        except OSError as error:
-            return _Outcome(file, error=disk_error(path, "be read or written", error))
+    def _expect_answers(self) -> None:
+        url = self._traffic.overdue(self._answer_limit_s)
+        if url is not None:
+            raise self._traffic.silence(url, self._answer_limit_s)
 
     def _entry(self, file: SourceFile, proof: Proof) -> dict[str, Any]:
         verified = judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=file["uri"])
@@ -231,12 +212,3 @@ class Download:
         also = f"; {len(ordered) - 1} more files of the record failed" if len(ordered) > 1 else ""
         also += f"; {untried} were not tried any more" if untried else ""
         return type(chosen)(f"{chosen}{also}")
-
-
-def _is_right(file: SourceFile, proof: Proof, path: Path) -> bool:
-    try:
-        judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(path))
-    except IntegrityError as error:
-        log.warning("%s; fetched anew", error)
-        return False
-    return True

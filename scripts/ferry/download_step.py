@@ -18,33 +18,41 @@ def download_to_receipt(
     data_dir: Path,
     source: Mapping[str, Any],
     download: Mapping[str, Any],
+    package: Mapping[str, Any],
+    storage: Mapping[str, Any],
     sandbox_dir: Path,
-) -> dict[str, int]:
+) -> dict[str, float]:
     """Fetch a record's files to data/<recid>/files, or take them from the disk, and write the receipt.
 
     Args:
         source_path: the receipt `source`.
         receipt_path: where the receipt goes.
         data_dir: data/<recid>.
-        source, download: those parts of the configuration.
+        source, download, package, storage: those parts of the configuration.
         sandbox_dir: where the demo files lie, for which a redirect says `sandbox`.
 
     Returns:
-        What was measured: bytes_moved, files_moved, retries.
+        What was measured: bytes_moved, files_moved, retries, waited_for_disk_s.
     """
     record = read_receipt(source_path, "source")
+    waited_s = 0.0
+    if storage["max_bytes"] is not None:
+        waited_s = _wait_for_room(record, data_dir, package, storage, fetched=source["data_root"] is None)
     files_dir = data_dir / "files"
+    state_path = data_dir / "verified.jsonl"
     if source["data_root"] is not None:
         refuse_unreadable(
             [{**file, "online": True} for file in record["files"]], allow_unverified=source["allow_unverified"]
         )
-        receipt = take_local_files(source=record, data_root=Path(source["data_root"]), files_dir=files_dir)
+        receipt = take_local_files(
+            source=record, data_root=Path(source["data_root"]), files_dir=files_dir, state_path=state_path
+        )
         write_receipt(receipt_path, "download", receipt)
-        return {"bytes_moved": 0, "files_moved": 0, "retries": 0}
+        return {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": waited_s}
     done = Download(
         source=record,
         files_dir=files_dir,
-        state_path=data_dir / "verified.jsonl",
+        state_path=state_path,
         settings=DownloadSettings(
             redirects=resolve_redirects(source["redirects"], sandbox_dir=sandbox_dir),
             parallel_files=download["parallel_files"],
@@ -54,7 +62,30 @@ def download_to_receipt(
         ),
     ).run()
     write_receipt(receipt_path, "download", done.receipt)
-    return done.measured
+    return {**done.measured, "waited_for_disk_s": waited_s}
+
+
+def _wait_for_room(
+    record: Mapping[str, Any],
+    data_dir: Path,
+    package: Mapping[str, Any],
+    storage: Mapping[str, Any],
+    *,
+    fetched: bool,
+) -> float:
+    from ferry.disk_bytes import most_disk_bytes  # noqa: PLC0415 - most runs have no budget
+    from ferry.package_plan import PackageSettings  # noqa: PLC0415
+    from ferry.storage import Storage, notes_bytes  # noqa: PLC0415
+
+    size_bytes = most_disk_bytes(
+        files=record["files"], settings=PackageSettings.of(package), fetched=fetched, record=record["record"]
+    )
+    return Storage().take(
+        recid=record["recid"],
+        size_bytes=size_bytes,
+        max_bytes=storage["max_bytes"],
+        notes_bytes=notes_bytes(data_dir),
+    )
 
 
 def resolve_redirects(redirects: Mapping[str, str], *, sandbox_dir: Path) -> dict[str, str]:

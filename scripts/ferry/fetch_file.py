@@ -5,13 +5,16 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from ferry.checksums import Digests, file_chunks
-from ferry.durable_files import ProvenPart, disk_error
-from ferry.errors import IntegrityError, TransientError
+from ferry.durable_files import ProvenPart
+from ferry.errors import FerryError, IntegrityError, TransientError, disk_error
+from ferry.fetch_traffic import Traffic
 from ferry.source_access import CHUNK_BYTES, SourceReader
-from ferry.verified_files import SourceFile, judge
+from ferry.verified_files import Proof, SourceFile, judge
 
 log = logging.getLogger(__name__)
 
@@ -19,30 +22,23 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 # A file of this size is forced to the disk by its own thread, while others still arrive.
 SYNC_ALONE_BYTES = 8 << 20
-
-
-class Traffic:
-    """What has moved so far, counted by all threads."""
-
-    def __init__(self) -> None:
-        """Start at nothing."""
-        self._lock = threading.Lock()
-        self.bytes_moved = 0
-        self.retries = 0
-
-    def moved(self, size_bytes: int) -> None:
-        """Count bytes that came over the wire."""
-        with self._lock:
-            self.bytes_moved += size_bytes
-
-    def tried_again(self) -> None:
-        """Count one more attempt."""
-        with self._lock:
-            self.retries += 1
+LONGEST_NAME_BYTES = 255
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 class StoppedError(TransientError):
     """Broken off because the record failed elsewhere; not a failure of this file."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file."""
+
+    key: str
+    there: Proof | None = None
+    newly_proven: bool = False
+    arrived: ProvenPart | None = None
+    error: FerryError | None = None
 
 
 class FileFetcher:
@@ -66,26 +62,27 @@ class FileFetcher:
         self._stopped = stopped
         self._pause = pause or stopped.wait
 
-    def fetch(self, file: SourceFile, url: str, part: Path) -> ProvenPart:
+    def fetch(self, file: SourceFile, url: str, part: str, *, resumes: bool) -> ProvenPart:
         """Bring the file at `url` to `part`, complete and equal to what the record says.
 
-        What lies at `part` already is read, and gone on from, where the record names a checksum that will prove the
-        whole; if that fails the file is fetched once more from its first byte.
+        With `resumes`, what lies at `part` already is read, and gone on from, where the record names a checksum that
+        will prove the whole; if that fails the file is fetched once more from its first byte.
 
         Raises:
             IntegrityError: the source holds another size, or twice gave bytes of another checksum.
             PermanentError: the source will not give it, or the disk will not take it.
             TransientError: not through after all attempts.
         """
-        digests = _resumable(file, part)
+        digests = _resumable(file, part) if resumes else _no_bytes(file)
         refetched = False
         attempt = 1
         while True:
             try:
-                self._transfer(file, url, part, digests)
-                judge(file, size_bytes=digests.size_bytes, digests=digests.values(), found_at=url)
+                mtime_ns = self._transfer(file, url, part, digests)
+                values = digests.values()
+                judge(file, size_bytes=digests.size_bytes, digests=values, found_at=url)
             except IntegrityError as error:
-                part.unlink(missing_ok=True)
+                _remove(part)
                 if refetched or digests.size_bytes == 0:
                     raise
                 log.warning("%s; fetched once anew", error)
@@ -102,51 +99,75 @@ class FileFetcher:
                     digests = _no_bytes(file)
             else:
                 synced = digests.size_bytes >= SYNC_ALONE_BYTES
-                return ProvenPart(file["key"], part, digests.size_bytes, digests.values(), synced)
+                return ProvenPart(file["key"], part, digests.size_bytes, mtime_ns, values, synced)
             self._traffic.tried_again()
 
-    def _transfer(self, file: SourceFile, url: str, part: Path, digests: Digests) -> None:
+    def _transfer(self, file: SourceFile, url: str, part: str, digests: Digests) -> int:
+        # Returns when the file was last written to.
         if self._stopped.is_set():
             raise StoppedError(url)
-        with self._open_url(url) as opened:
-            declared, found = file["size_bytes"], opened.size_bytes
-            if declared is not None and found is not None and declared != found:
-                raise IntegrityError(f"{url}: expected {declared} bytes as the record says, found {found}")
-            target = _opened_at(part, digests.size_bytes)
-            try:
-                chunks = opened.chunks(start=digests.size_bytes, chunk_bytes=CHUNK_BYTES, in_flight=self._in_flight)
-                for chunk in chunks:
-                    _write_all(target, chunk, part)
-                    digests.update(chunk)
-                    self._traffic.moved(len(chunk))
-                    if self._stopped.is_set() and digests.size_bytes != declared:
-                        raise StoppedError(url)
-                if digests.size_bytes >= SYNC_ALONE_BYTES:
-                    _sync(target, part)
-            finally:
-                os.close(target)
+        declared = file["size_bytes"]
+        self._traffic.wait_begins(url)
+        try:
+            with self._open_url(url) as opened:
+                at_once = None
+                if declared is not None and declared <= CHUNK_BYTES and digests.size_bytes == 0:
+                    at_once = opened.at_once(declared)
+                if at_once is None:
+                    found = opened.size_bytes
+                    if declared is not None and found is not None and declared != found:
+                        raise IntegrityError(f"{url}: expected {declared} bytes as the record says, found {found}")
+                target = _opened_at(part, digests.size_bytes)
+                try:
+                    if at_once is None:
+                        self._copy(opened, target, part, digests, declared)
+                    else:
+                        self._take(at_once, target, part, digests)
+                    return os.fstat(target).st_mtime_ns
+                finally:
+                    os.close(target)
+        finally:
+            self._traffic.wait_ends()
+
+    def _copy(self, opened: SourceReader, target: int, part: str, digests: Digests, declared: int | None) -> None:
+        chunks = opened.chunks(start=digests.size_bytes, chunk_bytes=CHUNK_BYTES, in_flight=self._in_flight)
+        with closing(chunks):  # whatever is raised here: no request is left under way when the file is closed
+            for chunk in chunks:
+                self._take(chunk, target, part, digests)
+                if self._stopped.is_set() and digests.size_bytes != declared:
+                    raise StoppedError(opened.url)
+                self._traffic.wait_begins(opened.url)
+        self._traffic.wait_ends()
+        if digests.size_bytes >= SYNC_ALONE_BYTES:
+            _sync(target, part)
+
+    def _take(self, chunk: bytes, target: int, part: str, digests: Digests) -> None:
+        self._traffic.wait_ends()
+        _write_all(target, chunk, part)
+        digests.update(chunk)
+        self._traffic.moved(len(chunk))
 
 
-def part_path(path: Path, *, key: str, keys: frozenset[str]) -> Path:
+def part_path(path: str, *, key: str, keys: frozenset[str]) -> str:
     """Return the temporary name of a file: its own with `.part`, or a hidden one where that is too long or a key."""
-    name = f"{path.name}.part"
-    if f"{key}.part" in keys or len(name.encode()) > 255:
-        name = f".{hashlib.sha256(key.encode()).hexdigest()[:32]}.part"
-    return path.with_name(name)
+    folder, _, name = path.rpartition("/")
+    if f"{key}.part" in keys or len(name.encode()) + len(".part") > LONGEST_NAME_BYTES:
+        return f"{folder}/.{hashlib.sha256(key.encode()).hexdigest()[:32]}.part"
+    return f"{path}.part"
 
 
 def _no_bytes(file: SourceFile) -> Digests:
     return Digests(file["checksum"]["algorithm"] if file["checksum"] else None)
 
 
-def _resumable(file: SourceFile, part: Path) -> Digests:
+def _resumable(file: SourceFile, part: str) -> Digests:
     # Only a checksum of the whole can prove what lies there, and it must be read for that.
     digests = _no_bytes(file)
     try:
-        there = part.stat().st_size
+        there = os.stat(part).st_size
         if file["checksum"] is None or not 0 < there <= (file["size_bytes"] or there):
             return digests
-        for chunk in file_chunks(part):
+        for chunk in file_chunks(Path(part)):
             digests.update(chunk)
     except FileNotFoundError:
         return _no_bytes(file)
@@ -155,11 +176,12 @@ def _resumable(file: SourceFile, part: Path) -> Digests:
     return digests
 
 
-def _opened_at(part: Path, size_bytes: int) -> int:
+def _opened_at(part: str, size_bytes: int) -> int:
     try:
-        target = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        target = os.open(part, _WRITE if size_bytes else _WRITE | os.O_TRUNC, 0o666)
         try:
-            os.ftruncate(target, size_bytes)
+            if size_bytes:
+                os.ftruncate(target, size_bytes)
         except OSError:
             os.close(target)
             raise
@@ -168,19 +190,24 @@ def _opened_at(part: Path, size_bytes: int) -> int:
     return target
 
 
-def _write_all(target: int, data: bytes, part: Path) -> None:
+def _write_all(target: int, data: bytes, part: str) -> None:
     view = memoryview(data)
     try:
         while view:  # a write may be short where the disk is nearly full
             view = view[os.write(target, view) :]
     except OSError as error:
-        part.unlink(missing_ok=True)  # a full disk is no place for half a file
+        _remove(part)  # a full disk is no place for half a file
         raise disk_error(part, "be written", error) from error
 
 
-def _sync(target: int, part: Path) -> None:
+def _sync(target: int, part: str) -> None:
     try:
         os.fsync(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        _remove(part)
         raise disk_error(part, "reach the disk", error) from error
+
+
+def _remove(part: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(part)

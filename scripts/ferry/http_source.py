@@ -3,7 +3,7 @@
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -34,7 +34,7 @@ def request(
     """Ask for an address and return the open answer (its status is 2xx).
 
     Raises:
-        PermanentError: the server says that this will not work (4xx).
+        PermanentError: the server says that this will not work (4xx), or leads elsewhere than to http(s) (3xx).
         TransientError: no connection, a server error, too many requests.
     """
     quoted = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
@@ -46,7 +46,7 @@ def request(
     except urllib.error.HTTPError as error:
         error.close()
         message = f"{url}: expected an answer, found HTTP {error.code} {error.reason}"
-        if 400 <= error.code < 500 and error.code not in _TRANSIENT_STATUS:
+        if 300 <= error.code < 500 and error.code not in _TRANSIENT_STATUS:
             raise PermanentError(message) from error
         raise TransientError(message) from error
     except (OSError, http.client.HTTPException) as error:
@@ -83,7 +83,10 @@ class HttpFile:
         """Close the connection."""
         self._answer.close()
 
-    def chunks(self, *, start: int, chunk_bytes: int, in_flight: int) -> Iterator[bytes]:  # noqa: ARG002 - one stream
+    def at_once(self, size_bytes: int) -> None:
+        """Return nothing: one request brings all bytes anyway, and `chunks` sees when the connection ends too early."""
+
+    def chunks(self, *, start: int, chunk_bytes: int, in_flight: int) -> Generator[bytes]:  # noqa: ARG002 - one stream
         """Give the bytes from `start` to the end in order, in pieces of at most `chunk_bytes`.
 
         Raises:
@@ -92,6 +95,7 @@ class HttpFile:
         if start > 0 and start == self.size_bytes:
             return  # a range that holds nothing is an error to a server
         skip = self._seek(start)
+        position = start - skip
         while True:
             try:
                 data = self._answer.read(chunk_bytes)
@@ -99,8 +103,11 @@ class HttpFile:
                 raise TransientError(
                     f"{self.url}: expected more bytes, found {error or type(error).__name__}"
                 ) from error
-            if not data:
+            if not data:  # the library says so too where the connection was closed too early
+                if self.size_bytes is not None and position < self.size_bytes:
+                    raise TransientError(f"{self.url}: expected {self.size_bytes} bytes, found {position}")
                 return
+            position += len(data)
             if skip < len(data):
                 yield data[skip:]
             skip = max(skip - len(data), 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ferry.errors import PermanentError
 from ferry.http_source import HttpFile
 from ferry.verified_files import SourceFile
-from ferry.xrootd import XrootdFile, load_client
+from ferry.xrootd import XrootdFile, answer_limit_s, load_client
 
 CHUNK_BYTES = 1 << 20
 """Bytes of one request: large enough that requests cost little, small enough for many files in 200 MB of memory."""
@@ -29,8 +29,13 @@ def redirected(uri: str, redirects: Mapping[str, str]) -> str:
     return f"file://{Path(path).absolute()}"
 
 
-def open_source(url: str, *, stall_s: int) -> SourceReader:
-    """Open the file at an address for reading; `stall_s` is how long an answer may take, in seconds.
+def open_source(url: str, *, stall_s: int, limit_s: float | None = None) -> SourceReader:
+    """Open the file at an address for reading.
+
+    Args:
+        url: the address.
+        stall_s: how long an answer may take, in seconds.
+        limit_s: after how many seconds a client that neither answers nor fails is given up; by default what it needs.
 
     Raises:
         PermanentError: it is not there, may not be read, or the address is of a kind that nothing here reads.
@@ -38,7 +43,7 @@ def open_source(url: str, *, stall_s: int) -> SourceReader:
     """
     scheme = url.partition(":")[0]
     if scheme in {"root", "roots", "xroot", "xroots", "file"}:
-        return XrootdFile(load_client(stall_s=stall_s), url)
+        return XrootdFile(load_client(stall_s=stall_s), url, limit_s=limit_s or answer_limit_s(stall_s))
     if scheme in {"http", "https"}:
         return HttpFile(url, timeout_s=stall_s)
     raise PermanentError(f"{url}: expected an address that begins with root://, file:, http:// or https://")

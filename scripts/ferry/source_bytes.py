@@ -32,6 +32,21 @@ def open_source(member: Member, *, files_dir: Path) -> Iterator[int]:
         os.close(source)
 
 
+def check_source(member: Member, *, files_dir: Path) -> None:
+    """See that the member's file is there and has its length, without opening it.
+
+    Raises:
+        IntegrityError: it is missing or has another length.
+    """
+    path = f"{files_dir}/{member.key}"
+    try:
+        found = os.stat(path).st_size
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise IntegrityError(f"{path}: expected {member.size_bytes} bytes, found no file; {AGAIN}") from error
+    if found != member.size_bytes:
+        raise IntegrityError(f"{path}: expected {member.size_bytes} bytes, found {found}; {AGAIN}")
+
+
 def read_exactly(source: int, buffer: memoryview, *, offset: int, name: str) -> None:
     """Fill the whole buffer from the offset on.
 
@@ -48,7 +63,21 @@ def read_exactly(source: int, buffer: memoryview, *, offset: int, name: str) -> 
         done += count
 
 
-def write_exactly(target: int, data: memoryview | bytes, *, offset: int) -> None:
+def read_piece(source: int, length: int, *, offset: int, name: str) -> bytes:
+    """Return so many bytes from the offset on, not copied where the system gives them at once.
+
+    Raises:
+        IntegrityError: the file ends before, so it was cut since it was opened.
+    """
+    piece = os.pread(source, length, offset)
+    if len(piece) == length:
+        return piece
+    rest = bytearray(length - len(piece))
+    read_exactly(source, memoryview(rest), offset=offset + len(piece), name=name)
+    return piece + rest
+
+
+def write_exactly(target: int, data: memoryview | bytes | bytearray, *, offset: int) -> None:
     """Write all the bytes at the offset."""
     view = memoryview(data)
     done = 0

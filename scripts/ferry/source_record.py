@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from ferry.attachments import RO_CRATE_KEY, manifest_key, source_key
 from ferry.checksums import normalise_checksum
 from ferry.errors import MetadataError
 from ferry.file_keys import file_keys
@@ -200,7 +201,7 @@ def _normalised(
 
 def own_names(recid: int) -> tuple[str, ...]:
     """Return the names that the record's own uploads have: no file of the source may take one."""
-    return (f"{recid}.json", f"{recid}_bundle.zip", f"{recid}_manifest.json")
+    return (source_key(recid), f"{recid}_bundle.zip", manifest_key(recid), RO_CRATE_KEY)
 
 
 def _is_online(entry: dict[str, Any], record: dict[str, Any]) -> bool:

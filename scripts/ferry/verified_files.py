@@ -5,13 +5,17 @@ name. It is believed only where size and modification time still say that the fi
 the state file is gone, the file is read and proven anew. So nothing depends on it but time.
 """
 
-import json
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from ferry.checksums import digest_file
-from ferry.errors import IntegrityError
+from ferry.errors import IntegrityError, disk_error
+
+_LINE = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
 SourceFile = dict[str, Any]
 """One entry of `files` in the receipt `source`."""
@@ -67,16 +71,22 @@ class VerifiedFiles:
     """The proofs of one record's files, kept in a state file."""
 
     def __init__(self, path: Path) -> None:
-        """Read the state file `path` if there is one; lines that a killed run left torn are skipped."""
+        """Read the state file `path` if there is one; lines that a killed run left torn are skipped.
+
+        Raises:
+            DiskError: it is there and cannot be read.
+        """
         self.path = path
         self._proofs: dict[str, Proof] = {}
         try:
             lines = path.read_bytes().splitlines()
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise disk_error(path, "be read", error) from error
         for line in lines:
             try:
-                proof = Proof(**json.loads(line))
+                proof = Proof(**orjson.loads(line))
             except (ValueError, TypeError):
                 continue
             self._proofs[proof.key] = proof
@@ -88,21 +98,32 @@ class VerifiedFiles:
         if proof is None or (checksum and checksum["algorithm"] not in proof.digests):
             return None
         try:
-            now = path.stat()
+            now = os.stat(path)
         except OSError:
             return None
         return proof if (now.st_size, now.st_mtime_ns) == (proof.size_bytes, proof.mtime_ns) else None
 
+    def add_new(self, proofs: list[Proof]) -> None:
+        """Remember those of the proofs that are not remembered yet."""
+        self.add([proof for proof in proofs if self._proofs.get(proof.key) != proof])
+
     def add(self, proofs: list[Proof]) -> None:
-        """Remember the proofs; their files are on the disk under their final names."""
+        """Remember the proofs; their files are on the disk under their final names.
+
+        Raises:
+            DiskError: the disk did not take it.
+        """
         if not proofs:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = "".join(json.dumps(asdict(proof), sort_keys=True) + "\n" for proof in proofs)
-        with self.path.open("a", encoding="utf-8") as stream:
-            if stream.tell() and not _ends_with_newline(self.path):
-                stream.write("\n")
-            stream.write(lines)
+        lines = b"".join(orjson.dumps(vars(proof), option=_LINE) for proof in proofs)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as stream:
+                if stream.tell() and not _ends_with_newline(self.path):
+                    stream.write(b"\n")
+                stream.write(lines)
+        except OSError as error:
+            raise disk_error(self.path, "be written", error) from error
         self._proofs.update((proof.key, proof) for proof in proofs)
 
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class XrootdServer:
         for folder in (self.export, root / "admin", root / "run"):
             folder.mkdir(parents=True)
         (root / "server.cfg").write_text(CONFIG.format(export=EXPORT, root=root, port=self.port))
-        self._own(root)
+        self._own([root, *root.rglob("*")])
 
     @property
     def prefix(self) -> str:
@@ -59,7 +59,7 @@ class XrootdServer:
         path = self.export / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        self._own(self.export)
+        self._own([path, *path.relative_to(self.export).parents])
         return self.url(name)
 
     def start(self) -> None:
@@ -102,11 +102,11 @@ class XrootdServer:
         assert self.process is not None
         os.killpg(self.process.pid, number)
 
-    def _own(self, folder: Path) -> None:
+    def _own(self, paths: Iterable[Path]) -> None:
         if os.geteuid() == 0:
             user = pwd.getpwnam("xrootd")
-            for path in (folder, *folder.rglob("*")):
-                os.chown(path, user.pw_uid, user.pw_gid)
+            for path in paths:
+                os.chown(self.export / path, user.pw_uid, user.pw_gid)
 
 
 @contextmanager

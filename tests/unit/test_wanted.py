@@ -57,3 +57,26 @@ def test_a_prioritised_record_goes_before_any_stage_of_others_and_later_stages_g
     prioritised = SimpleNamespace(recid="2")
     assert wanted.priority_at(stage=1)(prioritised) > wanted.priority_at(stage=6)(first)
     assert wanted.priority_at(stage=4)(first) > wanted.priority_at(stage=1)(first)
+
+
+def test_within_a_priority_and_a_stage_the_larger_record_of_the_plan_goes_first(tmp_path):
+    plan = tmp_path / "plan.csv"
+    plan.write_text(f"recid,source_bytes\n1,10\n2,{10**15}\n3,5000\n")
+    (tmp_path / "records.csv").write_text("recid,priority\n1,0\n2,0\n3,1\n4,0\n")
+    given = {"list_path": tmp_path / "records.csv", "recids": [], "plan_path": plan}
+    wanted = read_wanted(**given, largest_first=True)
+    assert wanted.in_order() == [3, 2, 1, 4]
+    ranked = [
+        wanted.priority_at(stage=stage)(SimpleNamespace(recid=str(recid)))
+        for recid, stage in [(3, 1), (1, 6), (2, 5), (2, 1), (1, 1), (4, 1)]
+    ]
+    assert ranked == sorted(set(ranked), reverse=True)
+    assert read_wanted(**given).in_order() == [3, 1, 2, 4]
+
+
+def test_without_a_plan_sizes_decide_nothing_and_one_that_is_no_plan_is_refused(tmp_path):
+    given = {"list_path": tmp_path / "none.csv", "recids": [7, 3], "largest_first": True}
+    assert read_wanted(**given, plan_path=tmp_path / "plan.csv").in_order() == [7, 3]
+    (tmp_path / "plan.csv").write_text("recid\n7\n")
+    with pytest.raises(ConfigError, match="plan again"):
+        read_wanted(**given, plan_path=tmp_path / "plan.csv")

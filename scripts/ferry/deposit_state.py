@@ -1,8 +1,11 @@
 """What an upload remembers of itself between two attempts: never proof that a step is done, only where to look."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ferry.receipts import write_json
 
@@ -14,6 +17,21 @@ class SentFile:
     size_bytes: int
     adler32: str
     md5: str
+    member_md5s: Mapping[str, str] = field(default_factory=dict)
+    """Of a bundle: key -> MD5."""
+
+
+@dataclass
+class SentParts:
+    """Which parts of a file have arrived."""
+
+    size_bytes: int
+    adler32: str
+    part_bytes: int
+    created: str | None
+    """When the repository made the entry: one that was made anew has no parts."""
+    done: list[int] = field(default_factory=list)
+    """Numbers of the parts that were answered as received."""
 
 
 @dataclass
@@ -28,6 +46,9 @@ class DepositState:
     document_sha256: str | None = None
     """Of the metadata that the draft was last given."""
     sent: dict[str, SentFile] = field(default_factory=dict)
+    parts: dict[str, SentParts] = field(default_factory=dict)
+    """Of files that are on their way, by key."""
+    _unsaved: int = field(default=0, init=False, compare=False)
 
     @classmethod
     def load(cls, *, path: Path, repository: str) -> "DepositState":
@@ -41,12 +62,49 @@ class DepositState:
             return state
         try:
             sent = {key: SentFile(**entry) for key, entry in found.pop("sent").items()}
-            return cls(path=path, sent=sent, **found)
+            parts = {key: SentParts(**entry) for key, entry in found.pop("parts", {}).items()}
+            return cls(path=path, sent=sent, parts=parts, **found)
         except (TypeError, KeyError, AttributeError):
             return state
 
     def save(self) -> None:
         """Write it to disk before going on."""
         document = asdict(self)
-        del document["path"]
+        del document["path"], document["_unsaved"]
         write_json(self.path, document)
+        self._unsaved = 0
+
+    def remember_sent(self, key: str, sent: SentFile) -> None:
+        """Take down what was sent; written to disk now and then, because what is lost of it is only computed again."""
+        self.sent[key] = sent
+        self._unsaved += 1
+        if self._unsaved > len(self.sent) // 8:
+            self.save()
+
+    def flush(self) -> None:
+        """Write what is not on disk yet."""
+        if self._unsaved:
+            self.save()
+
+    def forget_record(self) -> None:
+        """The record is gone, and all that was sent with it."""
+        self.record_id, self.document_sha256 = None, None
+        self.sent, self.parts = {}, {}
+
+    def begin_record(self, record_id: str) -> None:
+        """Go on with another record, for the same files."""
+        self.record_id, self.document_sha256, self.parts = record_id, None, {}
+        self.save()
+
+    def has_document(self, document: Mapping[str, Any]) -> bool:
+        """Whether the draft was last given exactly this."""
+        return self.document_sha256 == _sha256(document)
+
+    def remember_document(self, document: Mapping[str, Any]) -> None:
+        """Write down that the draft was given this."""
+        self.document_sha256 = _sha256(document)
+        self.save()
+
+
+def _sha256(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -2,12 +2,19 @@
 
 import asyncio
 import hashlib
-import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from isal import isal_zlib
+
 from ferry.errors import IntegrityError
+from ferry.member_digests import MemberDigests
+
+CHUNKS_AHEAD = 4
+"""Reading and hashing on the one side, the line on the other: neither waits for the other's every chunk."""
 
 
 @dataclass
@@ -15,6 +22,8 @@ class SentProof:
     """What was really sent of one file."""
 
     key: str
+    members: MemberDigests | None = None
+    """For a bundle whose members' MD5 are wanted."""
     size_bytes: int = 0
     _adler32: int = 1
     _md5: Any = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
@@ -30,17 +39,24 @@ class SentProof:
         digest: str = self._md5.hexdigest()
         return digest
 
+    @property
+    def member_md5s(self) -> Mapping[str, str]:
+        """Key -> MD5 of each member of a bundle, once all of it was sent."""
+        return {} if self.members is None else self.members.values()
+
     def update(self, chunk: bytes) -> None:
         """Take the next chunk into account."""
         self.size_bytes += len(chunk)
-        self._adler32 = zlib.adler32(chunk, self._adler32)
+        self._adler32 = isal_zlib.adler32(chunk, self._adler32)
         self._md5.update(chunk)
+        if self.members is not None:
+            self.members.update(chunk)
 
 
 async def proven_body(
     chunks: Iterator[bytes], *, size_bytes: int, adler32: str, proof: SentProof
 ) -> AsyncIterator[bytes]:
-    """Yield the chunks, read and hashed one ahead in a thread; the last only when all of them are right.
+    """Yield the chunks, read and hashed a few ahead in a thread; the last only when all of them are right.
 
     A file that is not what its receipt says therefore never arrives in full, and cannot be committed.
 
@@ -54,22 +70,21 @@ async def proven_body(
             proof.update(chunk)
         return chunk
 
-    def read_ahead() -> asyncio.Task[bytes | None]:
-        return asyncio.create_task(asyncio.to_thread(read_next))
-
-    ahead = read_ahead()
+    loop = asyncio.get_running_loop()
+    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read")  # one thread: chunks come in their order
+    ahead = deque(loop.run_in_executor(reader, read_next) for _ in range(CHUNKS_AHEAD))
+    held: bytes | None = None
     try:
-        held = await ahead
-        ahead = read_ahead()
-        while (following := await ahead) is not None:
+        while (chunk := await ahead.popleft()) is not None:
             if proof.size_bytes > size_bytes:
                 raise IntegrityError(_mismatch(proof, size_bytes, adler32))
-            ahead = read_ahead()
+            ahead.append(loop.run_in_executor(reader, read_next))
             if held is not None:
                 yield held
-            held = following
+            held = chunk
     finally:
-        await asyncio.wait([ahead])  # a thread may still read: the file stays open until it is done
+        await asyncio.gather(*ahead, return_exceptions=True)  # the file stays open until the thread is done with it
+        reader.shutdown(wait=False)
     if (proof.size_bytes, proof.adler32) != (size_bytes, adler32):
         raise IntegrityError(_mismatch(proof, size_bytes, adler32))
     if held is not None:

@@ -3,11 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from ferry.errors import IntegrityError, TransientError
-from ferry.repository import NotFoundError, RemoteRecord, Repository
+from ferry.answers import NotFoundError
+from ferry.errors import IntegrityError, PermanentError
+from ferry.patience import Patience
+from ferry.remote import RemoteRecord, ReviewRequest
+from ferry.repository import Repository
 
 log = logging.getLogger(__name__)
 
@@ -17,62 +20,95 @@ class Published:
     """The receipt `published`, and what it took."""
 
     receipt: dict[str, Any]
-    measured: dict[str, int]
+    measured: dict[str, float]
 
 
 async def publish_record(
     *,
     repository: Repository,
     uploaded: Mapping[str, Any],
+    community: str | None = None,
     attempts: int = 5,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Published:
-    """Publish the draft of the receipt `upload`; if it is public already, only compare.
+    """Publish the draft of the receipt `upload`, or submit it to its community; if it is public, only compare.
 
     A lost or late answer (504, connection cut) is resolved by reading the record: published is published.
 
+    Args:
+        repository: opened.
+        uploaded: the receipt.
+        community: that has to accept the record first; its rules may let it accept at once.
+        attempts: how often to try.
+        sleep: waits.
+
     Raises:
         IntegrityError: the draft or the record does not hold exactly the uploaded files.
+        PermanentError: the community has declined it.
         TransientError: the repository did not get through with it.
     """
-    for attempt in range(1, attempts + 1):
-        try:
-            record = await _publish_once(repository, uploaded)
-            break
-        except TransientError as error:
-            if attempt == attempts:
-                raise
-            log.warning("%s; looking whether it is published all the same", error)
-            await sleep(min(60.0, 2.0 ** (attempt - 1)))
+    patience = Patience(attempts=attempts, sleep=sleep)
+    outcome = await patience.retried(lambda: _finish(repository, uploaded, community))
     receipt = {
         "recid": uploaded["recid"],
         "repository": uploaded["repository"],
-        "record_id": record.id,
-        "record_url": record.page_url,
-        "state": "published",
-        "doi": _doi(record),
+        "record_id": outcome.record.id,
+        "record_url": outcome.record.page_url,
+        "state": "published" if outcome.record.is_published else "in_review",
+        "doi": _doi(outcome.record),
+        "request": None if outcome.request is None else asdict(outcome.request),
     }
-    return Published(
-        receipt=receipt,
-        measured={"requests": repository.traffic.requests, "requests_refused": repository.traffic.refused},
-    )
+    traffic = repository.traffic
+    measured = {
+        "retries": patience.retries,
+        "requests": traffic.requests,
+        "requests_refused": traffic.refused,
+        "rate_wait_s": round(traffic.waited_s, 3),
+    }
+    return Published(receipt=receipt, measured=measured)
 
 
-async def _publish_once(repository: Repository, uploaded: Mapping[str, Any]) -> RemoteRecord:
+@dataclass(frozen=True)
+class _Outcome:
+    record: RemoteRecord
+    request: ReviewRequest | None = None
+
+
+async def _finish(repository: Repository, uploaded: Mapping[str, Any], community: str | None) -> _Outcome:
     record_id = str(uploaded["record_id"])
     try:
         draft = await repository.read_draft(record_id)
     except NotFoundError:
         record = await repository.read_published(record_id)
-    else:
-        await _compare(repository, draft, uploaded)
-        try:
-            await repository.publish(draft)
-        except NotFoundError:
-            log.info("the draft %s is gone: published by an earlier attempt", record_id)
-        record = await repository.read_published(record_id)
+        await _compare(repository, record, uploaded)
+        return _Outcome(record)
+    await _compare(repository, draft, uploaded)
+    request = None
+    try:
+        if community is not None and not draft.was_published:
+            request = await _submit(repository, draft, community)
+        else:
+            request = await repository.publish(draft)
+    except NotFoundError:
+        log.info("the draft %s is gone: published by an earlier attempt", record_id)
+    if request is not None and request.status not in ("accepted", "published"):
+        return _Outcome(draft, request)
+    record = await repository.read_published(record_id)
     await _compare(repository, record, uploaded)
-    return record
+    return _Outcome(record, request)
+
+
+async def _submit(repository: Repository, draft: RemoteRecord, community: str) -> ReviewRequest:
+    """Bring the draft before its community, from wherever an earlier attempt left it."""
+    request = await repository.read_review(draft)
+    if request is None or request.status in ("cancelled", "expired"):
+        request = await repository.propose(draft, community)
+    if request.status == "declined":
+        raise PermanentError(
+            f"draft {draft.id}: declined by the community {community}; read why at {request.url}, correct the record "
+            "and submit it there"
+        )
+    return await repository.submit(draft) if request.status == "created" else request
 
 
 async def _compare(repository: Repository, record: RemoteRecord, uploaded: Mapping[str, Any]) -> None:

@@ -1,18 +1,22 @@
 """The two steps that talk to the repository, from receipts to receipts."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ferry.deposit import Deposit, DepositSettings
+from ferry.attachments import Manifest
+from ferry.deposit import Deposit
+from ferry.deposit_settings import DepositSettings
 from ferry.errors import IntegrityError
 from ferry.mapping.identity import source_identifier
-from ferry.package_reader import read_chunks
+from ferry.package_reader import UploadReader, open_upload
 from ferry.publish import publish_record
 from ferry.receipts import read_receipt, write_receipt
 from ferry.run import read_run
+from ferry.storage import NOTES
 from ferry.target import open_repository
+from ferry.wanted_files import OpenUpload, Upload
 
 
 def upload(
@@ -25,7 +29,7 @@ def upload(
     repository: Mapping[str, Any],
     settings: Mapping[str, Any],
     sandbox_dir: Path,
-) -> dict[str, int]:
+) -> dict[str, float]:
     """Bring a packaged record into the repository as a draft and write the receipt `upload`.
 
     Args:
@@ -42,8 +46,14 @@ def upload(
     package = read_receipt(package_path, "package")
     # data on disk may bring files that the record does not list: what goes up decides whether there are files
     document = {**read_receipt(record_path, "record"), "files": {"enabled": bool(package["uploads"])}}
+    uploads = package["uploads"]
+    if package.get("ro_crate"):
+        from ferry.ro_crate import attach_ro_crate  # noqa: PLC0415 - 0.4 s that only those pay who ask for it
 
-    async def deposit() -> dict[str, int]:
+        uploads = [*uploads, attach_ro_crate(recid=recid, document=document, uploads=uploads, data_dir=data_dir)]
+    manifest = Manifest(recid=recid, uploads=package["uploads"], data_dir=data_dir)
+
+    async def deposit() -> dict[str, float]:
         async with open_repository(
             run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
         ) as opened:
@@ -52,15 +62,21 @@ def upload(
                 recid=recid,
                 identifier=source_identifier(recid)["identifier"],
                 document=document,
-                uploads=package["uploads"],
-                open_upload=lambda entry: read_chunks(entry, data_dir=data_dir),
-                state_path=data_dir / "deposit.json",
+                uploads=uploads,
+                open_upload=reading(data_dir),
+                manifest=manifest if package.get("manifest") else None,
+                state_path=data_dir / NOTES,
                 settings=DepositSettings(
                     attempts=settings["attempts"],
                     parallel_files=settings["parallel_files"],
                     foreign_files=settings["foreign_files"],
-                    community=repository["community"],
                     workflow=repository["workflow"],
+                    when_published=repository["when_published"],
+                    order=settings["order"],
+                    bytes_per_s=settings["bytes_per_s"],
+                    multipart_from_bytes=settings["multipart_from_bytes"],
+                    part_bytes=settings["part_bytes"],
+                    parallel_parts=settings["parallel_parts"],
                 ),
             ).run()
         write_receipt(receipt_path, "upload", done.receipt)
@@ -76,15 +92,15 @@ def publish(
     repository: Mapping[str, Any],
     settings: Mapping[str, Any],
     sandbox_dir: Path,
-) -> dict[str, int]:
-    """Publish the draft of the receipt `upload` and write the receipt `published`.
+) -> dict[str, float]:
+    """Publish the draft of the receipt `upload`, or bring it before its community; write the receipt `published`.
 
     Raises:
         IntegrityError: the receipt is of another repository, or draft and receipt differ.
     """
     uploaded = read_receipt(upload_path, "upload")
 
-    async def finish() -> dict[str, int]:
+    async def finish() -> dict[str, float]:
         async with open_repository(
             run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
         ) as opened:
@@ -93,8 +109,28 @@ def publish(
                     f"{upload_path}: expected an upload to {opened.name}, found one to {uploaded['repository']}; "
                     "delete it and run again"
                 )
-            done = await publish_record(repository=opened, uploaded=uploaded, attempts=settings["attempts"])
+            done = await publish_record(
+                repository=opened,
+                uploaded=uploaded,
+                community=repository["community"],
+                attempts=settings["attempts"],
+            )
         write_receipt(receipt_path, "published", done.receipt)
         return done.measured
 
     return asyncio.run(finish())
+
+
+def reading(data_dir: Path) -> OpenUpload:
+    """Return what reads uploads; the parts of one are read by one reader, which knows what was given of it already."""
+    readers: dict[tuple[str, str], UploadReader] = {}
+
+    def read(entry: Upload, /, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        if length is None:  # a pass over the whole proves itself; counted with the parts it would overlap them
+            return open_upload(entry, data_dir=data_dir).chunks(offset=offset)
+        name = (entry["key"], entry["adler32"])
+        if name not in readers:
+            readers[name] = open_upload(entry, data_dir=data_dir)
+        return readers[name].chunks(offset=offset, length=length)
+
+    return read

@@ -1,7 +1,7 @@
 """What has to be done so that a draft holds exactly the wanted files: decided here, done in `deposit`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 ForeignFiles = Literal["leave", "remove"]
@@ -29,6 +29,8 @@ class LocalFile:
     adler32: str
     md5: str | None
     """Of the bytes as they were sent or read last; None if nobody has computed it yet."""
+    member_md5s: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Of a bundle, if they are wanted: key -> MD5, computed in the same pass."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class UploadPlan[RemoteFile: Listed]:
     """To be announced, sent and committed, after `delete`."""
     delete: tuple[RemoteFile, ...]
     """Pending, wrong, or stale entries: content must never be put on an entry of unknown state."""
+    resume: tuple[RemoteFile, ...]
+    """Pending, and some of its parts have arrived already: the others are sent."""
     wait: tuple[str, ...]
     """Complete and of the right size, but the repository has not told its md5 yet."""
     foreign: tuple[RemoteFile, ...]
@@ -49,7 +53,7 @@ class UploadPlan[RemoteFile: Listed]:
     @property
     def is_done(self) -> bool:
         """Whether the draft holds what it shall hold, as read back."""
-        return not (self.send or self.delete or self.wait)
+        return not (self.send or self.delete or self.resume or self.wait)
 
 
 def keys_to_hash(local: Sequence[LocalFile], remote: Sequence[Listed]) -> list[str]:
@@ -71,6 +75,7 @@ def plan_upload[RemoteFile: Listed](
     remote: Sequence[RemoteFile],
     ours: frozenset[str] = frozenset(),
     foreign_files: ForeignFiles = "leave",
+    is_resumable: Callable[[RemoteFile], bool] = lambda _: False,
 ) -> UploadPlan[RemoteFile]:
     """Compare what a draft shall hold with what it holds.
 
@@ -79,9 +84,10 @@ def plan_upload[RemoteFile: Listed](
         remote: the repository's list.
         ours: keys that an earlier attempt sent: no longer wanted, they go.
         foreign_files: what becomes of files that nobody here has sent.
+        is_resumable: whether a pending entry of a wanted key holds parts of the very file that is wanted.
 
     Returns:
-        The plan. Every wanted key stands in exactly one of keep, send, wait.
+        The plan. Every wanted key stands in exactly one of keep, send, resume, wait.
     """
     listed = {entry.key: entry for entry in remote}
     wanted = {file.key for file in local}
@@ -89,10 +95,13 @@ def plan_upload[RemoteFile: Listed](
     send: list[LocalFile] = []
     wait: list[str] = []
     delete: list[RemoteFile] = []
+    resume: list[RemoteFile] = []
     for file in local:
         entry = listed.get(file.key)
         if entry is None:
             send.append(file)
+        elif not entry.is_complete and is_resumable(entry):
+            resume.append(entry)
         elif not entry.is_complete or entry.size_bytes != file.size_bytes:
             delete.append(entry)
             send.append(file)
@@ -107,5 +116,10 @@ def plan_upload[RemoteFile: Listed](
     stale = [entry for entry in unwanted if entry.key in ours or foreign_files == "remove"]
     foreign = [entry for entry in unwanted if entry not in stale]
     return UploadPlan(
-        keep=tuple(keep), send=tuple(send), delete=(*delete, *stale), wait=tuple(wait), foreign=tuple(foreign)
+        keep=tuple(keep),
+        send=tuple(send),
+        delete=(*delete, *stale),
+        resume=tuple(resume),
+        wait=tuple(wait),
+        foreign=tuple(foreign),
     )

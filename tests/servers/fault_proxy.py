@@ -13,6 +13,8 @@ Each request gets a connection of its own to the repository; the client's connec
 
 import asyncio
 import contextlib
+import socket
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -27,6 +29,7 @@ from servers.http_wire import CHUNK, MAX_HEAD, Head, raw_body, read_head
 MAX_CHANGED_BODY = 1 << 27
 TEXTS = ("application/json", "text/html", "application/linkset+json")
 LINGER_S = 2.0
+RECEIVED_BYTES = 1 << 16
 NO_FAULT = Fault(name="")
 
 
@@ -52,8 +55,9 @@ class _CutError(Exception):
 class FaultProxy:
     """The proxy; `url` is where it listens, `log` what went through it."""
 
-    def __init__(self, target: str, *, rewrite_links: bool = True) -> None:
+    def __init__(self, target: str, *, rewrite_links: bool = True, tls: ssl.SSLContext | None = None) -> None:
         self.target = target.rstrip("/")
+        self._tls = tls
         self.log: list[Exchange] = []
         self.url = ""
         self._rewrite_links = rewrite_links
@@ -78,8 +82,11 @@ class FaultProxy:
         return [each for each in list(self.log) if method in (None, each.method) and path in each.path]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=MAX_HEAD)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        listening = socket.create_server(("127.0.0.1", 0))
+        # connections take it over: what a slow line has not handed on has to wait at the client, not here
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_BYTES)
+        self._server = await asyncio.start_server(self._accept, sock=listening, limit=MAX_HEAD, ssl=self._tls)
+        self.url = f"http{'s' if self._tls else ''}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -176,7 +183,9 @@ class FaultProxy:
     async def _send_body(
         self, record: _Record, head: Head, reader: asyncio.StreamReader, downstream: asyncio.StreamWriter
     ) -> None:
-        fault, begun = record.fault, time.monotonic()
+        fault = record.fault
+        await asyncio.sleep(fault.hold_upload_s)
+        begun = time.monotonic()
         if fault.cut_upload_at == 0:
             raise _CutError
         if fault.stall_upload_at == 0:
@@ -267,9 +276,9 @@ class _EndedError(Exception):
 
 
 @contextlib.contextmanager
-def fault_proxy(target: str, *, rewrite_links: bool = True) -> Iterator[FaultProxy]:
+def fault_proxy(target: str, *, rewrite_links: bool = True, tls: ssl.SSLContext | None = None) -> Iterator[FaultProxy]:
     """Run a proxy in a thread of its own, for a test or a process that has no loop."""
-    proxy = FaultProxy(target, rewrite_links=rewrite_links)
+    proxy = FaultProxy(target, rewrite_links=rewrite_links, tls=tls)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="fault-proxy", daemon=True)
     thread.start()

@@ -66,6 +66,7 @@ class Fault:
     What happens (offsets count bytes of the body):
         status, headers, body: this answer is given and the repository is not asked.
         delay_s: the request is held back so long before it is handed on.
+        hold_upload_s: the head is handed on at once and the body so much later.
         reset: the connection is reset at once, nothing is handed on.
         cut_upload_at: after so many bytes both connections are reset.
         stall_upload_at: after so many bytes nothing more is handed on; the connections stay open.
@@ -89,6 +90,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     delay_s: float = 0.0
+    hold_upload_s: float = 0.0
     reset: bool = False
     cut_upload_at: int | None = None
     stall_upload_at: int | None = None
@@ -117,6 +119,11 @@ class Fault:
         """How often it happened."""
         done = max(0, self.seen - self.nth + 1)
         return done if self.times is None else min(done, self.times)
+
+
+def refusal(status: int, message: str) -> dict[str, Any]:
+    """Return what a fault needs to answer as InvenioRDM refuses: `Fault(…, **refusal(403, "Permission denied."))`."""
+    return {"status": status, "body": json.dumps({"status": status, "message": message}).encode()}
 
 
 def wrong_md5(answer: Answer) -> None:

@@ -2,105 +2,13 @@
 
 import asyncio
 import json
-import zlib
 
 import pytest
 
-from ferry.deposit import Deposit, DepositSettings
+from ferry.deposit_settings import DepositSettings
 from ferry.errors import IntegrityError, PermanentError, TransientError
-from ferry.mapping.identity import source_identifier
 from ferry.publish import publish_record
-from ferry.repository import Repository, discover
-from sandbox import launcher
-
-RECID = 80505
-IDENTIFIER = source_identifier(RECID)["identifier"]
-
-
-@pytest.fixture
-def sandbox(tmp_path):
-    started = launcher.start(tmp_path / "repository")
-    yield started
-    started.stop()
-
-
-def document(title="A manual", files_enabled=True):
-    metadata = {
-        "title": title,
-        "resource_type": {"id": "dataset"},
-        "publication_date": "2024",
-        "publisher": "CERN Open Data Portal",
-        "creators": [{"person_or_org": {"type": "organizational", "name": "DELPHI Collaboration"}}],
-        "identifiers": [source_identifier(RECID)],
-    }
-    return {
-        "metadata": metadata,
-        "access": {"record": "public", "files": "public"},
-        "files": {"enabled": files_enabled},
-    }
-
-
-def uploads(contents):
-    return [
-        {
-            "key": key,
-            "kind": "file",
-            "path": f"files/{key}",
-            "size_bytes": len(data),
-            "adler32": f"{zlib.adler32(data):08x}",
-            "members": [],
-        }
-        for key, data in contents.items()
-    ]
-
-
-CONTENTS = {"a.al": b"first" * 1000, "deep/b 1.pdf": b"%PDF" + b"x" * 500, "empty.txt": b""}
-
-
-def act(sandbox, action, *, token=None):
-    """Run `action(repository)` with a repository opened on the sandbox."""
-
-    async def opened():
-        info = await discover(url=sandbox.url, verify_tls=True)
-        async with Repository(name="sandbox", url=sandbox.url, token=token or sandbox.token, info=info) as repository:
-            return await action(repository)
-
-    return asyncio.run(opened())
-
-
-def deposit(sandbox, tmp_path, *, contents=CONTENTS, read=None, doc=None, settings=None, token=None, spoil=None):
-    async def run(repository):
-        if spoil is not None:
-            spoil(repository)
-        waits = []
-
-        async def sleep(seconds):
-            waits.append(seconds)
-            await asyncio.sleep(min(seconds, 0.05))
-
-        return await Deposit(
-            repository=repository,
-            recid=RECID,
-            identifier=IDENTIFIER,
-            document=doc or document(files_enabled=bool(contents)),
-            uploads=uploads(contents),
-            open_upload=lambda upload: iter([(read or contents)[upload["key"]]]),
-            state_path=tmp_path / "data" / "deposit.json",
-            settings=settings or DepositSettings(index_delay_s=2),
-            sleep=sleep,
-        ).run()
-
-    return act(sandbox, run, token=token)
-
-
-def requests(sandbox, start=0):
-    lines = (sandbox.directory / "requests.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines][start:]
-
-
-def creations(sandbox):
-    asked = [(request["method"], request["path"].split("?")[0]) for request in requests(sandbox)]
-    return asked.count(("POST", "/api/records"))
+from servers.depositing import CONTENTS, act, creations, deposit, document, requests
 
 
 def test_a_record_is_made_and_reads_back_file_by_file(sandbox, tmp_path):
@@ -207,7 +115,7 @@ def test_a_wrong_token_is_refused_at_once_and_not_shown(sandbox, tmp_path):
 def test_two_records_of_one_recid_are_told_and_not_touched(sandbox, tmp_path):
     async def twice(repository):
         for _ in range(2):
-            await repository.create(document(), community=None, workflow=None)
+            await repository.create(document(), workflow=None)
 
     act(sandbox, twice)
     asyncio.run(asyncio.sleep(1.2))

@@ -9,19 +9,12 @@ import pandas as pd
 import pytest
 
 import small_records
-from servers.rdm.server import ROOT, real_repository
 from servers.xrootd_server import need_xrootd, running_server
 from workflow.conftest import Flow
 
 pytestmark = [pytest.mark.rdm, pytest.mark.xrootd, pytest.mark.timeout(1500)]
 
 RECIDS = sorted(int(path.stem) for path in small_records.RECORDS.glob("*.json"))
-
-
-@pytest.fixture(scope="module")
-def repository():
-    with real_repository(ROOT / ".rdm") as started:
-        yield started
 
 
 @pytest.fixture
@@ -31,21 +24,21 @@ def xrootd():
         yield server
 
 
-def get(repository, path):
+def get(invenio, path):
     request = urllib.request.Request(
-        f"{repository.url}{path}",
-        headers={"Authorization": f"Bearer {repository.token}", "Accept": "application/json"},
+        f"{invenio.url}{path}",
+        headers={"Authorization": f"Bearer {invenio.token}", "Accept": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 
-def test_real_records_become_published_records_whose_md5_are_those_of_the_local_files(repository, xrootd, tmp_path):
+def test_real_records_become_published_records_whose_md5_are_those_of_the_local_files(invenio, xrootd, tmp_path):
     assert len(RECIDS) >= 20
-    flow = Flow(folder=tmp_path, environment={"NRP_TOKEN": repository.token})
+    flow = Flow(folder=tmp_path, environment={"NRP_TOKEN": invenio.token})
     flow.config = {
         "source": {"redirects": {small_records.SOURCE_PREFIX: xrootd.prefix}},
-        "repository": {"url": repository.url, "finish": "publish"},
+        "repository": {"url": invenio.url, "finish": "publish"},
         "package": {"max_files": 9},
     }
     for recid in RECIDS:
@@ -66,12 +59,15 @@ def test_real_records_become_published_records_whose_md5_are_those_of_the_local_
         package = flow.receipt(recid, "package")["uploads"]
         listed = {}
         if package:
-            entries = get(repository, f"/api/records/{published['record_id']}/files")["entries"]
+            entries = get(invenio, f"/api/records/{published['record_id']}/files")["entries"]
             listed = {entry["key"]: (entry["size"], entry["checksum"]) for entry in entries}
         expected = {}
-        for upload in package:
-            data = (flow.folder / "data" / str(recid) / upload["path"]).read_bytes()
-            expected[upload["key"]] = (len(data), f"md5:{hashlib.md5(data).hexdigest()}")
+        paths = {upload["key"]: upload["path"] for upload in package}
+        if package:
+            paths[f"{recid}_manifest.json"] = f"attachments/{recid}_manifest.json"
+        for key, path in paths.items():
+            data = (flow.folder / "data" / str(recid) / path).read_bytes()
+            expected[key] = (len(data), f"md5:{hashlib.md5(data).hexdigest()}")
         assert listed == expected
         compared += len(expected)
     assert compared > 40
@@ -81,6 +77,6 @@ def test_real_records_become_published_records_whose_md5_are_those_of_the_local_
     assert "Nothing to be done" in again.stdout + again.stderr
     for recid in RECIDS:
         query = urllib.parse.quote(f'metadata.identifiers.identifier:"https://opendata.cern.ch/record/{recid}"')
-        assert get(repository, f"/api/user/records?q={query}")["hits"]["total"] == 1
+        assert get(invenio, f"/api/user/records?q={query}")["hits"]["total"] == 1
     for path in flow.folder.rglob("*"):
-        assert not path.is_file() or repository.token.encode() not in path.read_bytes(), path
+        assert not path.is_file() or invenio.token.encode() not in path.read_bytes(), path

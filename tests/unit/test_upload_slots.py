@@ -23,3 +23,10 @@ def test_the_weight_follows_the_receipt_when_it_changes(tmp_path):
         path.write_text(json.dumps({"uploads": [{"size_bytes": size - 5}, {"size_bytes": 5}]}), encoding="utf-8")
         os.utime(path, (time_s, time_s))
         assert weight(None, SimpleNamespace(package=str(path))) == -(-size // 10)
+
+
+def test_the_weight_of_a_record_that_is_not_packaged_yet_is_that_of_its_files(tmp_path):
+    """On a cluster the steps of a record are one job, submitted before it is packaged."""
+    (tmp_path / "source.json").write_text(json.dumps({"files": [{"size_bytes": 95}]}), encoding="utf-8")
+    weight = upload_weight(bytes_per_slot=10, max_slots=24)
+    assert weight(None, SimpleNamespace(package=str(tmp_path / "package.json"))) == 10

@@ -1,0 +1,84 @@
+"""What the repository tells of records and files, in this package's words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yarl import URL
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where one part of a multipart file goes."""
+
+    number: int
+    """From 1 on."""
+    url: URL
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One entry of a record's file list, as the repository tells it."""
+
+    key: str
+    status: str
+    size_bytes: int | None
+    md5: str | None
+    """Lower-case hexadecimal; None while the repository has not computed it."""
+    content_url: URL | None
+    commit_url: URL | None
+    self_url: URL
+    created: str | None = None
+    """Tells an entry from an earlier one of the same key."""
+    part_bytes: int | None = None
+    """Length of each part but the last, of a file that is sent in parts; else None."""
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the repository calls the file complete (which proves nothing yet)."""
+        return self.status == "completed"
+
+
+@dataclass(frozen=True)
+class RemoteRecord:
+    """A draft or a published record, as the repository tells it."""
+
+    id: str
+    page_url: str
+    is_published: bool
+    document: Mapping[str, Any]
+    """Everything else it says: metadata, access, parent, pids …"""
+    errors: Sequence[Mapping[str, Any]]
+    """What it objects to in the metadata; a draft is made all the same."""
+    etag: str | None
+    self_url: URL
+    files_url: URL
+    publish_url: URL | None
+    review_url: URL | None
+
+    @property
+    def was_published(self) -> bool:
+        """Whether it is public; of a draft: whether it changes a record that is public."""
+        return self.is_published or bool(self.document.get("is_published"))
+
+    @property
+    def metadata_errors(self) -> list[Mapping[str, Any]]:
+        """The objections to the metadata themselves: a draft whose files are still to come is objected to as well."""
+        return [error for error in self.errors if error.get("field") != "files.enabled"]
+
+    @property
+    def identifiers(self) -> frozenset[str]:
+        """The values in `metadata.identifiers`."""
+        metadata = self.document.get("metadata") or {}
+        return frozenset(str(entry.get("identifier")) for entry in metadata.get("identifiers") or ())
+
+
+@dataclass(frozen=True)
+class ReviewRequest:
+    """A request to take a draft into a community, as the repository tells it."""
+
+    id: str
+    status: str
+    """created, submitted, accepted, declined, cancelled, expired."""
+    url: str

@@ -1,0 +1,84 @@
+"""How a draft becomes public: published at once, or by a community that accepts it. One method, one request or two."""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from yarl import URL
+
+from ferry.answers import NotFoundError
+from ferry.errors import PermanentError
+from ferry.remote import RemoteRecord, ReviewRequest
+
+
+class RepositoryReviews:
+    """The part of `Repository` that finishes drafts.
+
+    Every method raises TransientError (worth another try), PermanentError (refused for good), or NotFoundError.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: Any,
+        asking: Callable[..., contextlib.AbstractAsyncContextManager[None]],
+        requests_url: URL,
+        communities_url: URL,
+    ) -> None:
+        """Talk over nrp-cmd's connection; `asking(action)` is around each request and puts errors in our words."""
+        self._connection = connection
+        self._asking = asking
+        self._requests_url = requests_url
+        self._communities_url = communities_url
+
+    async def publish(self, draft: RemoteRecord) -> ReviewRequest | None:
+        """Publish the draft. An NRP repository may answer with a request that somebody has to accept first."""
+        if draft.publish_url is None:
+            raise PermanentError(
+                f"the draft {draft.id} offers no way to publish it; its community may want a review: "
+                "set repository.finish to review"
+            )
+        async with self._asking(f"publish the draft {draft.id}"):
+            answer = await self._connection.post(url=draft.publish_url, json={}, result_class=dict)
+        return _request(answer) if "topic" in answer and "receiver" in answer else None
+
+    async def read_review(self, draft: RemoteRecord) -> ReviewRequest | None:
+        """Return the request that a draft is tied to, None if there is none."""
+        try:
+            async with self._asking(f"read the review of {draft.id}"):
+                return _request(await self._connection.get(url=_review_url(draft), result_class=dict))
+        except NotFoundError:
+            return None
+
+    async def read_request(self, request_id: str) -> ReviewRequest:
+        """Return a request by its id."""
+        url = (self._requests_url) / request_id
+        async with self._asking(f"read the request {request_id}"):
+            return _request(await self._connection.get(url=url, result_class=dict))
+
+    async def propose(self, draft: RemoteRecord, community: str) -> ReviewRequest:
+        """Tie the draft to a community (slug or id), by a request that waits to be submitted."""
+        async with self._asking(f"find the community {community}"):
+            found = await self._connection.get(url=self._communities_url / community, result_class=dict)
+        receiver = {"receiver": {"community": found["id"]}, "type": "community-submission"}
+        async with self._asking(f"propose {draft.id} to the community {community}"):
+            return _request(await self._connection.put(url=_review_url(draft), json=receiver, result_class=dict))
+
+    async def submit(self, draft: RemoteRecord) -> ReviewRequest:
+        """Submit the draft to its community."""
+        url = draft.self_url / "actions" / "submit-review"
+        async with self._asking(f"submit {draft.id} for review"):
+            return _request(await self._connection.post(url=url, json={}, result_class=dict))
+
+
+def _review_url(draft: RemoteRecord) -> URL:
+    return draft.review_url or draft.self_url / "review"
+
+
+def _request(answer: Mapping[str, Any]) -> ReviewRequest:
+    links = answer.get("links") or {}
+    return ReviewRequest(
+        id=str(answer.get("id")),
+        status=str(answer.get("status") or answer.get("status_code")),
+        url=str(links.get("self_html") or links.get("self")),
+    )

@@ -1,0 +1,64 @@
+"""Fault 23: the repository asks to slow down, in one of several ways, and every worker of the run waits."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from ferry.pace import Pace
+from servers.deposit_faults.cargo import Cargo, Carried
+from servers.faults import Fault, http_date, refusal
+
+ASKED_S = 3.0
+
+
+def answer_headers(way):
+    """Return the headers by which the repository says how long to wait, and the least that has to be waited."""
+    match way:
+        case "seconds":
+            return {"Retry-After": f"{ASKED_S:g}"}, ASKED_S
+        case "date":
+            return {"Retry-After": http_date(ASKED_S), "Date": http_date(0)}, ASKED_S
+        case "limits only":
+            reset = str(int(time.time() + ASKED_S + 1))
+            return {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}, ASKED_S
+    raise AssertionError(way)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("way", ["seconds", "date", "limits only"])
+def test_every_worker_waits_as_long_as_one_of_them_was_asked_to(line, tmp_path, way, status):
+    cargos = [Cargo({f"f{number}": bytes(1000) for number in range(6)}, recid=recid) for recid in (1, 2)]
+    headers, least_s = answer_headers(way)
+    busy = line.proxy.add(
+        Fault("busy", method="PUT", path="/content$", nth=4, **{**refusal(status, "slow down"), "headers": headers})
+    )
+    workers = [replace(line.carrier, pace=Pace(path=tmp_path / "pace", limits=[])) for _ in cargos]
+
+    async def run():
+        return await asyncio.gather(
+            *(worker.carry_in_loop(cargo) for worker, cargo in zip(workers, cargos, strict=True))
+        )
+
+    carried = asyncio.run(run())
+    assert busy.fired == 1
+    (refused,) = [each for each in line.proxy.log if each.fault == "busy"]
+    assert line.sent(refused.path.removesuffix("content") + "commit")[0].started_s > refused.ended_s + least_s - 1.1
+    slack_s = 0.3  # what was on its way when the answer came
+    quiet_until = refused.ended_s + least_s - 1.1  # dates tell whole seconds
+    assert [each.path for each in line.proxy.log if refused.ended_s + slack_s < each.started_s < quiet_until] == []
+    for cargo, done in zip(cargos, carried, strict=True):
+        line.truth.assert_holds(cargo, done)
+
+
+def test_a_refusal_that_does_not_say_how_long_is_waited_out_too(line, tmp_path, monkeypatch):
+    monkeypatch.setattr("ferry.wire.UNTOLD_WAIT_S", 2.0)
+    cargo = Cargo()
+    pace = Pace(path=tmp_path / "pace", limits=[])
+    patient = replace(line, carrier=replace(line.carrier, pace=pace))
+    busy = Fault("busy", method="PUT", path=r"large\.al/content$", **refusal(429, "500 per 1 minute"))
+    assert isinstance(patient.attempt(cargo, busy), Carried)
+    (refused,) = [each for each in line.proxy.log if each.fault == "busy"]
+    assert not [each for each in line.proxy.log if refused.ended_s + 0.3 < each.started_s < refused.ended_s + 1.9]
+    line.settle(cargo)

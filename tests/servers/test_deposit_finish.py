@@ -1,0 +1,152 @@
+"""What becomes of a complete draft, and of a record that is public already."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from ferry.deposit_settings import DepositSettings
+from ferry.errors import IntegrityError, MetadataError, PermanentError
+from ferry.publish import publish_record
+from ferry.run_marks import TOKEN_REFUSED, RunMarks
+from servers.depositing import CONTENTS, act, creations, deposit, document, requests
+from servers.raw_api import Api
+
+SETTINGS = DepositSettings(index_delay_s=2)
+
+
+def publish(sandbox, uploaded, **options):
+    return act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded, **options)).receipt
+
+
+def published(sandbox, tmp_path):
+    receipt = deposit(sandbox, tmp_path).receipt
+    assert publish(sandbox, receipt)["state"] == "published"
+    return receipt
+
+
+def read(sandbox, record_id):
+    async def both(repository):
+        record = await repository.read_published(record_id)
+        return record, await repository.list_files(record)
+
+    return act(sandbox, both)
+
+
+def test_a_published_record_that_is_equal_is_adopted_also_when_the_state_is_lost(sandbox, tmp_path):
+    first = published(sandbox, tmp_path)
+    (tmp_path / "data" / "deposit.json").unlink()
+    asyncio.run(asyncio.sleep(1.2))  # the index shows new records late
+    assert deposit(sandbox, tmp_path).receipt["files"] == first["files"]
+    assert creations(sandbox) == 1
+
+
+def test_a_published_record_with_other_metadata_is_told_and_left_alone(sandbox, tmp_path):
+    first = published(sandbox, tmp_path)
+    with pytest.raises(MetadataError, match=r"metadata differ: metadata\.title"):
+        deposit(sandbox, tmp_path, doc=document(title="Another"))
+    assert read(sandbox, first["record_id"])[0].document["metadata"]["title"] == "A manual"
+
+
+def test_metadata_of_a_published_record_are_updated_where_config_says_so(sandbox, tmp_path):
+    first = published(sandbox, tmp_path)
+    update = replace(SETTINGS, when_published="update_metadata")
+    again = deposit(sandbox, tmp_path, doc=document(title="Corrected"), settings=update)
+    assert again.receipt["record_id"] == first["record_id"]
+    assert again.measured["bytes_moved"] == 0
+    assert publish(sandbox, again.receipt)["state"] == "published"
+    assert read(sandbox, first["record_id"])[0].document["metadata"]["title"] == "Corrected"
+
+
+def test_files_of_a_published_record_are_not_touched_by_a_metadata_update(sandbox, tmp_path):
+    published(sandbox, tmp_path)
+    with pytest.raises(IntegrityError, match=r"its files differ: a\.al"):
+        deposit(
+            sandbox,
+            tmp_path,
+            contents={**CONTENTS, "a.al": b"other"},
+            settings=replace(SETTINGS, when_published="update_metadata"),
+        )
+
+
+def test_a_new_version_takes_over_what_is_right_and_is_the_same_one_when_asked_again(sandbox, tmp_path):
+    first = published(sandbox, tmp_path)
+    version = replace(SETTINGS, when_published="new_version")
+    changed = {**CONTENTS, "a.al": b"other"}
+    second = deposit(sandbox, tmp_path, contents=changed, settings=version)
+    assert second.receipt["record_id"] != first["record_id"]
+    assert second.measured["bytes_moved"] == len(b"other")
+    assert deposit(sandbox, tmp_path, contents=changed, settings=version).receipt == second.receipt
+    assert publish(sandbox, second.receipt)["state"] == "published"
+    _, files = read(sandbox, first["record_id"])
+    assert {file.key: file.size_bytes for file in files} == {key: len(data) for key, data in CONTENTS.items()}
+    asyncio.run(asyncio.sleep(1.2))
+    (tmp_path / "data" / "deposit.json").unlink()
+    assert deposit(sandbox, tmp_path, contents=changed).receipt["record_id"] == second.receipt["record_id"]
+
+
+def community(sandbox, token, policy):
+    api = Api(sandbox.url, token)
+    given = {"slug": f"delphi-{policy}", "metadata": {"title": "DELPHI"}, "access": {"review_policy": policy}}
+    assert api.call("POST", "/api/communities", json=given).status_code == 201
+    return given["slug"]
+
+
+def test_a_draft_is_submitted_once_and_public_when_its_community_accepts(sandbox, tmp_path):
+    slug = community(sandbox, sandbox.other_token, "closed")
+    uploaded = deposit(sandbox, tmp_path).receipt
+    first = publish(sandbox, uploaded, community=slug)
+    assert (first["state"], first["request"]["status"]) == ("in_review", "submitted")
+    assert publish(sandbox, uploaded, community=slug) == first
+    submissions = [request for request in requests(sandbox) if "submit-review" in request["path"]]
+    assert len(submissions) == 1
+    accept = f"/api/requests/{first['request']['id']}/actions/accept"
+    assert Api(sandbox.url, sandbox.other_token).call("POST", accept, json={}).status_code == 200
+    assert publish(sandbox, uploaded, community=slug)["state"] == "published"
+
+
+def test_a_community_that_accepts_its_own_at_once_makes_the_record_public(sandbox, tmp_path):
+    slug = community(sandbox, sandbox.token, "open")
+    receipt = publish(sandbox, deposit(sandbox, tmp_path).receipt, community=slug)
+    assert (receipt["state"], receipt["request"]["status"]) == ("published", "accepted")
+
+
+def test_a_token_that_dies_stops_every_job_of_the_run_and_the_next_run_goes_on(sandbox, tmp_path):
+    marks = RunMarks("run", tmp_path / "marks")
+    with pytest.raises(PermanentError, match="NRP_TOKEN"):
+        deposit(sandbox, tmp_path, token="revoked-token", marks=marks)
+    assert "revoked-token" not in marks.get(TOKEN_REFUSED)
+    asked = len(requests(sandbox))
+    with pytest.raises(PermanentError, match="refused before"):
+        deposit(sandbox, tmp_path, marks=marks)
+    discovery = [request["path"] for request in requests(sandbox, asked)]
+    assert not any("records" in path for path in discovery)
+    assert deposit(sandbox, tmp_path, marks=RunMarks("next", tmp_path / "marks")).receipt["files"]
+
+
+def test_what_is_refused_for_one_record_does_not_stop_the_run(sandbox, tmp_path):
+    uploaded = deposit(sandbox, tmp_path).receipt
+    marks = RunMarks("run", tmp_path / "marks")
+
+    async def read_it(repository):
+        await repository.read_draft(uploaded["record_id"])
+
+    with pytest.raises(PermanentError, match="right is missing"):
+        act(sandbox, read_it, token=sandbox.other_token, marks=marks)
+    assert marks.get(TOKEN_REFUSED) is None
+
+
+def test_metadata_that_somebody_else_changes_meanwhile_are_not_overwritten(sandbox, tmp_path):
+    deposit(sandbox, tmp_path)
+
+    def spoil(repository):
+        update = repository.update_draft
+
+        async def after_another(draft, given):
+            await update(await repository.read_draft(draft.id), document(title="By hand"))
+            return await update(draft, given)
+
+        repository.update_draft = after_another
+
+    with pytest.raises(PermanentError, match="changed by somebody else"):
+        deposit(sandbox, tmp_path, doc=document(title="Ours"), spoil=spoil)

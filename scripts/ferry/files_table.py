@@ -47,7 +47,7 @@ def _row(recid: int, trail: _Trail) -> dict[str, Any]:
         "key": source["key"],
         "size_bytes": local["size_bytes"] if local else source["size_bytes"],
         "adler32": local["adler32"] if local else None,
-        "md5": None if bundle else md5,
+        "md5": (held or {}).get("member_md5s", {}).get(source["key"]) if bundle else md5,
         "bundle": bundle,
         "member": source["key"] if bundle else None,
         "uploaded_key": upload["key"] if upload else None,

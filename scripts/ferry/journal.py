@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ferry.errors import PermanentError
+
 STEPS = (
     "read_record",
     "download_files",
@@ -27,7 +29,7 @@ STEPS = (
 )
 """The steps of a record in the order in which they are told; transforming and downloading may overlap."""
 
-MEASURES = ("bytes_moved", "files_moved", "retries", "rate_wait_s", "requests", "peak_memory_bytes")
+MEASURES = ("bytes_moved", "files_moved", "retries", "rate_wait_s", "requests", "cpu_s", "peak_memory_bytes")
 """The numbers that `measured` of an end line may hold; others are kept in the journal and read by nobody."""
 
 _LONGEST_ERROR = 4000
@@ -110,7 +112,13 @@ def end_event(
     `duration_s` is the difference of the monotonic clock and never negative.
     """
     moment = now or read_clocks()
-    failure = None if error is None else {"type": type(error).__name__, "message": str(error)[:_LONGEST_ERROR]}
+    failure = None
+    if error is not None:
+        failure = {
+            "type": type(error).__name__,
+            "message": str(error)[:_LONGEST_ERROR],
+            "permanent": isinstance(error, PermanentError),
+        }
     return {
         **start,
         "event": "end",
@@ -163,6 +171,21 @@ def next_attempt(path: Path, step: str) -> int:
     """Return the number of the next attempt at the step: one more than its start lines so far."""
     starts = [event for event in read(path) if event["event"] == "start" and event["step"] == step]
     return len(starts) + 1
+
+
+def failed_for_good(path: Path, *, run_id: str, step: str) -> str | None:
+    """Return why a record that is begun again by the same run need not be: a step failed with a permanent error.
+
+    None if the run begins this step for the first time, or if what failed may pass.
+    """
+    events = [event for event in read(path) if event.get("run_id") == run_id]
+    if not any(event["step"] == step for event in events):
+        return None
+    for event in reversed(events):
+        failure = event.get("error")
+        if isinstance(failure, dict) and failure.get("permanent"):
+            return f"{event['step']} failed for good: {failure.get('message')}"
+    return None
 
 
 def attempts(events: Iterable[Event]) -> list[Attempt]:

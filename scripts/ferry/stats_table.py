@@ -111,6 +111,7 @@ ATTEMPTS_SCHEMA = pa.schema(
         ("retries", pa.int64()),
         ("rate_wait_s", pa.float64()),
         ("requests", pa.int64()),
+        ("cpu_s", pa.float64()),
         ("peak_memory_bytes", pa.int64()),
         ("error_type", _WORD),
         ("error", pa.string()),

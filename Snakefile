@@ -12,6 +12,7 @@ min_version("9.0")
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 import run_hooks
+from ferry.job_resources import JobResources
 from ferry.record_inputs import RecordInputs
 from ferry.upload_slots import upload_weight
 
@@ -22,7 +23,8 @@ configfile: Path(workflow.basedir) / "config.yaml"
 report: "report/workflow.rst"
 
 
-wanted = run_hooks.prepare(config)
+wanted = run_hooks.prepare(config, begins=workflow.is_main_process)
+cluster = JobResources(**config["cluster"])
 record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 
 
@@ -30,15 +32,22 @@ wildcard_constraints:
     recid="[1-9][0-9]*",
 
 
+include: "rules/catalogue.smk"
 include: "rules/read_record.smk"
 include: "rules/download_files.smk"
 include: "rules/transform_record.smk"
+include: "rules/validate.smk"
+include: "rules/plan.smk"
+include: "rules/preflight.smk"
+include: "rules/diff.smk"
+include: "rules/aggregate_metadata.smk"
 include: "rules/package_files.smk"
 include: "rules/upload_record.smk"
 include: "rules/publish_record.smk"
 include: "rules/record_stats.smk"
 include: "rules/aggregate_stats.smk"
 include: "rules/draw_figures.smk"
+include: "rules/write_pages.smk"
 
 
 rule all:
@@ -47,7 +56,9 @@ rule all:
         # the receipts themselves, so that one that is lost is noticed though everything after it is there
         expand(rules.record_stats.input.finished, recid=wanted.recids),
         rules.aggregate_stats.output,
+        rules.aggregate_metadata.output,
         rules.draw_figures.output,
+        rules.write_pages.output,
 
 
 onstart:
@@ -55,6 +66,9 @@ onstart:
         config,
         wanted,
         rules_to_run={job.rule.name for job in workflow.dag.needrun_jobs()},
+        resources=workflow.global_resources,
+        across_nodes=workflow.non_local_exec,
+        begin_no_more=workflow.scheduler.exit_gracefully,
     )
 
 

@@ -2,18 +2,17 @@
 # Makes: one row per record, per file and per attempt.
 
 
+localrules:
+    aggregate_stats,
+
+
 rule aggregate_stats:
     """Gather what became of all records into tables per record, per file and per attempt."""
     input:
         stats=expand(rules.record_stats.output.stats, recid=wanted.recids),
     output:
         stats="results/stats.parquet",
-        csv=report(
-            "results/stats.csv",
-            caption="../report/records.rst",
-            category="Records",
-            labels={"table": "records"},
-        ),
+        csv="results/stats.csv",
         jsonl="results/stats.jsonl",
         files="results/files.parquet",
         attempts="results/attempts.parquet",
@@ -23,6 +22,6 @@ rule aggregate_stats:
         "../envs/workflow.yaml"
     params:
         recids=wanted.recids,
-        publish=config["repository"]["finish"] == "publish",
+        publish=config["repository"]["finish"] != "draft",
     script:
         "../scripts/aggregate_stats.py"

@@ -17,10 +17,14 @@ rule download_files:
         "../envs/workflow.yaml"
     resources:
         download_slots=1,
+        runtime=cluster.walltime_minutes,
+        mem_mb=cluster.memory,
     params:
         data_dir="data/{recid}",
         source=config["source"],
         download=config["download"],
+        package=config["package"],
+        storage=config["storage"],
         sandbox_dir=config["sandbox"]["dir"],
     script:
         "../scripts/download_files.py"

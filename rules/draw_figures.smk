@@ -2,11 +2,16 @@
 # Makes: the figures, each as SVG, PNG and the CSV that it was drawn from.
 
 
+localrules:
+    draw_figures,
+
+
 rule draw_figures:
     """Draw what a person should see of a run."""
     input:
         stats=rules.aggregate_stats.output.stats,
         attempts=rules.aggregate_stats.output.attempts,
+        files=rules.aggregate_stats.output.files,
     output:
         report(
             "results/figures/records_by_outcome.svg",
@@ -27,6 +32,24 @@ rule draw_figures:
             labels={"figure": "failures"},
         ),
         report(
+            "results/figures/throughput.svg",
+            caption="../report/throughput.rst",
+            category="Time",
+            labels={"figure": "throughput"},
+        ),
+        report(
+            "results/figures/bytes_against_plan.svg",
+            caption="../report/bytes_against_plan.rst",
+            category="Time",
+            labels={"figure": "bytes against plan"},
+        ),
+        report(
+            "results/figures/concurrency.svg",
+            caption="../report/concurrency.rst",
+            category="Time",
+            labels={"figure": "jobs at once"},
+        ),
+        report(
             "results/figures/time_by_step.svg",
             caption="../report/time_by_step.rst",
             category="Time",
@@ -39,20 +62,31 @@ rule draw_figures:
             labels={"figure": "duration by size"},
         ),
         report(
-            "results/figures/concurrency.svg",
-            caption="../report/concurrency.rst",
-            category="Time",
-            labels={"figure": "jobs at once"},
+            "results/figures/files_and_sizes.svg",
+            caption="../report/files_and_sizes.rst",
+            category="Contents",
+            labels={"figure": "files and sizes"},
         ),
-        csv=expand(
-            "results/figures/{name}.csv",
+        report(
+            "results/figures/metadata_coverage.svg",
+            caption="../report/metadata_coverage.rst",
+            category="Contents",
+            labels={"figure": "metadata coverage"},
+        ),
+        others=expand(
+            "results/figures/{name}.{form}",
+            form=["png", "csv"],
             name=[
                 "records_by_outcome",
                 "bytes_by_outcome",
                 "failures",
+                "throughput",
+                "bytes_against_plan",
+                "concurrency",
                 "time_by_step",
                 "duration_by_size",
-                "concurrency",
+                "files_and_sizes",
+                "metadata_coverage",
             ],
         ),
     log:

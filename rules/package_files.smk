@@ -1,10 +1,12 @@
-# Needs: the downloaded files.
-# Makes: what goes up, loose files or bundles, member by member; bundles under data/<recid>/bundles.
+# Needs: the downloaded files, and the record as the portal gave it.
+# Makes: what goes up, loose files or bundles, member by member; bundles under data/<recid>/bundles,
+#        the record's own metadata under data/<recid>/attachments.
 
 
 rule package_files:
     """Bundle the files of a record that has too many to go up one by one."""
     input:
+        source=rules.read_record.output.receipt,
         download=rules.download_files.output.receipt,
     output:
         receipt="results/{recid}/package.json",
@@ -18,6 +20,8 @@ rule package_files:
     threads: config["package"]["threads"]
     resources:
         zip_slots=1,
+        runtime=cluster.walltime_minutes,
+        mem_mb=cluster.memory,
     params:
         data_dir="data/{recid}",
         package=config["package"],

@@ -1,5 +1,5 @@
-# Needs: a draft that is proven complete. Runs only where repository.finish is publish.
-# Makes: the public record, its files compared once more.
+# Needs: a draft that is proven complete. Runs only where repository.finish is publish or review.
+# Makes: the public record, its files compared once more; or a request that waits for its community.
 
 
 rule publish_record:
@@ -15,6 +15,8 @@ rule publish_record:
         "../envs/workflow.yaml"
     resources:
         upload_slots=1,
+        runtime=cluster.walltime_minutes,
+        mem_mb=cluster.memory,
     params:
         repository=config["repository"],
         upload=config["upload"],

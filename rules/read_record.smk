@@ -2,6 +2,10 @@
 # Makes: the record as the portal gave it, and the list of its files in one form.
 
 
+localrules:
+    read_record,
+
+
 rule read_record:
     """Read a record and normalise its file list: keys one-to-one, checksums in one form, index files expanded."""
     input:

@@ -2,11 +2,15 @@
 # Makes: what became of the record: times, files, bytes, bundles, where it is now.
 
 
+localrules:
+    record_stats,
+
+
 rule record_stats:
     """Tell what became of a record, from its receipts and its journal."""
     input:
         finished=branch(
-            config["repository"]["finish"] == "publish",
+            config["repository"]["finish"] != "draft",
             then=rules.publish_record.output.receipt,
             otherwise=rules.upload_record.output.receipt,
         ),
@@ -17,7 +21,12 @@ rule record_stats:
     priority: wanted.priority_at(stage=6)
     conda:
         "../envs/workflow.yaml"
+    resources:
+        runtime=config["cluster"]["minutes"],
+        mem_mb=cluster.memory,
     params:
-        publish=config["repository"]["finish"] == "publish",
+        data_dir="data/{recid}",
+        storage=config["storage"],
+        publish=config["repository"]["finish"] != "draft",
     script:
         "../scripts/record_stats.py"

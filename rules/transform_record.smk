@@ -2,6 +2,10 @@
 # Makes: the record for the repository, valid by its schema, and where each field of the source went.
 
 
+localrules:
+    transform_record,
+
+
 rule transform_record:
     """Map a record's metadata to the target schema; what the repository would refuse is refused here."""
     input:
@@ -16,6 +20,7 @@ rule transform_record:
     conda:
         "../envs/workflow.yaml"
     params:
-        profile=config["transform"]["profile"],
+        transform=config["transform"],
+        package=config["package"],
     script:
         "../scripts/transform_record.py"

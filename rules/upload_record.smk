@@ -21,6 +21,8 @@ rule upload_record:
             bytes_per_slot=config["upload"]["bytes_per_slot"],
             max_slots=config["upload"]["max_slots"],
         ),
+        runtime=cluster.walltime_minutes,
+        mem_mb=cluster.memory,
     params:
         data_dir="data/{recid}",
         repository=config["repository"],

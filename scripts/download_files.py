@@ -14,6 +14,8 @@ with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0
             data_dir=Path(snakemake.params.data_dir),
             source=snakemake.params.source,
             download=snakemake.params.download,
+            package=snakemake.params.package,
+            storage=snakemake.params.storage,
             sandbox_dir=Path(snakemake.params.sandbox_dir),
         )
     )

@@ -3,7 +3,13 @@
 from pathlib import Path
 
 from ferry.figures import draw_figures
+from ferry.run_plan import read_plan
 from ferry.step import write_log
 
 write_log(Path(snakemake.log[0]))
-draw_figures(results_dir=Path(snakemake.input.stats).parent, out_dir=Path(snakemake.output[0]).parent)
+plan = read_plan()
+draw_figures(
+    results_dir=Path(snakemake.input.stats).parent,
+    out_dir=Path(snakemake.output[0]).parent,
+    caps=plan.caps if plan else None,
+)

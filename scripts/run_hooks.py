@@ -2,44 +2,85 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Set
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+from ferry.breaker import Breaker
+from ferry.bulk import PART_OF_BULK
 from ferry.config import check_config, uses_sandbox_repository, uses_sandbox_source
+from ferry.failures import closing_lines
+from ferry.progress_teller import ProgressTeller
 from ferry.run import Target, begin_run, lock_folder, refuse_other_repository
+from ferry.run_marks import STOPPED, RunMarks
+from ferry.run_plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
 from ferry.stats import forget_failed
-from ferry.wanted import Wanted, read_wanted
+from ferry.stats_log import STATS_LOG, cut_torn_end
+from ferry.step import ATTEMPTS_FILE
+from ferry.termination import end_steps
+from ferry.tokens import refuse_token_in_environment
+from ferry.wanted import Wanted, wanted_of
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
-RULES_THAT_DEPOSIT = {"upload_record", "publish_record"}
+RULES_THAT_ASK = {"upload_record", "publish_record", "preflight", "diff"}
+RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight"}
 
 _held: dict[str, Any] = {}
-"""What has to live as long as the run: the lock of the folder and the sandbox."""
+"""What has to live as long as the run: the lock of the folder, the script server and the sandbox."""
 
 
-def prepare(config: Mapping[str, Any]) -> Wanted:
+def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     """Check the configuration and return the wanted records.
 
-    The stats of records that failed in the last run are taken away first: Snakemake would take them for finished.
+    Where a run begins (and not in one of its jobs on a cluster, which read the Snakefile too), the stats of records
+    that failed in the last run are taken away first: Snakemake would take them for finished.
 
     Raises:
         ConfigError: names the place, what was expected and what was found.
     """
+    from script_jobs import choose_jobs_faster, read_graph_faster  # noqa: PLC0415 - not without Snakemake
+
     check_config(config)
-    wanted = read_wanted(list_path=Path(config["records"]["list"]), recids=config["records"]["recids"])
-    forget_failed(RESULTS_DIR)
+    read_graph_faster()
+    choose_jobs_faster()
+    wanted = wanted_of(config)
+    if begins:
+        forget_failed(RESULTS_DIR)
     return wanted
 
 
-def begin(config: Mapping[str, Any], wanted: Wanted, *, rules_to_run: Set[str]) -> None:
+def begin(
+    config: Mapping[str, Any],
+    wanted: Wanted,
+    *,
+    rules_to_run: Set[str],
+    resources: Mapping[str, Any],
+    across_nodes: bool,
+    begin_no_more: Callable[[], object],
+) -> None:
     """Take the folder, start the sandbox if it is asked for, and ask the repository what it is.
 
+    Args:
+        config: as `prepare` has checked it.
+        wanted: what `prepare` gave.
+        rules_to_run: names of the rules of which the run has jobs.
+        resources: of the profile, by name.
+        across_nodes: the jobs run on other machines.
+        begin_no_more: makes Snakemake end when the jobs have ended that run now.
+
     Raises:
-        ConfigError: another run works here, no token, or the receipts here are of another repository.
+        ConfigError: another run works here, no token, a token where others would read it, or the receipts here are of
+            another repository.
         PermanentError: no repository answers.
     """
+    if across_nodes:
+        refuse_token_in_environment()
     _held["lock"] = lock_folder()
+    for grown in (STATS_LOG, ATTEMPTS_FILE):
+        cut_torn_end(grown)
     sandbox_dir = Path(config["sandbox"]["dir"])
     if uses_sandbox_source(config):
         from sandbox.demo_source import write_demo_files  # noqa: PLC0415 - the demo only
@@ -47,29 +88,92 @@ def begin(config: Mapping[str, Any], wanted: Wanted, *, rules_to_run: Set[str]) 
         metadata_dir = Path(config["metadata"]["dir"])
         paths = [path for recid in wanted.recids if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
-    deposits = bool(RULES_THAT_DEPOSIT & rules_to_run)
-    begin_run(target=_find_target(config, sandbox_dir) if deposits else None)
+    _held["only_looks"] = rules_to_run <= RULES_THAT_ONLY_LOOK
+    if not (_held["only_looks"] or across_nodes):
+        from script_jobs import serve_scripts  # noqa: PLC0415
+
+        _held["scripts"] = serve_scripts()
+    asks = bool(RULES_THAT_ASK & rules_to_run)
+    run = begin_run(target=_find_target(config, sandbox_dir) if asks else None, across_nodes=across_nodes)
+    write_plan(
+        RunPlan(
+            run_id=run.run_id,
+            recids=wanted.recids,
+            publish=config["repository"]["finish"] != "draft",
+            caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
+            command=command_without_targets(sys.argv),
+        )
+    )
+    _watch(config, marks=RunMarks(run_id=run.run_id), begin_no_more=begin_no_more)
+
+
+def _watch(config: Mapping[str, Any], *, marks: RunMarks, begin_no_more: Callable[[], object]) -> None:
+    """Tell how the run stands, stop it when it cannot get on, and end it at SIGTERM."""
+
+    def stop(reason: str) -> None:
+        _held["stopped"] = reason
+        marks.set(STOPPED, reason)
+
+    def stop_beginning(reason: str) -> None:
+        stop(reason)
+        sys.stderr.write(f"ferry: nothing new is begun: {reason}\n")
+        begin_no_more()
+
+    def end_at_once(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _held["in_a_hurry"] = True
+        stop("told to end (SIGTERM)")
+        end_steps()
+        raise KeyboardInterrupt  # Snakemake cancels what it has submitted
+
+    signal.signal(signal.SIGTERM, end_at_once)
+    _held["breaker"] = Breaker(attempts_file=ATTEMPTS_FILE, stop=stop_beginning, **config["breaker"]).start()
+    prometheus = config["progress"]["prometheus"]
+    _held["progress"] = ProgressTeller(
+        every_s=config["progress"]["every_s"],
+        stream=sys.stderr,
+        prometheus=Path(prometheus) if prometheus else None,
+    ).start()
 
 
 def end(config: Mapping[str, Any], wanted: Wanted, *, failed: bool) -> None:
-    """Tell in the stats what became of each record, also of those that failed, and let go of everything."""
-    try:
-        if failed:
-            from ferry.figures import draw_figures  # noqa: PLC0415 - pandas and matplotlib, for a failed run only
-            from ferry.stats import aggregate  # noqa: PLC0415
+    """Tell in the stats what became of each record, also of those that failed, and let go of everything.
 
-            aggregate(
-                recids=wanted.recids,
-                results_dir=RESULTS_DIR,
-                logs_dir=LOGS_DIR,
-                publish=config["repository"]["finish"] == "publish",
-            )
-            draw_figures(results_dir=RESULTS_DIR, out_dir=RESULTS_DIR / "figures")
+    At SIGTERM there is no time for the tables of thousands of records: the next run makes them.
+    """
+    if breaker := _held.pop("breaker", None):
+        breaker.end()
+    if progress := _held.pop("progress", None):
+        progress.stop()
+    try:
+        if not _held.pop("only_looks", False):
+            if failed and not _held.get("in_a_hurry") and PART_OF_BULK not in os.environ:
+                _tell_what_there_is(wanted, publish=config["repository"]["finish"] != "draft")
+            for line in closing_lines(wanted.recids, command=command_of()):
+                sys.stderr.write(line + "\n")
+            if reason := _held.pop("stopped", None):
+                sys.stderr.write(f"ferry: the run was stopped: {reason}\n  run the same command again to go on\n")
     finally:
+        if scripts := _held.pop("scripts", None):
+            scripts.stop()
         if sandbox := _held.pop("sandbox", None):
             sandbox.stop()
         if lock := _held.pop("lock", None):
             lock.close()
+
+
+def _tell_what_there_is(wanted: Wanted, *, publish: bool) -> None:
+    """Make the tables, figures and pages whose rules did not run because a record failed."""
+    from ferry.figures import draw_figures  # noqa: PLC0415 - pandas and matplotlib, for a failed run only
+    from ferry.metadata_tables import write_metadata_tables  # noqa: PLC0415
+    from ferry.report import write_pages  # noqa: PLC0415
+    from ferry.stats import aggregate  # noqa: PLC0415
+
+    plan = read_plan()
+    aggregate(recids=wanted.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish)
+    write_metadata_tables(recids=wanted.recids, results_dir=RESULTS_DIR)
+    draw_figures(results_dir=RESULTS_DIR, out_dir=RESULTS_DIR / "figures", caps=plan.caps if plan else None)
+    write_pages(results_dir=RESULTS_DIR, command=command_of(), publish=publish)
 
 
 def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ferry.step import record_step
-from ferry.transform import transform_to_receipts
+from ferry.transform import mapping_options, transform_to_receipts
 
 recid = int(snakemake.wildcards.recid)
 corrections = next(iter(snakemake.input[1:]), None)
@@ -12,7 +12,8 @@ with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0
         transform_to_receipts(
             source_path=Path(snakemake.input.source),
             corrections_path=Path(corrections) if corrections else None,
-            profile=snakemake.params.profile,
+            profile=snakemake.params.transform["profile"],
+            options=mapping_options(transform=snakemake.params.transform, package=snakemake.params.package),
             record_path=Path(snakemake.output.record),
             mapping_path=Path(snakemake.output.mapping),
         )

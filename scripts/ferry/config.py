@@ -31,6 +31,17 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
             found.append("repository.verify_tls: false sends the token to whoever answers; expected true")
     if config["repository"]["url"] == SANDBOX and config["repository"]["community"]:
         found.append("repository.community: the sandbox has no communities; expected null")
+    if config["repository"]["finish"] == "review" and not config["repository"]["community"]:
+        found.append("repository.finish: review needs somebody who reviews; expected repository.community")
+    breaker = config["breaker"]
+    if breaker["failed"] > breaker["of_last"]:
+        found.append(f"breaker.failed: expected at most breaker.of_last ({breaker['of_last']}), or 0 for never")
+    storage = config["storage"]
+    if storage["max_bytes"] is not None and set(storage["remove"]) != {"bundles", "files"}:
+        found.append(
+            f"storage.max_bytes: what stays on disk would fill it for good; expected storage.remove: [bundles, files], "
+            f"found {storage['remove']}"
+        )
     return found
 
 

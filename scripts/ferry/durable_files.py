@@ -1,13 +1,12 @@
 """Final names: a file gets one only after its bytes were proven and forced to the disk."""
 
 import ctypes
-import errno
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferry.errors import PermanentError
+from ferry.errors import disk_error
 from ferry.verified_files import Proof, VerifiedFiles
 
 # From this many files on, one order to the whole file system is quicker than one per file: on ext4 0.01 ms instead of
@@ -17,23 +16,14 @@ BATCH_FILES = 512
 BATCH_BYTES = 64 << 20
 
 
-class DiskError(PermanentError):
-    """The local disk refused; no other file will fare better."""
-
-
-def disk_error(path: Path, doing: str, error: OSError) -> DiskError:
-    """Say what the disk refused."""
-    hint = "make room and run again" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "see to the disk and run again"
-    return DiskError(f"{path}: expected to {doing}, found {error.strerror or error}; {hint}")
-
-
 @dataclass(frozen=True)
 class ProvenPart:
     """A file that is complete and right under its temporary name."""
 
     key: str
-    part: Path
+    part: str
     size_bytes: int
+    mtime_ns: int
     digests: dict[str, str]
     synced: bool
     """Whether its bytes were forced to the disk already."""
@@ -47,6 +37,8 @@ class FinalNames:
         self._files_dir = files_dir
         self._verified = verified
         self._waiting: list[ProvenPart] = []
+        self._waiting_bytes = 0
+        """Of those that were not forced to the disk yet."""
         self.proofs: dict[str, Proof] = {}
         """By key, what is proven about the files that have their names."""
 
@@ -57,7 +49,8 @@ class FinalNames:
             DiskError: as `flush`.
         """
         self._waiting.append(proven)
-        if len(self._waiting) >= BATCH_FILES or sum(p.size_bytes for p in self._waiting if not p.synced) >= BATCH_BYTES:
+        self._waiting_bytes += 0 if proven.synced else proven.size_bytes
+        if len(self._waiting) >= BATCH_FILES or self._waiting_bytes >= BATCH_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -66,24 +59,25 @@ class FinalNames:
         Raises:
             DiskError: the disk did not take them; no name was given to a file that is not on the disk.
         """
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         unsynced = [proven.part for proven in waiting if not proven.synced]
         sync_files(unsynced, below=self._files_dir)
         proofs = {}
+        folders: set[str] = set()
         for proven in waiting:
-            path = self._files_dir / proven.key
+            path = os.path.join(self._files_dir, proven.key)
             try:
-                proven.part.replace(path)
-                modified = path.stat().st_mtime_ns
+                os.replace(proven.part, path)
             except OSError as error:
                 raise disk_error(path, "get its final name", error) from error
-            proofs[proven.key] = Proof(proven.key, proven.size_bytes, modified, proven.digests)
-        sync_folders({(self._files_dir / proven.key).parent for proven in waiting})
+            proofs[proven.key] = Proof(proven.key, proven.size_bytes, proven.mtime_ns, proven.digests)
+            folders.add(os.path.dirname(path))
+        sync_folders(folders)
         self._verified.add(list(proofs.values()))
         self.proofs.update(proofs)
 
 
-def sync_files(paths: list[Path], *, below: Path) -> None:
+def sync_files(paths: list[str], *, below: Path) -> None:
     """Force the bytes of files to the disk; `below` is a folder on the same file system.
 
     Raises:
@@ -94,16 +88,19 @@ def sync_files(paths: list[Path], *, below: Path) -> None:
         for path in paths:
             _fsync(path, os.O_RDONLY)
         return
-    descriptor = os.open(below, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if together(descriptor) != 0:
-            code = ctypes.get_errno()
-            raise disk_error(below, "reach the disk", OSError(code, os.strerror(code)))
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(below, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if together(descriptor) != 0:
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise disk_error(below, "reach the disk", error) from error
 
 
-def sync_folders(folders: Iterable[Path]) -> None:
+def sync_folders(folders: Iterable[str]) -> None:
     """Force names to the disk.
 
     Raises:
@@ -113,7 +110,7 @@ def sync_folders(folders: Iterable[Path]) -> None:
         _fsync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
-def _fsync(path: Path, flags: int) -> None:
+def _fsync(path: Path | str, flags: int) -> None:
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC)
         try:

@@ -1,5 +1,8 @@
 """What may go wrong, by what is to be done about it."""
 
+import errno
+from pathlib import Path
+
 
 class FerryError(Exception):
     """Base of every error of this package: says what was done, what was expected and what was found."""
@@ -13,6 +16,10 @@ class PermanentError(FerryError):
     """Will be the same next time: never retried, somebody has to change something."""
 
 
+class StoppedError(FerryError):
+    """The run was stopped before this was begun; a plain rerun goes on."""
+
+
 class IntegrityError(PermanentError):
     """Bytes are not what they were declared to be; the message names both values."""
 
@@ -23,3 +30,13 @@ class MetadataError(PermanentError):
 
 class ConfigError(PermanentError):
     """The configuration, the master list or the surroundings are not as they must be; nothing was started."""
+
+
+class DiskError(PermanentError):
+    """The local disk refused; no other file will fare better."""
+
+
+def disk_error(path: Path | str, doing: str, error: OSError) -> DiskError:
+    """Say what the disk refused."""
+    hint = "make room and run again" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "see to the disk and run again"
+    return DiskError(f"{path}: expected to {doing}, found {error.strerror or error}; {hint}")

@@ -1,4 +1,4 @@
-"""The CERN Open Data portal: a record's metadata by its recid."""
+"""The CERN Open Data portal: a record's metadata by its recid, and any other question to its API."""
 
 import http.client
 import logging
@@ -26,9 +26,18 @@ def fetch_record(
         TransientError: no answer after the allowed attempts.
     """
     url = f"{portal.rstrip('/')}/api/records/{recid}"
+    return url, ask(url, attempts=attempts, sleep=sleep)
+
+
+def ask(url: str, *, attempts: int = 5, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
+    """Return the JSON object at an address of the portal's API.
+
+    Raises:
+        PermanentError, MetadataError, TransientError: as for a record.
+    """
     for attempt in range(1, attempts + 1):
         try:
-            return url, parse_record(_read(url), url)
+            return parse_record(_read(url), url)
         except TransientError as error:
             if attempt == attempts:
                 raise
@@ -51,6 +60,6 @@ def _read(url: str) -> bytes:
         if len(text) > LARGEST_RECORD_BYTES:
             raise PermanentError(f"{url}: expected a record, found more than {LARGEST_RECORD_BYTES} bytes")
         length = answer.headers.get("Content-Length")
-        if length is not None and len(text) != int(length):
+        if length is not None and length.isdigit() and len(text) != int(length):
             raise TransientError(f"{url}: expected {length} bytes, found {len(text)}")
         return text

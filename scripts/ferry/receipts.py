@@ -1,11 +1,12 @@
 """Receipts: small, deterministic JSON files, each saying that one step of one record is done."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
-from ferry.errors import IntegrityError
+import orjson
+
+from ferry.errors import IntegrityError, disk_error
 from ferry.schemas import problems
 
 
@@ -17,9 +18,9 @@ def write_json(path: Path, document: Any) -> None:
     """
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+    text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     try:
-        with part.open("w", encoding="utf-8") as stream:
+        with part.open("wb") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
@@ -33,9 +34,13 @@ def write_receipt(path: Path, kind: str, document: dict[str, Any]) -> None:
 
     Raises:
         IntegrityError: the document is not what its own schema promises; nothing was written.
+        DiskError: the disk did not take it; `path` is as it was before.
     """
     _check(path, kind, document)
-    write_json(path, document)
+    try:
+        write_json(path, document)
+    except OSError as error:
+        raise disk_error(path, "be written", error) from error
 
 
 def read_receipt(path: Path, kind: str) -> dict[str, Any]:
@@ -45,8 +50,8 @@ def read_receipt(path: Path, kind: str) -> dict[str, Any]:
         IntegrityError: the file is not a receipt of this kind.
     """
     try:
-        document = json.loads(path.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        document = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
         raise IntegrityError(
             f"{path}: expected a receipt ({kind}), found no JSON: {error}; delete it and run again"
         ) from error

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import socket
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -35,15 +36,18 @@ class Run:
     started_at: str
     target: Target | None
     """None if no job of the run talks to the repository."""
+    across_nodes: bool = False
+    """Whether its jobs run on other machines than this one, which share the folder."""
 
 
-def begin_run(*, target: Target | None, path: Path = RUN_FILE) -> Run:
+def begin_run(*, target: Target | None, across_nodes: bool = False, path: Path = RUN_FILE) -> Run:
     """Write down what the jobs of the new run share."""
     now = datetime.now(UTC)
     run = Run(
         run_id=f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
         started_at=now.isoformat(timespec="milliseconds"),
         target=target,
+        across_nodes=across_nodes,
     )
     write_json(path, asdict(run))
     return run
@@ -62,6 +66,7 @@ def read_run(path: Path = RUN_FILE) -> Run:
             run_id=document["run_id"],
             started_at=document["started_at"],
             target=None if target is None else Target(**target),
+            across_nodes=document.get("across_nodes", False),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
@@ -94,13 +99,14 @@ def lock_folder(path: Path = LOCK_FILE) -> IO[str]:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         stream.seek(0)
-        holder = stream.read().strip() or "unknown"
+        pid, _, host = stream.read().strip().partition(" ")
         stream.close()
         raise ConfigError(
-            f"{path.resolve().parents[1]}: another run works here (process {holder}); wait for it, or stop it"
+            f"{path.resolve().parents[1]}: another run works here (process {pid or 'unknown'}) "
+            f"on {host or 'this machine'}; wait for it, or stop it"
         ) from None
     stream.truncate(0)
-    stream.write(f"{os.getpid()}\n")
+    stream.write(f"{os.getpid()} {socket.gethostname()}\n")
     stream.flush()
     return stream
 

@@ -1,13 +1,13 @@
 """JSON schemas: fast yes-or-no by fastjsonschema, and by jsonschema the whole list of what is wrong."""
 
-import difflib
 import json
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import fastjsonschema
+
+from ferry.compiled_schemas import Check, compiled_check
 
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "schemas"
 
@@ -20,9 +20,8 @@ def load_schema(name: str) -> dict[str, Any]:
 
 
 @cache
-def _validator(name: str) -> Callable[[Any], Any]:
-    validate: Callable[[Any], Any] = fastjsonschema.compile(load_schema(name), use_default=False)
-    return validate
+def _check(name: str) -> Check:
+    return compiled_check(SCHEMA_DIR / f"{name}.json")
 
 
 def problems(document: Any, name: str) -> list[str]:
@@ -31,7 +30,7 @@ def problems(document: Any, name: str) -> list[str]:
     A line gives the place in the document (`files[3].size_bytes`), what was expected and what was found.
     """
     try:
-        _validator(name)(document)
+        _check(name)(document)
     except fastjsonschema.JsonSchemaException:
         return _explain(document, name)
     return []
@@ -47,6 +46,8 @@ def _explain(document: Any, name: str) -> list[str]:
 
 
 def _lines(error: Any) -> list[str]:
+    import difflib  # noqa: PLC0415 - for a refused document only
+
     place = _place(error.absolute_path)
     if error.validator != "additionalProperties" or not isinstance(error.instance, dict):
         return [f"{place}: {error.message}"]

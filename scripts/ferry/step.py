@@ -2,15 +2,20 @@
 
 import contextlib
 import logging
-import resource
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 from ferry import journal
-from ferry.errors import FerryError
+from ferry.errors import FerryError, PermanentError, StoppedError
+from ferry.process_memory import peak_memory_bytes
 from ferry.run import read_run
+from ferry.run_marks import STOPPED, RunMarks
+from ferry.stats_log import tell_failed
+from ferry.storage import Storage
+from ferry.termination import ending_at_sigterm
 
 ATTEMPTS_FILE = Path("results/attempts.jsonl")
 """Every ended attempt of every record, in the order in which they ended."""
@@ -24,26 +29,40 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
 
     The journal lies beside the log. Whatever the step raises is told in the log, in the journal and in one line on
     standard error, and raised on.
+
+    Raises:
+        StoppedError: no step of this run is begun any more.
+        PermanentError: a batch system begins the record again, which failed for good in this run already.
     """
     write_log(log_path)
     journal_path = log_path.parent / "journal.jsonl"
-    start = journal.start_event(
-        run_id=read_run().run_id, recid=recid, step=name, attempt=journal.next_attempt(journal_path, name)
-    )
+    run_id = read_run().run_id
+    if reason := RunMarks(run_id=run_id).get(STOPPED):
+        raise StoppedError(f"not begun, the run was stopped: {reason}")
+    if reason := journal.failed_for_good(journal_path, run_id=run_id, step=name):
+        raise PermanentError(f"not tried again in this run: {reason}")
+    start = journal.start_event(run_id=run_id, recid=recid, step=name, attempt=journal.next_attempt(journal_path, name))
     journal.append(journal_path, start)
+    storage = Storage()
+    storage.begin(recid=recid)
     measured: dict[str, float] = {}
     error: BaseException | None = None
     try:
-        yield measured
+        with ending_at_sigterm():
+            yield measured
     except BaseException as raised:
         error = raised
-        log.error("%s of %d failed: %s", name, recid, raised, exc_info=not isinstance(raised, FerryError))
+        log.error("%s of %d failed: %s", name, recid, raised, exc_info=not isinstance(raised, FerryError | SystemExit))
         raise
     finally:
-        measured["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        storage.end(recid=recid, failed=error is not None)
+        measured["cpu_s"] = round(time.process_time(), 4)  # of the whole job, also of starting it
+        measured["peak_memory_bytes"] = peak_memory_bytes()
         end = journal.end_event(start, error=error, measured=measured)
         journal.append(journal_path, end)
         journal.append(ATTEMPTS_FILE, end)
+        if error is not None:
+            tell_failed(recid=recid, journal=journal_path)
 
 
 def write_log(path: Path) -> None:

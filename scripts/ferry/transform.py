@@ -1,14 +1,28 @@
 """The step `transform`: from the receipt `source` to the receipts `record` and `mapping`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ferry.errors import MetadataError
 from ferry.mapping.corrections import corrected, read_corrections
-from ferry.mapping.transform import Transformed, transform_record
+from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
+from ferry.package_plan import PackageSettings, is_bundled
 from ferry.receipts import read_receipt, write_receipt
 
-__all__ = ["MappingOptions", "Transformed", "transform_record", "transform_to_receipts"]
+
+def mapping_options(*, transform: Mapping[str, Any], package: Mapping[str, Any]) -> MappingOptions:
+    """Return what these two parts of the configuration decide about a record."""
+    settings = PackageSettings.of(package)
+    return MappingOptions(
+        doi=transform["doi"],
+        publisher=transform["publisher"],
+        access=transform["access"],
+        categories=transform["categories"],
+        attached=bool(settings.attachments),
+        bundled=lambda keys: is_bundled(keys, settings),
+    )
 
 
 def transform_to_receipts(
@@ -16,9 +30,9 @@ def transform_to_receipts(
     source_path: Path,
     corrections_path: Path | None,
     profile: str,
+    options: MappingOptions,
     record_path: Path,
     mapping_path: Path,
-    options: MappingOptions | None = None,
 ) -> dict[str, int]:
     """Transform one record, corrected where there is a correction, and write both receipts.
 
@@ -30,17 +44,15 @@ def transform_to_receipts(
         IntegrityError: `source_path` is not a receipt of the kind `source`.
     """
     source = read_receipt(source_path, "source")
-    named: list[str] = []
+    changes: list[dict[str, Any]] = []
     try:
         if corrections_path is not None:
-            record, named = corrected(source["record"], read_corrections(corrections_path))
+            record, changes = corrected(source["record"], read_corrections(corrections_path))
             source = {**source, "record": record}
-        transformed = transform_record(
-            source=source, profile=profile, options=options or MappingOptions(attach_source=False)
-        )
+        transformed = transform_record(source=source, profile=profile, options=options)
     except MetadataError as error:
         raise MetadataError(f"record {source['recid']}: {error}") from error
-    write_receipt(mapping_path, "mapping", {**transformed.mapping, "corrected": named})
+    write_receipt(mapping_path, "mapping", {**transformed.mapping, "corrected": changes})
     write_receipt(record_path, "record", transformed.record)
     leaves = transformed.mapping["leaves"]
     return {

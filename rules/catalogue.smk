@@ -1,0 +1,19 @@
+# Needs: the portal's search.
+# Makes: the master list of an experiment, at catalogue.list. Has no output: it runs whenever it is asked.
+
+
+localrules:
+    catalogue,
+
+
+rule catalogue:
+    """List all records of an experiment as a master list, the most wanted kinds first."""
+    log:
+        "logs/catalogue.log",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        portal=config["metadata"]["portal"],
+        catalogue=config["catalogue"],
+    script:
+        "../scripts/catalogue.py"

@@ -1,0 +1,25 @@
+# Needs: the metadata of every wanted record, and the repository.
+# Makes: what an upload would change there, field by field. Has no output: it runs whenever it is asked.
+
+
+localrules:
+    diff,
+
+
+rule diff:
+    """Hold the wanted records against what the repository has of them; nothing is written there."""
+    log:
+        "logs/diff.log",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        recids=wanted.recids,
+        metadata=config["metadata"],
+        transform=config["transform"],
+        package=config["package"],
+        repository=config["repository"],
+        upload=config["upload"],
+        sandbox_dir=config["sandbox"]["dir"],
+        table="results/diff.csv",
+    script:
+        "../scripts/diff.py"

@@ -1,0 +1,21 @@
+# Needs: the metadata of every wanted record; no file of it.
+# Makes: what a run will take, and the records that cannot succeed. Has no output: it runs whenever it is asked.
+
+
+localrules:
+    plan,
+
+
+rule plan:
+    """Tell records, bytes, requests, hours and disk of a run before anything moves."""
+    log:
+        "logs/plan.log",
+    conda:
+        "../envs/workflow.yaml"
+    threads: workflow.cores
+    params:
+        priorities=wanted.priorities,
+        config=config,
+        table="results/plan.csv",
+    script:
+        "../scripts/plan.py"

@@ -1,0 +1,22 @@
+# Needs: the metadata of every wanted record; no file of it.
+# Makes: a table of what the repository would refuse and of what stands out. Has no output: it runs whenever it is asked.
+
+
+localrules:
+    validate,
+
+
+rule validate:
+    """Transform and check all wanted records before anything moves; fails if any would be refused."""
+    log:
+        "logs/validate.log",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        recids=wanted.recids,
+        metadata=config["metadata"],
+        transform=config["transform"],
+        package=config["package"],
+        table="results/validation.csv",
+    script:
+        "../scripts/validate.py"

@@ -1,0 +1,49 @@
+# Needs: the tables of all records.
+# Makes: the first page of the report, its searchable tables, and the list of failures.
+
+
+localrules:
+    write_pages,
+
+
+rule write_pages:
+    """Write down for people what became of the records, and how to go on."""
+    input:
+        stats=rules.aggregate_stats.output.stats,
+        attempts=rules.aggregate_stats.output.attempts,
+        files=rules.aggregate_stats.output.files,
+    output:
+        overview="results/overview.html",
+        failures_csv="results/failures.csv",
+        failures=report(
+            "results/tables/failures.html",
+            caption="../report/failed_records.rst",
+            category="Failures",
+            labels={"table": "failures"},
+        ),
+        records=report(
+            "results/tables/records.html",
+            caption="../report/records.rst",
+            category="Records",
+            labels={"table": "records"},
+        ),
+        files=report(
+            "results/tables/files.html",
+            caption="../report/files.rst",
+            category="Files",
+            labels={"table": "files not proven"},
+        ),
+        plan=report(
+            "results/tables/plan.html",
+            caption="../report/plan.rst",
+            category="Records",
+            labels={"table": "plan"},
+        ),
+    log:
+        "logs/write_pages.log",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        publish=config["repository"]["finish"] != "draft",
+    script:
+        "../scripts/write_pages.py"

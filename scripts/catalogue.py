@@ -1,0 +1,15 @@
+"""Entry of the rule catalogue."""
+
+from pathlib import Path
+
+from ferry.catalogue import write_catalogue
+from ferry.step import write_log
+
+write_log(Path(snakemake.log[0]))
+told = write_catalogue(
+    experiment=snakemake.params.catalogue["experiment"],
+    portal=snakemake.params.portal,
+    priorities=snakemake.params.catalogue["priorities"],
+    list_path=Path(snakemake.params.catalogue["list"]),
+)
+print(told)  # noqa: T201 - the summary is what was asked for

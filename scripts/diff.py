@@ -1,0 +1,21 @@
+"""Entry of the rule diff."""
+
+from pathlib import Path
+
+from ferry.diff_step import diff_all
+from ferry.step import write_log
+
+write_log(Path(snakemake.log[0]))
+told = diff_all(
+    recids=snakemake.params.recids,
+    metadata=snakemake.params.metadata,
+    transform=snakemake.params.transform,
+    package=snakemake.params.package,
+    repository=snakemake.params.repository,
+    settings=snakemake.params.upload,
+    results_dir=Path("results"),
+    data_dir=Path("data"),
+    sandbox_dir=Path(snakemake.params.sandbox_dir),
+    table_path=Path(snakemake.params.table),
+)
+print(told)  # noqa: T201 - the changes are what was asked for

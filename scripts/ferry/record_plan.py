@@ -1,0 +1,152 @@
+"""What a record will take, told from its metadata alone: uploads, requests, disk, and whether it can succeed at all."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ferry.disk_bytes import most_disk_bytes
+from ferry.errors import FerryError
+from ferry.package_plan import PackageSettings, PlannedUpload, plan_packages
+from ferry.source_access import refuse_unreadable
+from ferry.zip_format import largest_bundle_overhead, largest_member_overhead
+
+REQUESTS_PER_DRAFT = 6
+"""To look for the record, make its draft, announce its files, and list them before and after."""
+REQUESTS_PER_FILE = 2
+"""Content and commit."""
+REQUESTS_TO_PUBLISH = 4
+"""To read the draft and its files, publish, and read the record back."""
+
+
+@dataclass(frozen=True)
+class RecordPlan:
+    """One row of results/plan.csv; sizes in bytes."""
+
+    recid: int
+    priority: int
+    files: int = 0
+    source_bytes: int = 0
+    uploads: int = 0
+    bundles: int = 0
+    upload_bytes: int = 0
+    requests: int = 0
+    disk_bytes: int = 0
+    """Most that it takes below data/ at once."""
+    problem: str = ""
+    """Why it cannot succeed as things are; empty if nothing is known against it."""
+
+
+COLUMNS = [field.name for field in fields(RecordPlan)]
+
+
+def plan_record(
+    *,
+    recid: int,
+    priority: int,
+    read: Callable[[], Mapping[str, Any]],
+    refused: Sequence[str],
+    settings: PackageSettings,
+    fetched: bool,
+    publish: bool,
+    allow_unverified: bool,
+) -> RecordPlan:
+    """Return what the record will take.
+
+    Args:
+        recid, priority: of the record.
+        read: gives its receipt `source`.
+        refused: what the repository would object to in its metadata.
+        settings: when files are bundled, and the repository's limits.
+        fetched: its files are; false: they lie on disk already.
+        publish: it is to be published.
+        allow_unverified: a file may go on whose checksum the record does not name.
+    """
+    try:
+        files = read()["files"]
+    except FerryError as error:
+        return RecordPlan(recid, priority, problem=str(error))
+    source_bytes = sum(file["size_bytes"] or 0 for file in files)
+    known = {"recid": recid, "priority": priority, "files": len(files), "source_bytes": source_bytes}
+    try:
+        refuse_unreadable(
+            files if fetched else [{**file, "online": True} for file in files], allow_unverified=allow_unverified
+        )
+        # the plan needs no checksums; what is not known yet stands as 0
+        sized = [{**file, "size_bytes": file["size_bytes"] or 0, "adler32": "0", "crc32": "0"} for file in files]
+        uploads = plan_packages(recid=recid, files=sized, settings=settings).uploads
+    except FerryError as error:
+        return RecordPlan(**known, problem=str(error))
+    sent = len(uploads) + len(settings.attachments) if uploads else 0
+    return RecordPlan(
+        **known,
+        uploads=len(uploads),
+        bundles=sum(upload.kind == "bundle" for upload in uploads),
+        upload_bytes=sum(map(_upload_bytes, uploads)),
+        requests=REQUESTS_PER_DRAFT + REQUESTS_PER_FILE * sent + (REQUESTS_TO_PUBLISH if publish else 0),
+        disk_bytes=most_disk_bytes(files=files, settings=settings, fetched=fetched),
+        problem="; ".join(refused[:3]) + (f"; and {len(refused) - 3} more" if len(refused) > 3 else ""),
+    )
+
+
+def _upload_bytes(upload: PlannedUpload) -> int:
+    size_bytes = sum(member.size_bytes for member in upload.members)
+    if upload.kind == "bundle":
+        size_bytes += largest_bundle_overhead() + sum(largest_member_overhead(member.key) for member in upload.members)
+    return size_bytes
+
+
+@dataclass(frozen=True)
+class RunForecast:
+    """What all records together will take."""
+
+    records: int
+    impossible: int
+    files: int
+    source_bytes: int
+    uploads: int
+    bundles: int
+    upload_bytes: int
+    requests: int
+    hours_by_rate_limit: float | None
+    hours_by_earlier_runs: float | None
+    disk_bytes: int
+
+
+def forecast(
+    plans: Iterable[RecordPlan],
+    *,
+    requests_per_hour: float | None,
+    bytes_per_s: float | None,
+    removed: bool,
+    at_once: int,
+    max_bytes: int | None,
+) -> RunForecast:
+    """Add up the records that can succeed.
+
+    Args:
+        plans: of all wanted records.
+        requests_per_hour: what the repository allows in an hour, None if it is not limited.
+        bytes_per_s: what earlier runs have moved, None if there were none.
+        removed: a record's bytes are removed when the repository has confirmed them.
+        at_once: records that may be on disk together then: the largest ones count.
+        max_bytes: the budget (storage.max_bytes), None if there is none.
+    """
+    rows = list(plans)
+    possible = [plan for plan in rows if not plan.problem]
+    disks = sorted((plan.disk_bytes for plan in possible), reverse=True)
+    disk_bytes = sum(disks[:at_once] if removed else disks)
+    requests = sum(plan.requests for plan in possible)
+    upload_bytes = sum(plan.upload_bytes for plan in possible)
+    return RunForecast(
+        records=len(rows),
+        impossible=len(rows) - len(possible),
+        files=sum(plan.files for plan in possible),
+        source_bytes=sum(plan.source_bytes for plan in possible),
+        uploads=sum(plan.uploads for plan in possible),
+        bundles=sum(plan.bundles for plan in possible),
+        upload_bytes=upload_bytes,
+        requests=requests,
+        hours_by_rate_limit=requests / requests_per_hour if requests_per_hour else None,
+        hours_by_earlier_runs=upload_bytes / bytes_per_s / 3600 if bytes_per_s else None,
+        disk_bytes=min(disk_bytes, max_bytes) if max_bytes is not None else disk_bytes,
+    )

@@ -1,0 +1,37 @@
+"""What one job has found out and every other job of the same run has to know."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MARKS_DIR = Path("logs/marks")
+TOKEN_REFUSED = "token-refused"  # noqa: S105 - the name of a mark
+PARTS_REFUSED = "parts-refused"
+STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class RunMarks:
+    """The marks of a run; the next run begins without any."""
+
+    run_id: str
+    directory: Path = MARKS_DIR
+
+    def set(self, name: str, text: str) -> None:
+        """Leave a mark for all jobs; one that is there stays as it is."""
+        path = self._path(name)
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(text + "\n", encoding="utf-8")
+        part.replace(path)
+
+    def get(self, name: str) -> str | None:
+        """Return the text of a mark, None if nobody has left it."""
+        try:
+            return self._path(name).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+
+    def _path(self, name: str) -> Path:
+        return self.directory / f"{self.run_id}.{name}"

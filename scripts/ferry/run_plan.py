@@ -1,0 +1,81 @@
+"""What a run set out to do, written down when it begins: for the figures, and for whoever looks on from outside."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ferry.receipts import write_json
+
+PLAN_FILE = Path("logs/plan.json")
+
+_SLOTS_OF_STEP = {"download_files": "download_slots", "package_files": "zip_slots", "upload_record": "upload_slots"}
+
+_KEPT = frozenset(
+    "--snakefile -s --directory -d --cores -c --jobs -j --profile --workflow-profile --executor -e".split()
+)
+_KEPT_MANY = {
+    "--configfile": (".yaml", ".yml", ".json"),
+    "--configfiles": (".yaml", ".yml", ".json"),
+    "--config": ("=",),
+}
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The wanted recids, whether they are to be published, how many jobs of a step may run at once, how to rerun.
+
+    `command` is the snakemake command of the run without its targets.
+    """
+
+    run_id: str
+    recids: Sequence[int]
+    publish: bool
+    caps: Mapping[str, int] = field(default_factory=dict)
+    command: str = "snakemake --cores 1"
+
+
+def command_without_targets(arguments: Sequence[str]) -> str:
+    """Return the command line (`sys.argv`) of a run with only what says where, how and with which configuration."""
+    program = Path(arguments[0])
+    beside = program.is_absolute() and program.is_relative_to(Path.cwd())
+    kept = [str(program.relative_to(Path.cwd())) if beside else str(program)]
+    kind: str | None = None
+    for argument in arguments[1:]:
+        name, has_value, _ = argument.partition("=")
+        if argument.startswith("-"):
+            joined = not argument.startswith("--") and len(argument) > 2  # -c4
+            known = (argument[:2] if joined else name) in _KEPT or name in _KEPT_MANY
+            kept += [argument] if known else []
+            kind = name if known and not has_value and not joined else None
+        elif kind in _KEPT:
+            kept.append(argument)
+            kind = None
+        elif kind is not None and any(part in argument for part in _KEPT_MANY[kind]):
+            kept.append(argument)
+    return shlex.join(kept)
+
+
+def command_of(path: Path = PLAN_FILE) -> str:
+    """Return the command of the last run without its targets."""
+    plan = read_plan(path)
+    return plan.command if plan else RunPlan.command
+
+
+def caps_of_steps(resources: Mapping[str, int]) -> dict[str, int]:
+    """Return the largest number of jobs at once by step, from the resources of the profile."""
+    return {step: resources[slots] for step, slots in _SLOTS_OF_STEP.items() if slots in resources}
+
+
+def write_plan(plan: RunPlan, path: Path = PLAN_FILE) -> None:
+    """Write the plan of the run that begins."""
+    write_json(path, asdict(plan))
+
+
+def read_plan(path: Path = PLAN_FILE) -> RunPlan | None:
+    """Return the plan of the last run, None if none was written or it cannot be read."""
+    try:
+        return RunPlan(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,181 @@
+"""Room under data/, shared by all jobs of a run: a record takes it before its first byte and gives it back at the end.
+
+The ledger `data/storage.json` says which record holds how many bytes (`records`), and how many the notes take that
+stay of records that are through (`notes_bytes`); it is changed under a lock, so jobs on several nodes may share it
+where the file system has locks. A record takes what its files and its bundles will need together, so a record that
+has begun never waits again, and somebody always gets on.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ferry.errors import PermanentError, TransientError
+from ferry.receipts import write_json
+
+LEDGER = Path("data/storage.json")
+NOTES = "deposit.json"
+"""Of a record that is through, all that stays in its folder."""
+POLL_S = 0.5
+PATIENCE_S = 60.0
+"""A waiting record gives up when for so long nobody who holds room has worked."""
+
+Entry = dict[str, Any]
+"""What a record holds: `bytes`, `failed` (a step of it, at its last try), `jobs` (running ones, each as host:pid)."""
+
+
+class Storage:
+    """The ledger of one folder. Without one (no budget was ever asked for) everything but `take` does nothing."""
+
+    def __init__(
+        self,
+        path: Path = LEDGER,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Use the ledger at `path`; `sleep` and `clock` are for tests."""
+        self._path = path
+        self._sleep = sleep
+        self._clock = clock
+
+    def take(self, *, recid: int, size_bytes: int, max_bytes: int, notes_bytes: int = 0) -> float:
+        """Wait until the record's bytes fit beside those of the others, then hold them; return the seconds waited.
+
+        Args:
+            recid: of the record.
+            size_bytes: what it will take at most.
+            max_bytes: the budget.
+            notes_bytes: what it has left there when it was through before: now part of `size_bytes`.
+
+        Raises:
+            PermanentError: the record alone is larger than the budget.
+            TransientError: what is held is held by failed records, or nobody who holds it works any more.
+        """
+        if size_bytes > max_bytes:
+            raise PermanentError(
+                f"record {recid}: expected at most {max_bytes} bytes on disk (storage.max_bytes), found that it takes "
+                f"{size_bytes}; raise the budget, or have bundles generated while they are uploaded (package.mode: "
+                "stream), which halves what a bundled record takes"
+            )
+        began = worked = self._clock()
+        while True:
+            with self._ledger() as ledger:
+                held = ledger["records"]
+                others = {int(key): entry for key, entry in held.items() if key != str(recid)}
+                notes = ledger["notes_bytes"] - (0 if str(recid) in held else notes_bytes)
+                room = max_bytes - notes - sum(entry["bytes"] for entry in others.values())
+                if size_bytes <= room:
+                    ledger["notes_bytes"] = max(0, notes)
+                    jobs = held.get(str(recid), {}).get("jobs", [])
+                    held[str(recid)] = {"bytes": size_bytes, "failed": False, "jobs": sorted({*jobs, _this_job()})}
+                    return self._clock() - began
+            now = self._clock()
+            if any(_works(entry) for entry in others.values()):
+                worked = now
+            if all(entry["failed"] for entry in others.values()) or now - worked > PATIENCE_S:
+                named = ", ".join(map(str, sorted(others)[:10])) or "none"
+                raise TransientError(
+                    f"record {recid}: expected room for {size_bytes} bytes, found {room} of {max_bytes} "
+                    f"(storage.max_bytes); the rest is held by records that have failed or were left ({named}), and "
+                    f"{notes} bytes by notes on others: mend them and run again, or remove their data/<recid> and "
+                    "their lines in data/storage.json, or raise the budget"
+                )
+            self._sleep(POLL_S)
+
+    def begin(self, *, recid: int) -> None:
+        """Say that a step of the record runs in this process."""
+
+        def begun(entry: Entry) -> None:
+            entry["jobs"] = sorted({*entry["jobs"], _this_job()})
+            entry["failed"] = False
+
+        self._change(recid, begun)
+
+    def end(self, *, recid: int, failed: bool) -> None:
+        """Say that the step is over."""
+
+        def over(entry: Entry) -> None:
+            entry["jobs"] = sorted({*entry["jobs"]} - {_this_job()})
+            entry["failed"] = failed
+
+        self._change(recid, over)
+
+    def give_back(self, *, recid: int, notes_bytes: int = 0) -> None:
+        """Let go of what the record holds but for its notes."""
+        if self._path.exists():
+            with self._ledger() as ledger:
+                if ledger["records"].pop(str(recid), None) is not None:
+                    ledger["notes_bytes"] += notes_bytes
+
+    def held(self) -> Mapping[int, Entry]:
+        """Return recid -> what it holds."""
+        if not self._path.exists():
+            return {}
+        with self._ledger() as ledger:
+            return {int(key): entry for key, entry in ledger["records"].items()}
+
+    def _change(self, recid: int, change: Callable[[Entry], None]) -> None:
+        if self._path.exists():
+            with self._ledger() as ledger:
+                if str(recid) in ledger["records"]:
+                    change(ledger["records"][str(recid)])
+
+    @contextmanager
+    def _ledger(self) -> Iterator[dict[str, Any]]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # gone with the process, however it ends
+            ledger = {"records": {}, "notes_bytes": 0}
+            if self._path.exists():
+                ledger |= json.loads(self._path.read_bytes())
+            before = json.dumps(ledger, sort_keys=True)
+            yield ledger
+            if json.dumps(ledger, sort_keys=True) != before:
+                write_json(self._path, ledger)
+
+
+def let_go(*, recid: int, data_dir: Path, remove: Collection[str], ledger: Path = LEDGER) -> int:
+    """Remove what is not needed once the repository has confirmed every upload; return the bytes that this freed.
+
+    Args:
+        recid: of the record, on the portal.
+        data_dir: data/<recid>.
+        remove: `bundles` (they can be made again from the files), `files` (they would have to be fetched again; with
+            them go the attachments).
+        ledger: where the record's room is noted; it is given back.
+    """
+    freed = 0
+    for name in (*remove, *(["attachments"] if "files" in remove else [])):
+        freed += sum(path.stat().st_size for path in (data_dir / name).rglob("*") if path.is_file())
+        if (data_dir / name).exists():
+            shutil.rmtree(data_dir / name)
+    if "files" in remove:
+        (data_dir / "verified.jsonl").unlink(missing_ok=True)
+        Storage(ledger).give_back(recid=recid, notes_bytes=notes_bytes(data_dir))
+    return freed
+
+
+def notes_bytes(data_dir: Path) -> int:
+    """Return how much the notes take that stay of a record."""
+    try:
+        return (data_dir / NOTES).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _this_job() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _works(entry: Entry) -> bool:
+    """Tell whether a job of the record runs; one on another host is believed."""
+    places = [place.rpartition(":") for place in entry["jobs"]]
+    return any(host != socket.gethostname() or Path(f"/proc/{pid}").exists() for host, _, pid in places)

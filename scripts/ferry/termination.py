@@ -1,0 +1,74 @@
+"""Ending when told to (SIGTERM: a walltime, scancel, a shutdown): what is said and done before, within seconds."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+LIMIT_S = 5.0
+"""What hangs for longer is not waited for; a killed step is found by its missing end line."""
+_STATUS = 128 + signal.SIGTERM
+
+
+class Terminated(SystemExit):
+    """Somebody told this process to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(_STATUS)
+
+    def __str__(self) -> str:
+        return "told to stop (SIGTERM), by the walltime, an administrator or the end of the run; run again"
+
+
+@contextlib.contextmanager
+def ending_at_sigterm() -> Iterator[None]:
+    """Raise `Terminated` in the body at SIGTERM, and end the process some seconds later if the body does not."""
+
+    def end(_number: int, _frame: object) -> None:
+        last_way_out = threading.Timer(LIMIT_S, os._exit, [_STATUS])
+        last_way_out.daemon = True
+        last_way_out.start()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is end:
+            signal.signal(signal.SIGTERM, before)
+
+
+def end_steps() -> None:
+    """Tell the steps that run below this process to stop: Pythons of its own session that have no children there.
+
+    Whatever stands between (a shell) waits for them. What has a session of its own goes on, like the sandbox, or ends
+    with the step that started it.
+    """
+    session = os.getsid(0)
+    waiting = _children(os.getpid(), session)
+    while waiting:
+        pid = waiting.pop()
+        children = _children(pid, session)
+        waiting += children
+        with contextlib.suppress(OSError):
+            name = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].rpartition(b"/")[2]
+            if not children and name.startswith(b"python"):
+                os.kill(pid, signal.SIGTERM)
+
+
+def _children(pid: int, session: int) -> list[int]:
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [child for child in map(int, path.read_text(encoding="ascii").split()) if _is_of(child, session)]
+    return found
+
+
+def _is_of(pid: int, session: int) -> bool:
+    try:
+        return os.getsid(pid) == session
+    except OSError:
+        return False

@@ -1,0 +1,16 @@
+"""Entry of the rule preflight."""
+
+from pathlib import Path
+
+from ferry.preflight_step import preflight
+from ferry.step import write_log
+
+write_log(Path(snakemake.log[0]))
+told = preflight(
+    repository=snakemake.params.repository,
+    settings=snakemake.params.upload,
+    profile=snakemake.params.profile,
+    data_dir=Path("data"),
+    sandbox_dir=Path(snakemake.params.sandbox_dir),
+)
+print(told)  # noqa: T201 - the lines are what was asked for

@@ -1,0 +1,18 @@
+"""Entry of the rule validate."""
+
+from pathlib import Path
+
+from ferry.step import write_log
+from ferry.validate_step import validate_all
+
+write_log(Path(snakemake.log[0]))
+told = validate_all(
+    recids=snakemake.params.recids,
+    metadata_dir=Path(snakemake.params.metadata["dir"]),
+    results_dir=Path("results"),
+    portal=snakemake.params.metadata["portal"],
+    transform=snakemake.params.transform,
+    package=snakemake.params.package,
+    table_path=Path(snakemake.params.table),
+)
+print(told)  # noqa: T201 - the table is what was asked for

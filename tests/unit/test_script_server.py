@@ -1,0 +1,115 @@
+"""The process that runs entry scripts in children of its own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from script_server import ScriptServer
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+@pytest.fixture
+def server():
+    """A server that has imported `colorsys`, which nothing else here does."""
+    server = ScriptServer("colorsys")
+    yield server
+    server.stop()
+
+
+def run(server, path, text, **environment):
+    path.write_text(text, encoding="utf-8")
+    return server.run(str(path), environment=environment, watching=lambda pid: contextlib.nullcontext())
+
+
+def test_a_script_runs_as_main_in_a_process_of_its_own_with_what_is_imported_already(server, tmp_path):
+    told = tmp_path / "told"
+    script = (
+        "import os, sys\n"
+        f"open({str(told)!r}, 'a').write("
+        "f\"{__name__} {os.getppid()} {'colorsys' in sys.modules} {os.environ['GIVEN']} \"\n"
+        'f"{sys.argv[0]} {sys.path[0]}\\n")\n'
+    )
+    path = tmp_path / "job.py"
+    assert [run(server, path, script, GIVEN="x") for _ in range(2)] == [0, 0]
+    line = f"__main__ {server.pid} True x {path} {tmp_path}"
+    assert told.read_text().splitlines() == [line, line]
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("", 0),
+        ("1 / 0", 1),
+        ("import sys; sys.exit(7)", 7),
+        ("raise SystemExit", 0),
+        ("import sys; sys.exit('no')", 1),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+    ],
+)
+def test_the_status_is_what_a_python_of_its_own_would_end_with(server, tmp_path, text, status):
+    assert run(server, tmp_path / "job.py", text) == status
+
+
+def test_an_error_is_told_by_the_hook_that_the_script_has_set(tmp_path, capfd):
+    server = ScriptServer()
+    try:
+        text = "import sys\nsys.excepthook = lambda *told: sys.stderr.write(f'told {told[1]}\\n')\nraise OSError('so')"
+        assert run(server, tmp_path / "job.py", text) == 1
+    finally:
+        server.stop()
+    assert capfd.readouterr().err == "told so\n"
+
+
+def test_scripts_run_beside_each_other_and_each_is_told_its_own_status(server, tmp_path):
+    statuses = {}
+
+    def run_one(number):
+        text = f"import time, sys; time.sleep(0.3 - {number} / 100); sys.exit({number})"
+        statuses[number] = run(server, tmp_path / f"{number}.py", text)
+
+    threads = [threading.Thread(target=run_one, args=[number]) for number in range(20)]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == {number: number for number in range(20)}
+    assert time.monotonic() - start < 20 * 0.2
+
+
+def test_a_server_that_is_gone_is_an_error_before_the_script_begins(server, tmp_path):
+    os.kill(server.pid, signal.SIGKILL)
+    with pytest.raises(OSError, match=r"script server|Broken pipe|reset"):
+        run(server, tmp_path / "job.py", f"open({str(tmp_path / 'ran')!r}, 'w')")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_nothing_is_left_when_the_process_that_asks_is_killed(tmp_path):
+    pids = tmp_path / "pids"
+    (tmp_path / "job.py").write_text(
+        f"import os, time; open({str(pids)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    )
+    asking = (
+        "import contextlib\nfrom script_server import ScriptServer\n"
+        f"ScriptServer().run({str(tmp_path / 'job.py')!r}, environment={{}}, "
+        "watching=lambda pid: contextlib.nullcontext())"
+    )
+    with subprocess.Popen([sys.executable, "-c", asking], env={**os.environ, "PYTHONPATH": str(SCRIPTS)}) as asker:
+        wait_for(lambda: pids.exists() and pids.read_text())
+        asker.kill()
+    wait_for(lambda: not Path(f"/proc/{pids.read_text()}").exists())
+
+
+def wait_for(condition, limit_s=10):
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

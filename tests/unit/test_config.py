@@ -55,3 +55,9 @@ def test_certificates_may_be_ignored_on_loopback_only(config):
     check_config(_with(config, "repository", url="https://127.0.0.1:5000", verify_tls=False))
     with pytest.raises(ConfigError, match="verify_tls"):
         check_config(_with(config, "repository", url="https://repository.example.org", verify_tls=False))
+
+
+def test_a_breaker_that_can_never_trip_is_refused_and_none_at_all_is_not(config):
+    check_config(_with(config, "breaker", failed=0))
+    with pytest.raises(ConfigError, match=r"breaker\.failed: expected at most breaker\.of_last"):
+        check_config(_with(config, "breaker", of_last=5, failed=6))

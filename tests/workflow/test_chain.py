@@ -31,15 +31,17 @@ def test_demo_records_arrive_proven_and_a_second_run_does_nothing(flow):
     assert not stats["published"].any()
     files = pd.read_parquet(flow.folder / "results" / "files.parquet")
     assert files["verified"].all()
+    assert files["md5"].str.fullmatch("[0-9a-f]{32}").all()
     assert len(files) == stats["file_count"].sum()
     for recid in (COLLISION, MANUAL, MANY_FILES):
         package = {entry["key"]: entry for entry in flow.receipt(recid, "package")["uploads"]}
         upload = flow.receipt(recid, "upload")
-        assert {file["key"] for file in upload["files"]} == set(package)
+        assert {file["key"] for file in upload["files"]} == {*package, f"{recid}_manifest.json"}
         for file in upload["files"]:
-            local = (flow.folder / "data" / str(recid) / package[file["key"]]["path"]).read_bytes()
+            path = package[file["key"]]["path"] if file["key"] in package else f"attachments/{file['key']}"
+            local = (flow.folder / "data" / str(recid) / path).read_bytes()
             assert hashlib.md5(local).hexdigest() == file["md5"]
-    bundle = flow.receipt(MANY_FILES, "package")["uploads"][0]
+    bundle = next(entry for entry in flow.receipt(MANY_FILES, "package")["uploads"] if entry["kind"] == "bundle")
     with zipfile.ZipFile(flow.folder / "data" / str(MANY_FILES) / bundle["path"]) as archive:
         assert archive.testzip() is None
         assert len(archive.namelist()) == len(bundle["members"]) + 1
@@ -169,7 +171,8 @@ def test_data_on_disk_is_a_source_too(flow):
     (folder / "a.al").write_bytes(b"raw" * 500)
     flow.config = {"source": {"data_root": "disk", "allow_unverified": True}}
     assert_ok(flow.run())
-    (file,) = flow.receipt(MANUAL, "upload")["files"]
+    own = {f"{MANUAL}.json", f"{MANUAL}_manifest.json"}
+    (file,) = [file for file in flow.receipt(MANUAL, "upload")["files"] if file["key"] not in own]
     assert file["md5"] == hashlib.md5(b"raw" * 500).hexdigest()
     assert file["key"] == "dataset1/run 1/a.al"
     assert (folder / "a.al").exists()
@@ -241,6 +244,41 @@ def _group_lives(group):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_the_stats_grow_by_whole_lines_through_kills_and_runs(flow):
+    recids = [COLLISION, MANUAL, MANY_FILES]
+    flow.want(*recids)
+    broken = flow.metadata(MANUAL)
+    first_record(broken)["files"][0]["checksum"] = "adler32:00000001"
+    flow.write_metadata(MANUAL, broken)
+    log = flow.folder / "results" / "stats.jsonl"
+    runs_told, before = set(), b""
+    for _ in range(2):
+        run = subprocess.Popen(
+            flow.command(cores=1), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        deadline = time.monotonic() + 100
+        while not (log.exists() and log.stat().st_size > len(before)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        after = log.read_bytes()
+        assert after.startswith(before)
+        added = [json.loads(line) for line in after[len(before) :].splitlines()]
+        assert added
+        assert {row["recid"] for row in added} <= set(recids)
+        (run_id,) = {row["run_id"] for row in added}
+        runs_told.add(run_id)
+        before = after
+    assert len(runs_told) == 2
+    assert flow.run().returncode != 0
+    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [(row["recid"], row["status"]) for row in rows] == [
+        (COLLISION, "ok"),
+        (MANUAL, "failed"),
+        (MANY_FILES, "ok"),
+    ]
 
 
 def test_a_second_run_on_the_same_folder_refuses(flow):

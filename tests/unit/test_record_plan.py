@@ -1,0 +1,112 @@
+"""The plan of a run: what records take, and which of them cannot succeed, from their metadata alone."""
+
+import pytest
+
+from ferry.errors import MetadataError
+from ferry.package_plan import PackageSettings
+from ferry.plan_step import measured_rate
+from ferry.record_plan import RecordPlan, forecast, plan_record
+
+
+def file(key, size_bytes=1_000_000, **changes):
+    checksum = {"algorithm": "adler32", "value": "00000001"}
+    return {
+        "key": key,
+        "uri": f"root://x//{key}",
+        "size_bytes": size_bytes,
+        "checksum": checksum,
+        "online": True,
+    } | changes
+
+
+def plan(files, *, refused=(), publish=False, allow_unverified=False, **settings):
+    return plan_record(
+        recid=7,
+        priority=0,
+        read=lambda: {"recid": 7, "files": files},
+        refused=list(refused),
+        settings=PackageSettings(attachments=frozenset({"source", "manifest"}), **settings),
+        fetched=True,
+        publish=publish,
+        allow_unverified=allow_unverified,
+    )
+
+
+def test_loose_files_go_up_one_by_one_with_two_attachments():
+    found = plan([file(f"f{number}.al") for number in range(5)])
+    assert (found.files, found.uploads, found.bundles, found.source_bytes) == (5, 5, 0, 5_000_000)
+    assert found.upload_bytes == 5_000_000
+    assert found.requests == 6 + 2 * 7
+    assert found.problem == ""
+
+
+def test_many_files_go_up_as_one_bundle_and_take_disk_twice():
+    found = plan([file(f"f{number:03}.al") for number in range(200)], publish=True)
+    assert (found.files, found.uploads, found.bundles) == (200, 1, 1)
+    assert found.requests == 6 + 2 * 3 + 4
+    assert 400_000_000 < found.disk_bytes < 401_000_000
+    assert plan([file(f"f{number:03}.al") for number in range(200)], mode="stream").disk_bytes < 201_000_000
+
+
+def test_a_record_without_files_takes_no_upload():
+    found = plan([])
+    assert (found.files, found.uploads, found.requests, found.problem) == (0, 0, 6, "")
+
+
+@pytest.mark.parametrize(
+    ("files", "changes", "told"),
+    [
+        ([file("huge.al", 20 * 10**9)], {}, r"huge.al (20000000000 bytes)"),
+        ([file(f"f{n:04}.al", 10**9) for n in range(1200)], {}, "uploads after bundling, expected at most 98"),
+        ([file("tape.al", online=False)], {}, "tape.al"),
+        ([file("bare.al", checksum=None)], {}, "bare.al"),
+        ([file("a.al")], {"refused": ["metadata title: expected text, found 3"]}, "metadata title"),
+    ],
+)
+def test_what_cannot_succeed_says_why(files, changes, told):
+    assert told in plan(files, **changes).problem
+
+
+def test_a_record_that_cannot_be_read_is_told_and_stops_nothing():
+    def broken():
+        raise MetadataError("metadata/7.json: expected JSON")
+
+    found = plan_record(
+        recid=7, priority=3, read=broken, refused=[], settings=PackageSettings(), fetched=True, publish=False,
+        allow_unverified=False,
+    )  # fmt: skip
+    assert found == RecordPlan(7, 3, problem="metadata/7.json: expected JSON")
+
+
+PLANS = [
+    RecordPlan(1, 0, files=2, source_bytes=100, uploads=2, upload_bytes=100, requests=600, disk_bytes=100),
+    RecordPlan(2, 0, files=30, source_bytes=900, uploads=1, bundles=1, upload_bytes=950, requests=400, disk_bytes=1900),
+    RecordPlan(3, 0, files=5, source_bytes=5, problem="on tape"),
+]
+LIMITS = {"requests_per_hour": 500, "bytes_per_s": None, "removed": False, "at_once": 1, "max_bytes": None}
+
+
+def test_the_forecast_adds_up_only_what_can_succeed():
+    total = forecast(PLANS, **LIMITS)
+    assert (total.records, total.impossible, total.files, total.bundles) == (3, 1, 32, 1)
+    assert (total.upload_bytes, total.requests, total.disk_bytes) == (1050, 1000, 2000)
+    assert total.hours_by_rate_limit == 2
+    assert total.hours_by_earlier_runs is None
+
+
+def test_disk_is_that_of_the_records_on_it_together_and_never_more_than_the_budget():
+    assert forecast(PLANS, **LIMITS | {"removed": True}).disk_bytes == 1900
+    assert forecast(PLANS, **LIMITS | {"max_bytes": 500}).disk_bytes == 500
+
+
+def test_the_measured_rate_is_over_all_of_the_time_that_earlier_runs_took():
+    rows = [
+        {"status": "ok", "started_at": "2026-01-01T00:00:00+00:00", "ended_at": "2026-01-01T00:00:10+00:00",
+         "bytes_uploaded": 1000},
+        {"status": "ok", "started_at": "2026-01-01T00:00:05+00:00", "ended_at": "2026-01-01T00:00:20+00:00",
+         "bytes_uploaded": 3000},
+        {"status": "failed", "started_at": "2026-01-01T00:00:00+00:00", "ended_at": "2026-01-02T00:00:20+00:00"},
+    ]  # fmt: skip
+    assert measured_rate(rows) == 200
+    assert measured_rate(rows[2:]) is None
+    assert forecast(PLANS, **LIMITS | {"bytes_per_s": 1050 / 7200}).hours_by_earlier_runs == pytest.approx(2)

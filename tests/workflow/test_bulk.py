@@ -1,0 +1,185 @@
+"""What a person is told about a run, compared with what the repository itself lists."""
+
+import csv
+import json
+import os
+import shlex
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from browser import Page
+from bulk_records import write_bulk
+from ferry.words import bytes_text
+from sandbox import launcher
+from sandbox.settings import Settings
+from workflow.conftest import ROOT, Flow
+
+
+def repository_listing(flow: Flow) -> dict[str, dict[str, tuple[int, str]]]:
+    """Return size and checksum of each file of each record, as the repository tells them."""
+    server = launcher.start(flow.folder / "data" / "sandbox" / "repository")
+    try:
+
+        def ask(path: str) -> dict:
+            request = urllib.request.Request(server.url + path, headers={"Authorization": f"Bearer {server.token}"})
+            with urllib.request.urlopen(request) as answer:
+                return json.load(answer)
+
+        listing, page = {}, 1
+        while hits := ask(f"/api/user/records?size=25&page={page}")["hits"]["hits"]:
+            for hit in hits:
+                entries = ask(f"/api/records/{hit['id']}/draft/files")["entries"]
+                assert all(entry["status"] == "completed" for entry in entries)
+                listing[hit["id"]] = {entry["key"]: (entry["size"], entry["checksum"]) for entry in entries}
+            page += 1
+        return listing
+    finally:
+        server.stop()
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def check_against_repository(flow: Flow, recids: list[int], failing: dict[int, str]) -> None:
+    listing = repository_listing(flow)
+    stats = flow.stats()
+    ok = stats[stats["status"] == "ok"]
+    assert list(stats.index) == recids
+    assert stats.loc[list(failing), "step"].to_dict() == failing
+    assert set(ok.index) == set(recids) - set(failing)
+
+    assert set(ok["record_id"]) == set(listing)
+    for recid, row in ok.iterrows():
+        held = listing[row["record_id"]]
+        assert row["bytes_uploaded"] == sum(size for size, _ in held.values()), recid
+        assert row["upload_count"] == len(held), recid
+    files = pd.read_parquet(flow.folder / "results" / "files.parquet")
+    assert len(files) == stats["file_count"].sum()
+    assert files.loc[files["recid"].isin(ok.index), "verified"].all()
+    for _, file in files[files["recid"].isin(ok.index)].iterrows():
+        size, checksum = listing[ok.loc[file["recid"], "record_id"]][file["uploaded_key"]]
+        if pd.isna(file["bundle"]):
+            assert (size, checksum) == (file["size_bytes"], f"md5:{file['md5']}")
+        else:
+            assert checksum == f"md5:{file['bundle_md5']}"
+
+    results = flow.folder / "results"
+    overview = (results / "overview.html").read_text(encoding="utf-8")
+    assert f"{len(listing)} of {len(recids)} records arrived complete; {len(failing)} failed" in overview
+    assert f"{len(ok)} ok, {len(failing)} failed, 0 skipped, of {len(recids)} wanted" in overview
+    assert f"{bytes_text(ok['source_bytes'].sum())} of {bytes_text(stats['source_bytes'].sum())}" in overview
+    assert f"{files['verified'].sum():,} of {len(files):,}: source = local = repository" in overview
+    failures = read_csv(results / "failures.csv")
+    assert {int(row["recid"]): row["step"] for row in failures} == failing
+    assert all((flow.folder / row["log"]).exists() and row["error"] for row in failures)
+    flows = Counter()
+    for row in read_csv(results / "figures" / "records_by_outcome.csv"):
+        flows[row["status"]] += int(row["records"])
+    assert flows == {"ok": len(listing), "failed": len(failing)}
+    arrived = read_csv(results / "figures" / "bytes_against_plan.csv")[-1]["bytes_arrived"]
+    assert int(arrived) == ok["source_bytes"].sum()
+    latest = [json.loads(line) for line in (results / "stats.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["recid"] for row in latest] == recids
+
+
+def check_report(flow: Flow, recids: list[int], failing: dict[int, str]) -> None:
+    report = flow.folder / "results" / "report.html"
+    with Page(flow.folder) as page:
+        assert page.open(report) < 20
+        page.until("document.querySelector('.ferry h1')")
+        headline = page.value("document.querySelector('.ferry h1').textContent")
+        ok = len(recids) - len(failing)
+        assert headline == f"{ok} of {len(recids)} records arrived complete; {len(failing)} failed"
+        page.screenshot(flow.folder / "overview.png")
+        frame = page.show_table("failures")
+        some = next(iter(failing))
+        typed = f"document.getElementById('search').value = '{some}'"
+        page.value(f"{typed}; document.getElementById('search').dispatchEvent(new Event('input'))", frame=frame)
+        assert page.value("document.getElementById('count').value", frame=frame) == f"1 of {len(failing)} rows"
+        page.screenshot(flow.folder / "failures.png")
+        assert (page.requests, page.complaints) == ([], [])
+
+
+@contextmanager
+def a_sandbox_without_limits(flow: Flow) -> Iterator[None]:
+    """300 records are more requests than the sandbox takes in an hour, as InvenioRDM does."""
+    server = launcher.start(flow.folder / "data" / "sandbox" / "repository", settings=Settings(rate_limits=()))
+    flow.config["repository"]["url"] = server.url
+    flow.environment["NRP_TOKEN"] = server.token
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def carry(flow: Flow, recids: list[int], steps: dict[int, str], *, timeout_s: float) -> None:
+    records, failing = len(recids), len(steps)
+    done = flow.run(timeout_s=timeout_s)
+    assert done.returncode != 0
+    told = done.stdout + done.stderr
+    assert f"ferry: {records - failing} ok, {failing} failed, 0 not reached, of {records} records" in told
+    assert f"to go of {records}" in told, "a line every second was asked for"
+    assert all(f"results/{recid}/stats.json" in told for recid in steps)
+    metrics = (flow.folder / "ferry.prom").read_text(encoding="utf-8")
+    assert f'ferry_records{{status="ok"}} {records - failing}\n' in metrics
+
+
+def test_what_the_report_says_is_what_the_repository_lists(flow: Flow):
+    recids, failing = write_bulk(flow, records=8, failing=5)
+    carry(flow, recids, failing, timeout_s=200)
+    check_against_repository(flow, recids, failing)
+    command = [sys.executable, str(ROOT / "scripts" / "status.py"), "--folder", str(flow.folder)]
+    status = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "records  3 ok, 5 failed, 0 to go, of 8" in status
+    check_rerun_command(flow, next(recid for recid, step in failing.items() if step == "upload_record"))
+
+
+def check_rerun_command(flow: Flow, recid: int) -> None:
+    """Take away what made a record fail at its upload, and do what the list of failures says."""
+    (flow.folder / "data" / str(recid) / "deposit.json").rmdir()
+    (row,) = (row for row in read_csv(flow.folder / "results" / "failures.csv") if row["recid"] == str(recid))
+    before = len(flow.jobs())
+    done = subprocess.run(shlex.split(row["command"]), cwd=flow.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert flow.jobs()[before:] == [(recid, "upload_record"), (recid, "record_stats")]
+
+
+@pytest.mark.browser
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_what_the_report_says_of_300_records_is_what_the_repository_lists(flow: Flow):
+    recids, failing = write_bulk(flow, records=300, failing=10)
+    with a_sandbox_without_limits(flow):
+        carry(flow, recids, failing, timeout_s=3000)
+    check_against_repository(flow, recids, failing)
+    assert flow.run("--report", "results/report.html").returncode == 0
+    check_report(flow, recids, failing)
+
+
+def test_in_parts_a_failing_record_stops_nothing_and_the_tables_are_of_all(flow: Flow):
+    recids, failing = write_bulk(flow, records=6, failing=2)
+    command = flow.command()
+    parts = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--most", "2", *command[1:]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(parts, cwd=flow.folder, env=environment, capture_output=True, text=True, check=False)
+
+    done = run()
+    assert done.returncode != 0
+    told = done.stdout + done.stderr
+    assert told.count("ferry: ") >= 4, "three parts and all"
+    assert "ferry: 4 ok, 2 failed, 0 not reached, of 6 records" in told
+    check_against_repository(flow, recids, failing)
+    arrived = Counter(recid for recid, step in flow.jobs() if step == "upload_record")
+    assert all(arrived[recid] == 1 for recid in set(recids) - set(failing))

@@ -1,0 +1,21 @@
+"""`snakemake catalogue`: a master list from the portal, and no job of a record."""
+
+import json
+
+from answering_portal import Answer, portal
+from workflow.test_chain import MANUAL, assert_ok
+
+
+def test_the_list_is_written_and_can_be_run(flow):
+    hits = [{"metadata": {"recid": MANUAL, "title": "A manual", "type": {"secondary": ["Manual"]}}}]
+    body = json.dumps({"hits": {"total": 1, "hits": hits}}).encode()
+    flow.want(MANUAL)
+    with portal(Answer(body=body)) as server:
+        flow.config = {"metadata": {"portal": server.url}}
+        done = flow.run("catalogue")
+    assert_ok(done)
+    assert "DELPHI: 1 record in catalogue.csv" in done.stdout
+    assert not (flow.folder / "results" / str(MANUAL)).exists()
+    flow.config = {"records": {"list": "catalogue.csv"}}
+    planned = flow.run("-n", "--quiet", "rules")
+    assert_ok(planned)

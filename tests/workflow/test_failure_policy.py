@@ -1,0 +1,141 @@
+"""A run that cannot get on stops, one that is told to stop does, and a plain rerun goes on from there."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from generated_records import put_below, redirect, write_records
+
+from sandbox import launcher
+from workflow.test_chain import assert_ok
+
+RECIDS = range(7000, 7024)  # 24
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Give a repository of the test's own, which a test may stop and start again on its port."""
+    held = [launcher.start(tmp_path / "repository")]
+    yield held
+    held[-1].stop()
+
+
+@pytest.fixture
+def many(flow, repository):
+    """Give a flow with small records that go to that repository."""
+    sizes = {recid: [2000, 300] for recid in RECIDS}
+    flow.folder /= "run"
+    flow.folder.mkdir()
+    write_records(flow.folder / "metadata", sizes, put=put_below(flow.folder / "far"))
+    flow.config = {
+        "source": {"redirects": redirect(flow.folder / "far")},
+        "repository": {"url": repository[0].url},
+    }
+    flow.environment = {"NRP_TOKEN": repository[0].token}
+    flow.want(*RECIDS)
+    return flow
+
+
+def receipts(flow):
+    return list(flow.folder.glob("results/*/upload.json"))
+
+
+def steps_begun(flow, step):
+    """Return how many records have begun the step."""
+    journals = [path.read_text(encoding="utf-8") for path in flow.folder.glob("logs/*/journal.jsonl")]
+    return sum(f'"step":"{step}"' in text for text in journals)
+
+
+def drafts_made(repository):
+    lines = (repository.directory / "requests.jsonl").read_text(encoding="utf-8").splitlines()
+    made = [line for line in map(json.loads, lines) if (line["method"], line["path"]) == ("POST", "/api/records")]
+    return sum(line["status"] == 201 for line in made)
+
+
+def stop_after_three_records(flow, repository, *, down_s):
+    """Run until three records are up, stop the repository, start it again after so long; return how the run ended."""
+
+    def disturb():
+        while len(receipts(flow)) < 3 and not ended.wait(0.1):
+            pass
+        repository[0].stop()
+        ended.wait(down_s)
+        repository.append(launcher.start(repository[0].directory))
+
+    ended = threading.Event()
+    disturbing = threading.Thread(target=disturb)
+    disturbing.start()
+    try:
+        return flow.run(timeout_s=900)
+    finally:
+        ended.set()
+        disturbing.join()
+
+
+def assert_complete(flow, repository, *, records=24):
+    assert_ok(flow.run())
+    assert set(flow.stats()["status"]) == {"ok"}
+    assert drafts_made(repository[-1]) == records
+
+
+def test_a_run_stops_when_the_repository_is_gone_and_a_plain_rerun_completes_it(many, repository):
+    many.config |= {"breaker": {"of_last": 4, "failed": 3}, "upload": {"attempts": 2}}
+    done = stop_after_three_records(many, repository, down_s=600)
+    told = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert re.search(r"ferry: the run was stopped: [34] of the last 4 records failed in upload_record \(Tra", told)
+    assert "run the same command again" in told
+    assert steps_begun(many, "upload_record") < len(RECIDS)
+    assert "0 not reached" not in told
+    assert_complete(many, repository)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_run_survives_five_minutes_without_its_repository_or_stops_and_a_plain_rerun_completes_it(many, repository):
+    done = stop_after_three_records(many, repository, down_s=300)
+    told = done.stdout + done.stderr
+    assert done.returncode == 0 or re.search(
+        r"ferry: the run was stopped: (8|9|10) of the last 10 records failed", told
+    )
+    assert_complete(many, repository)
+
+
+def test_a_token_that_is_refused_stops_the_run_and_a_good_one_completes_it(many, repository):
+    many.config |= {"breaker": {"of_last": 4, "failed": 3}}
+    good, many.environment = many.environment, {"NRP_TOKEN": "of-yesterday"}
+    done = many.run()
+    assert done.returncode != 0
+    assert "failed in upload_record (DeniedError)" in done.stdout + done.stderr
+    assert steps_begun(many, "upload_record") < len(RECIDS)
+    many.environment = good
+    assert_complete(many, repository)
+
+
+def test_sigterm_ends_a_run_within_ten_seconds_and_a_plain_rerun_completes_it(many, repository):
+    many.config |= {"upload": {"bytes_per_s": 1000, "order": "smallest_first"}}
+    write_records(many.folder / "metadata", {7000: [300, 200_000]}, put=put_below(many.folder / "far"))
+    many.want(7000, 7001)
+    command, environment = many.command(), {**os.environ, **many.environment}
+    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not steps_begun(many, "upload_record") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(2)  # the upload is under way
+    began = time.monotonic()
+    run.send_signal(signal.SIGTERM)
+    told, _ = run.communicate(timeout=60)
+    elapsed_s = time.monotonic() - began
+    assert run.returncode not in (0, None)
+    assert elapsed_s < 10, told
+    assert "ferry: the run was stopped: told to end (SIGTERM)" in told
+    events = [json.loads(line) for line in (many.folder / "results" / "attempts.jsonl").read_text().splitlines()]
+    assert "Terminated" in {event["error"]["type"] for event in events if event["error"]}
+    assert not (many.folder / "results" / "stats.parquet").exists(), "tables of thousands of records take longer"
+    many.config.pop("upload")
+    assert_complete(many, repository, records=2)

@@ -1,0 +1,22 @@
+"""`snakemake preflight`: a line for each thing that a run needs of the repository, and the exit status."""
+
+from workflow.test_chain import MANUAL, assert_ok
+
+
+def test_a_preflight_tells_what_it_found_moves_nothing_and_fails_if_a_run_could_not_go_through(flow):
+    flow.want(MANUAL)
+    done = flow.run("preflight")
+    assert_ok(done)
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("ok ", "NOT"))]
+    assert len(lines) >= 10
+    assert all(line.startswith("ok ") for line in lines)
+    flow.config = {"repository": {"model": "particles"}}
+    refused = flow.run("preflight")
+    assert refused.returncode != 0
+    told = refused.stdout + refused.stderr
+    assert "NOT  model" in told
+    assert "correct repository.model" in told
+    assert "Traceback" not in told
+    assert not (flow.folder / "data" / str(MANUAL)).exists()
+    assert not (flow.folder / "results" / "stats.csv").exists()
+    assert {request["method"] for request in flow.requests()} == {"GET"}

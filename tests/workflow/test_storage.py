@@ -1,0 +1,149 @@
+"""Disk: bundles that are never written, data that are removed once they are proven, and a budget that is kept to."""
+
+import json
+import threading
+import time
+
+import pytest
+from generated_records import put_below, redirect, write_records
+
+from sandbox import launcher
+from sandbox.settings import Settings
+from workflow.test_chain import assert_ok
+
+
+def stored(flow):
+    """Return key -> md5 of everything that the repository lists for each recid."""
+    recids = [int(path.parent.name) for path in (flow.folder / "results").glob("*/upload.json")]
+    return {recid: {file["key"]: file["md5"] for file in flow.receipt(recid, "upload")["files"]} for recid in recids}
+
+
+@pytest.fixture
+def bulk(flow):
+    """Give a flow with records of one, four and thirty files, in all about 1.5 MB."""
+    sizes = {recid: [20_000] * (1, 4, 30)[recid % 3] for recid in range(7000, 7007)}
+    flow.total_bytes = write_records(flow.folder / "metadata", sizes, put=put_below(flow.folder / "far"))
+    flow.config = {"source": {"redirects": redirect(flow.folder / "far")}}
+    flow.want(*sizes)
+    return flow
+
+
+def test_a_streamed_bundle_arrives_with_the_bytes_of_a_written_one_and_is_never_on_disk(bulk, tmp_path_factory):
+    bulk.want(7000, 7001)
+    targets = ["results/7000/stats.json", "results/7001/stats.json"]
+    assert_ok(bulk.run(*targets))
+    written = stored(bulk)
+    assert len(written[7000]) == 4 + 2  # attachments
+    assert list((bulk.folder / "data").glob("7001/bundles/*.zip"))
+    far = bulk.config["source"]["redirects"]
+    metadata = {recid: bulk.metadata(recid) for recid in (7000, 7001)}
+    bulk.folder = tmp_path_factory.mktemp("stream")
+    for recid, document in metadata.items():
+        bulk.write_metadata(recid, document)
+    bulk.config = {
+        "source": {"redirects": far},
+        "package": {"mode": "stream"},
+        "storage": {"remove": ["bundles", "files"]},
+    }
+    bulk.want(7000, 7001)
+    assert_ok(bulk.run(*targets))
+    assert stored(bulk) == written
+    assert [entry.get("generated") for entry in bulk.receipt(7001, "package")["uploads"]] == [None, True]
+    assert not list((bulk.folder / "data").glob("700*/bundles"))
+    assert not list((bulk.folder / "data").glob("700*/files"))
+    jobs = len(bulk.jobs())
+    assert_ok(bulk.run(*targets))
+    assert len(bulk.jobs()) == jobs, "that the data are gone is no reason to fetch them again"
+
+
+def test_a_budget_is_kept_to_by_every_byte_and_the_run_ends(bulk):
+    budget = 1_300_000  # two of the records take 1.2 MB each, with their bundles
+    assert 0 < peak_below_budget(bulk, budget, every_s=0.05, timeout_s=280) <= budget < bulk.total_bytes
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_300_records_keep_to_a_budget_of_a_twentieth_of_their_data(flow):
+    sizes = {recid: [20_000] * (1, 4, 30)[recid % 3] for recid in range(7000, 7300)}
+    total_bytes = write_records(flow.folder / "metadata", sizes, put=put_below(flow.folder / "far"))
+    flow.config = {"source": {"redirects": redirect(flow.folder / "far")}}
+    flow.want(*sizes)
+    budget = total_bytes // 20
+    assert 0 < peak_below_budget(flow, budget, every_s=0.2, timeout_s=1700) <= budget
+
+
+def peak_below_budget(flow, budget, *, every_s, timeout_s):
+    """Carry all records of the flow under a budget; return the most bytes that were seen in their folders."""
+    flow.config |= {
+        "storage": {"remove": ["bundles", "files"], "max_bytes": budget},
+        "repository": {"requests_per_minute": None, "requests_per_hour": None},
+    }
+    peak, ended = [0], threading.Event()
+
+    def sample():
+        while not ended.is_set():
+            peak.append(sum(size_of(path) for path in (flow.folder / "data").glob("7???/**/*")))
+            time.sleep(every_s)
+
+    watch = threading.Thread(target=sample)
+    watch.start()
+    sandbox = launcher.start(flow.folder / "repository", settings=Settings(rate_limits=()))
+    try:
+        flow.config["repository"]["url"] = sandbox.url
+        flow.environment["NRP_TOKEN"] = sandbox.token
+        done = flow.run(cores=4, timeout_s=timeout_s)
+    finally:
+        sandbox.stop()
+        ended.set()
+        watch.join()
+    assert_ok(done)
+    assert set(flow.stats()["status"]) == {"ok"}
+    ledger = json.loads((flow.folder / "data" / "storage.json").read_text())
+    left = [path for path in (flow.folder / "data").glob("7???/**/*") if path.is_file()]
+    assert {path.name for path in left} == {"deposit.json"}
+    assert ledger == {"records": {}, "notes_bytes": sum(map(size_of, left))}
+    return max(peak)
+
+
+def size_of(path):
+    """Return the length of a file that may be gone by now."""
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
+
+
+def test_a_record_beyond_the_budget_fails_alone(bulk):
+    bulk.config |= {"storage": {"remove": ["bundles", "files"], "max_bytes": 1_000_000}}
+    bulk.want(7001, 7002)
+    assert bulk.run().returncode != 0
+    stats = bulk.stats()
+    assert dict(stats["status"]) == {7001: "failed", 7002: "ok"}
+    assert stats.loc[7001, "step"] == "download_files"
+    assert "storage.max_bytes" in stats.loc[7001, "error"]
+
+
+def test_a_budget_without_removal_is_refused_before_anything_starts(bulk):
+    bulk.config |= {"storage": {"max_bytes": 10_000_000}}
+    done = bulk.run()
+    assert done.returncode != 0
+    assert "storage.remove: [bundles, files]" in done.stdout + done.stderr
+    assert not (bulk.folder / "results").exists()
+
+
+@pytest.mark.long
+def test_a_record_of_8998_files_is_packed_and_uploaded_with_hardly_any_disk_beside_them(flow):
+    sizes = {7001: [9_000] * 8998}
+    total_bytes = write_records(flow.folder / "metadata", sizes, put=put_below(flow.folder / "far"))
+    flow.config = {
+        "source": {"redirects": redirect(flow.folder / "far")},
+        "package": {"mode": "stream"},
+    }
+    flow.want(7001)
+    assert_ok(flow.run("results/7001/stats.json"))
+    on_disk = sum(size_of(path) for path in (flow.folder / "data" / "7001").rglob("*"))
+    assert total_bytes < on_disk < total_bytes + 50_000_000
+    (bundle,) = [upload for upload in flow.receipt(7001, "package")["uploads"] if upload["kind"] == "bundle"]
+    assert bundle["size_bytes"] > total_bytes
+    (arrived,) = [file for file in flow.receipt(7001, "upload")["files"] if file["key"] == bundle["key"]]
+    assert arrived["size_bytes"] == bundle["size_bytes"]

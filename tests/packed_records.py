@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import shutil
+import zipfile
 import zlib
 
 from ferry.package import package
@@ -74,6 +75,22 @@ def many(count, size=3000):
 def sha256(path):
     """Return the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def flip(path, offset):
+    """Change one bit of the byte there."""
+    with path.open("r+b") as stream:
+        stream.seek(offset)
+        byte = stream.read(1)[0]
+        stream.seek(offset)
+        stream.write(bytes([byte ^ 1]))
+
+
+def data_offset(path, key):
+    """Return where the bytes of a member begin in a zip archive."""
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(key)
+    return info.header_offset + 30 + len(key.encode())
 
 
 def require_tool(name, package_name):

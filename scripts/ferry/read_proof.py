@@ -15,6 +15,15 @@ from ferry.combined_checksums import combine_adler32
 from ferry.errors import IntegrityError
 
 
+class ChangedError(IntegrityError):
+    """Bytes changed since they were packed."""
+
+    def __init__(self, message: str, *, where: str, offset: int) -> None:
+        """`where`: upload and member; `offset`: where in the upload they begin."""
+        super().__init__(message)
+        self.where, self.offset = where, offset
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Bytes that are checked together: a file, or of a bundle a header, a member or the end."""
@@ -51,7 +60,7 @@ class ReadProof:
         """Take the next bytes of a reading into account: of the stretch `index`, from its byte `start` on.
 
         Raises:
-            IntegrityError: these bytes complete the stretch, and it is not what was packed.
+            ChangedError: these bytes complete the stretch, and it is not what was packed.
         """
         stretch = self._stretches[index]
         if len(data) == stretch.length:
@@ -86,8 +95,10 @@ class ReadProof:
     def _compare(self, stretch: Stretch, found: int) -> None:
         if found != stretch.adler32:
             where = self._key if stretch.name == self._key else f"{self._key}: {stretch.name}"
-            raise IntegrityError(
+            raise ChangedError(
                 f"{where}: expected adler32 {stretch.adler32:08x}, found {found:08x}: its bytes changed since it was "
                 "packed; delete the record's package receipt (and, if that does not help, its download receipt) and "
-                "run again"
+                "run again",
+                where=where,
+                offset=stretch.offset,
             )

@@ -8,10 +8,12 @@ from typing import Any
 from ferry.attachments import Manifest
 from ferry.deposit import Deposit
 from ferry.deposit_settings import DepositSettings
-from ferry.errors import IntegrityError
+from ferry.errors import IntegrityError, TransientError
 from ferry.mapping.identity import source_identifier
+from ferry.mend import mend_bundle
 from ferry.package_reader import UploadReader, open_upload
 from ferry.publish import publish_record
+from ferry.read_proof import ChangedError
 from ferry.receipts import read_receipt, write_receipt
 from ferry.run import read_run
 from ferry.storage import NOTES
@@ -122,15 +124,28 @@ def publish(
 
 
 def reading(data_dir: Path) -> OpenUpload:
-    """Return what reads uploads; the parts of one are read by one reader, which knows what was given of it already."""
+    """Return what reads uploads; the parts of one are read by one reader, which knows what was given of it already.
+
+    A bundle that is found damaged on disk is mended where it is, and told as trouble that has passed: all of it is
+    read again from where it was asked for.
+    """
     readers: dict[tuple[str, str], UploadReader] = {}
 
     def read(entry: Upload, /, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        if length is None:  # a pass over the whole proves itself; counted with the parts it would overlap them
-            return open_upload(entry, data_dir=data_dir).chunks(offset=offset)
         name = (entry["key"], entry["adler32"])
-        if name not in readers:
-            readers[name] = open_upload(entry, data_dir=data_dir)
-        return readers[name].chunks(offset=offset, length=length)
+        if length is None:  # a pass over the whole proves itself; counted with the parts it would overlap them
+            reader = open_upload(entry, data_dir=data_dir)
+        else:
+            if name not in readers:
+                readers[name] = open_upload(entry, data_dir=data_dir)
+            reader = readers[name]
+        try:
+            yield from reader.chunks(offset=offset, length=length)
+        except ChangedError as error:
+            if entry["kind"] != "bundle" or entry.get("generated"):
+                raise
+            mend_bundle(entry, data_dir=data_dir, offset=error.offset)
+            readers.pop(name, None)  # it remembers what the damaged bytes were
+            raise TransientError(f"{error.where}: was damaged on disk, and is written again from its file") from error
 
     return read

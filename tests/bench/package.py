@@ -13,12 +13,14 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from packed_records import RECID, measure_package
 
 from bench.side_by_side import RUNS, Result, compared, measure, report, seconds
-from ferry.receipts import write_receipt
+from ferry.mend import mend_bundle
+from ferry.receipts import read_receipt, write_receipt
 
 MEMORY = Path("/dev/shm")
 
@@ -39,10 +41,10 @@ def main() -> None:
         shutil.rmtree(text)
         many = Path(folder) / "many"
         lay_record(many, files=10_000, size_bytes=50_000, blocks=noise())
-        results.append(repair_case(many, "repair 1 of 10000 vs rebuild"))
+        results += repair_cases(many, "repair 1 of 10000")
         shutil.rmtree(many)
         lay_record(many, files=10_000, size_bytes=20_000, blocks=numbers(), suffix=".txt")
-        results.append(repair_case(many, "repair 1 of 10000 texts vs rebuild"))
+        results += repair_cases(many, "repair 1 of 10000 texts")
     results.append(memory_case())
     report("package", results)
 
@@ -67,21 +69,34 @@ def deflated_cases(record: Path) -> Iterator[Result]:
     yield compared("deflated size vs zip -6", ours=[ours / 1e6], other=[other / 1e6], unit="MB", goal=0.95)
 
 
-def repair_case(record: Path, name: str) -> Result:
-    """Compare bringing one damaged member right with packing all of them."""
+def repair_cases(record: Path, name: str) -> Iterator[Result]:
+    """Compare bringing one damaged member right with packing all of them.
+
+    First as an upload does it, which reads the bundle anyway and so knows the place; then as the packaging step does
+    it, which has to read all of the bundle to find the place.
+    """
     bundle = record / f"bundles/{RECID}_bundle.zip"
-    clear(record)
-    pack(record, threads=2)
-    size_bytes = bundle.stat().st_size
-    ours, other = [], []
+    mended, found, rebuilt = [], [], []
     for _ in range(RUNS):
-        with bundle.open("r+b") as stream:
-            stream.seek(size_bytes // 2)
-            stream.write(b"damaged")
-        ours.append(seconds(lambda: pack(record, threads=2)))
         clear(record)
-        other.append(seconds(lambda: pack(record, threads=2)))
-    return compared(name, ours=ours, other=other, unit="s", goal=10)
+        rebuilt.append(seconds(lambda: pack(record, threads=2)))
+        whole, place = bundle.read_bytes(), bundle.stat().st_size // 2
+        (entry,) = read_receipt(record / "package.json", "package")["uploads"]
+        damage(bundle, place)
+        mended.append(seconds(partial(mend_bundle, entry, data_dir=record, offset=place)))
+        assert bundle.read_bytes() == whole
+        damage(bundle, place)
+        found.append(seconds(lambda: pack(record, threads=2)))
+        assert bundle.read_bytes() == whole
+    yield compared(f"{name} vs rebuild", ours=mended, other=rebuilt, unit="s", goal=10)
+    yield compared(f"find and {name} vs rebuild", ours=found, other=rebuilt, unit="s", goal=1)
+
+
+def damage(bundle: Path, place: int) -> None:
+    """Write something else into a member."""
+    with bundle.open("r+b") as stream:
+        stream.seek(place)
+        stream.write(b"damaged")
 
 
 def memory_case() -> Result:

@@ -9,7 +9,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from packed_records import many, measure_package, require_tool, run_package, sha256, write_files
+from packed_records import (
+    data_offset,
+    flip,
+    many,
+    measure_package,
+    require_tool,
+    run_package,
+    sha256,
+    write_files,
+)
 
 from ferry.errors import IntegrityError, PermanentError
 
@@ -27,20 +36,6 @@ def record(tmp_path):
     write_files(tmp_path, contents)
     run_package(tmp_path)
     return tmp_path
-
-
-def flip(path, offset):
-    with path.open("r+b") as stream:
-        stream.seek(offset)
-        byte = stream.read(1)[0]
-        stream.seek(offset)
-        stream.write(bytes([byte ^ 1]))
-
-
-def data_offset(path, key):
-    with zipfile.ZipFile(path) as archive:
-        info = archive.getinfo(key)
-    return info.header_offset + 30 + len(key.encode())
 
 
 def damage_header(path):

@@ -41,10 +41,10 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     Raises:
         ConfigError: names the place, what was expected and what was found.
     """
-    from script_jobs import choose_jobs_faster, read_graph_faster  # noqa: PLC0415 - not without Snakemake
+    from script_jobs import choose_jobs_faster, lighten_graph  # noqa: PLC0415 - not without Snakemake
 
     check_config(config)
-    read_graph_faster()
+    lighten_graph()
     choose_jobs_faster()
     wanted = wanted_of(config)
     if begins:

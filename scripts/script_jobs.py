@@ -1,6 +1,7 @@
-"""What Snakemake does otherwise here: the graph read and jobs chosen faster, scripts run by the script server."""
+"""What Snakemake does otherwise here: a lighter graph, jobs chosen faster, scripts run by the script server."""
 
 import contextlib
+import functools
 import gc
 import heapq
 import subprocess
@@ -9,8 +10,10 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
+from snakemake import iocontainers  # type: ignore[import-untyped]
 from snakemake.benchmark import benchmarked  # type: ignore[import-untyped]
 from snakemake.dag import ScriptProcessor  # type: ignore[import-untyped]
+from snakemake.jobs import Job  # type: ignore[import-untyped]
 from snakemake.scheduling.job_scheduler import JobScheduler  # type: ignore[import-untyped]
 from snakemake.script import PythonScript  # type: ignore[import-untyped]
 
@@ -35,24 +38,53 @@ MODULES = (
 
 MOST_OF_A_STEP = 50
 
+_SETS_OF_FLAGGED_FILES = (
+    "temp_output",
+    "protected_output",
+    "touch_output",
+    "pipe_or_service_output",
+    "_queue_input",
+)
+_NO_FILES: frozenset[str] = frozenset()
+
 _as_snakemake_does = PythonScript.execute_script
 _look_at_script = ScriptProcessor.process_job
+_build_job = Job.__init__
+_conda_env_of = Job.conda_env_spec.fget
+_AttributeGuard = iocontainers.AttributeGuard
 
 
-def read_graph_faster() -> None:
-    """Halve what reading the graph of 76,000 jobs costs.
+def lighten_graph() -> None:
+    """Have the graph of 76,000 jobs take half the time to read and four fifths of the memory.
 
-    Snakemake makes sure that the script of each job is there by reading it: once for each rule will do. And a graph is
-    no garbage, however often the collector walks through it.
+    Snakemake reads the script of each job to make sure that it is there, and expands each job's parameters to learn
+    of its conda environment: once for each rule will do. It gives each job five sets that stay empty and each list of
+    files two objects that only say no: one of each will do. And a graph is no garbage, however often the collector
+    walks through it.
     """
     seen: set[str] = set()
+    environments: dict[str, Any] = {}
 
     def look_once(processor: object, job: Any) -> None:
         if job.rule.name not in seen:
             seen.add(job.rule.name)
             _look_at_script(processor, job)
 
+    def build(job: Any, *arguments: Any, **options: Any) -> None:
+        _build_job(job, *arguments, **options)
+        for name in _SETS_OF_FLAGGED_FILES:
+            if not getattr(job, name):
+                setattr(job, name, _NO_FILES)
+
+    def environment_of_rule(job: Any) -> Any:
+        if job.rule.name not in environments:
+            environments[job.rule.name] = _conda_env_of(job)
+        return environments[job.rule.name]
+
     ScriptProcessor.process_job = look_once
+    Job.__init__ = build
+    Job.conda_env_spec = property(environment_of_rule)
+    iocontainers.AttributeGuard = functools.cache(_AttributeGuard)
     gc.set_threshold(50_000, 20, 50)
 
 

@@ -43,3 +43,73 @@ def test_the_most_urgent_jobs_of_each_step_are_chosen_from_and_no_size_is_asked_
         [sys.executable, "-c", CHOOSE], env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=False
     )
     assert done.stdout == "done\n", done.stderr
+
+
+GRAPH = """
+import sys
+from pathlib import Path
+import snakemake.api
+from snakemake.jobs import Job
+from snakemake.rules import Rule
+from snakemake.dag import ScriptProcessor
+import script_jobs
+
+Path("env.yaml").write_text("dependencies: []")
+Path("done.py").write_text("")
+Path("Snakefile").write_text('''
+rule all:
+    input: expand("{n}.txt", n=range(20))
+rule one:
+    output: "{n}.txt"
+    conda: "env.yaml"
+    params: number=lambda wildcards: int(wildcards.n)
+    script: "done.py"
+''')
+asked, jobs, looked = [], [], []
+expand, look, build = Rule.expand_params, script_jobs._look_at_script, script_jobs._build_job
+
+def count_expanded(rule, *arguments):
+    asked.append(rule.name)
+    return expand(rule, *arguments)
+
+def count_looked(processor, job):
+    looked.append(job.rule.name)
+    look(processor, job)
+
+def count_built(job, *arguments, **options):
+    build(job, *arguments, **options)
+    jobs.append(job)
+
+Rule.expand_params, script_jobs._look_at_script, script_jobs._build_job = count_expanded, count_looked, count_built
+if sys.argv[1] == "light":
+    script_jobs.lighten_graph()
+else:
+    Job.__init__, ScriptProcessor.process_job = count_built, count_looked
+from snakemake.cli import main
+try:
+    main(["--cores", "1", "-n", "--quiet", "--rerun-triggers", "mtime"])
+except SystemExit as end:
+    assert not end.code
+sets = {id(getattr(job, name)) for job in jobs for name in script_jobs._SETS_OF_FLAGGED_FILES}
+guards = {id(job.output.index) for job in jobs}
+print(len(jobs), asked.count("one"), looked.count("one"), len(sets), len(guards))
+"""
+
+
+def graph_of_twenty_jobs(folder, how):
+    """Return the numbers of jobs, of looks at parameters and at scripts, and of empty sets and guards that are kept."""
+    done = subprocess.run(
+        [sys.executable, "-c", GRAPH, how],
+        cwd=folder,
+        env={"PYTHONPATH": str(SCRIPTS), "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [int(number) for number in done.stdout.splitlines()[-1].split()]
+
+
+def test_the_graph_is_light_where_snakemake_makes_it_heavy(tmp_path):
+    assert graph_of_twenty_jobs(tmp_path, "heavy") == [21, 20, 40, 105, 21]
+    assert graph_of_twenty_jobs(tmp_path, "light") == [21, 2, 1, 1, 1]

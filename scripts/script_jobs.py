@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
-from snakemake import iocontainers  # type: ignore[import-untyped]
 from snakemake.benchmark import benchmarked  # type: ignore[import-untyped]
 from snakemake.dag import ScriptProcessor  # type: ignore[import-untyped]
+from snakemake.iocontainers import AttributeGuard  # type: ignore[import-untyped]
 from snakemake.jobs import Job  # type: ignore[import-untyped]
 from snakemake.scheduling.job_scheduler import JobScheduler  # type: ignore[import-untyped]
 from snakemake.script import PythonScript  # type: ignore[import-untyped]
@@ -51,7 +51,6 @@ _as_snakemake_does = PythonScript.execute_script
 _look_at_script = ScriptProcessor.process_job
 _build_job = Job.__init__
 _conda_env_of = Job.conda_env_spec.fget
-_AttributeGuard = iocontainers.AttributeGuard
 
 
 def lighten_graph() -> None:
@@ -81,10 +80,14 @@ def lighten_graph() -> None:
             environments[job.rule.name] = _conda_env_of(job)
         return environments[job.rule.name]
 
+    @functools.cache
+    def guard(kind: type, _name: str) -> Any:
+        return object.__new__(kind)
+
     ScriptProcessor.process_job = look_once
     Job.__init__ = build
     Job.conda_env_spec = property(environment_of_rule)
-    iocontainers.AttributeGuard = functools.cache(_AttributeGuard)
+    AttributeGuard.__new__ = guard
     gc.set_threshold(50_000, 20, 50)
 
 
@@ -127,7 +130,7 @@ def serve_scripts() -> ScriptServer:
         def watching(pid: int) -> contextlib.AbstractContextManager[object]:
             return benchmarked(pid, job.bench_record) if job.bench_record is not None else contextlib.nullcontext()
 
-        environment = {"OMP_NUM_THREADS": str(job.threads), "TMPDIR": str(job.resources["tmpdir"])}
+        environment = {"OMP_NUM_THREADS": str(max(1, job.threads)), "TMPDIR": str(job.resources["tmpdir"])}
         try:
             status = server.run(fname, environment=environment, watching=watching)
         except OSError:

@@ -22,6 +22,8 @@ command = [str(Path(sys.executable).with_name("snakemake")), *arguments]
 if options.configfile:
     update_config(config, yaml.safe_load(options.configfile.read_text(encoding="utf-8")))
     command += ["--configfile", str(options.configfile)]
+if not {"-q", "--quiet"} & {argument.split("=")[0] for argument in arguments}:
+    command += ["--quiet", "rules", "host"]  # the lines of thousands of jobs would hide the few that count
 part = {**os.environ, PART_OF_BULK: "1"}
 sys.exit(
     run_in_parts(

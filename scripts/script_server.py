@@ -12,18 +12,36 @@ import importlib
 import json
 import logging
 import os
+import resource
 import runpy
 import select
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _LARGEST_REQUEST = 1 << 16
 _START = b"start"
+_BLOCK_BYTES = 512  # in which the system counts what was read and written
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a script ended, and what it and its own children took, as the system has counted it."""
+
+    status: int
+    """Negative for a signal, as `subprocess` has it."""
+    cpu_s: float = 0.0
+    """User and system."""
+    peak_bytes: int = 0
+    """Of memory at once, by the largest of the processes."""
+    read_bytes: int = 0
+    """From disks."""
+    written_bytes: int = 0
+    """To disks."""
 
 
 class ScriptServer:
@@ -42,19 +60,12 @@ class ScriptServer:
         """Process id of the server."""
         return self._process.pid
 
-    def run(
-        self,
-        path: str,
-        *,
-        environment: Mapping[str, str],
-        watching: Callable[[int], contextlib.AbstractContextManager[object]],
-    ) -> int:
-        """Run the script to its end and return its status, negative for a signal as `subprocess` has it.
+    def run(self, path: str, *, environment: Mapping[str, str]) -> Ended:
+        """Run the script to its end.
 
         Args:
             path: of the script.
             environment: what it has there besides what the server has.
-            watching: called with the child's process id; its context is around the work of the child.
 
         Raises:
             OSError: there is no server any more.
@@ -65,13 +76,11 @@ class ScriptServer:
                 request = json.dumps({"path": path, "environment": dict(environment)}).encode()
                 socket.send_fds(self._requests, [request], [theirs.fileno()])
             with ours.makefile("r", encoding="ascii") as told:
-                pid = told.readline()
-                if not pid:
+                if not told.readline():
                     raise ConnectionError("the script server ended before the script began")
-                with watching(int(pid)):
-                    ours.sendall(_START)
-                    status = told.readline()
-        return int(status) if status else -signal.SIGKILL
+                ours.sendall(_START)
+                ended = told.readline()
+        return Ended(**json.loads(ended)) if ended else Ended(-signal.SIGKILL)
 
     def stop(self) -> None:
         """End the server and wait until it is gone."""
@@ -118,22 +127,32 @@ def _serve(requests: socket.socket) -> _Script | None:
                     return None
             return _Script(**json.loads(request))
         children[pid] = asker
-        _tell(asker, pid)
+        _tell(asker, "forked")
 
 
 def _tell_ended(children: dict[int, socket.socket]) -> None:
-    """Tell the status of each child that has ended to whoever asked for it."""
+    """Tell of each child that has ended to whoever asked for it."""
     while children:
-        pid, status = os.waitpid(-1, os.WNOHANG)
+        pid, status, usage = os.wait4(-1, os.WNOHANG)
         if pid == 0:
             return
         with children.pop(pid) as asker:
-            _tell(asker, os.waitstatus_to_exitcode(status))
+            _tell(asker, json.dumps(asdict(_ended(status, usage))))
 
 
-def _tell(asker: socket.socket, number: int) -> None:
+def _ended(status: int, usage: resource.struct_rusage) -> Ended:
+    return Ended(
+        status=os.waitstatus_to_exitcode(status),
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        peak_bytes=usage.ru_maxrss * 1024,
+        read_bytes=usage.ru_inblock * _BLOCK_BYTES,
+        written_bytes=usage.ru_oublock * _BLOCK_BYTES,
+    )
+
+
+def _tell(asker: socket.socket, line: str) -> None:
     with contextlib.suppress(OSError):  # nobody listens any more
-        asker.sendall(f"{number}\n".encode())
+        asker.sendall(f"{line}\n".encode())
 
 
 def _run(script: _Script) -> int:

@@ -35,7 +35,8 @@ def run_in_parts(
 ) -> int:
     """Run each part and at last all of it, for the tables and for what failed once more; return the last status.
 
-    A part that fails does not stop the next, unless nothing of it arrived: then the fault is not one of its records.
+    What is one part only is run as all at once. A part that fails does not stop the next, unless nothing of it
+    arrived: then the fault is not one of its records.
 
     Args:
         wanted: all records.
@@ -44,7 +45,8 @@ def run_in_parts(
         run_part: runs Snakemake for these targets; returns its status.
         run_all: runs it for all that the configuration asks for.
     """
-    for recids in parts_to_go(wanted, results_dir=results_dir, most=most):
+    parts = list(parts_to_go(wanted, results_dir=results_dir, most=most))
+    for recids in parts if len(parts) > 1 else []:
         status = run_part([f"results/{recid}/stats.json" for recid in recids])
         if status and not any(has_arrived(recid, results_dir) for recid in recids):
             return status

@@ -50,6 +50,11 @@ def test_each_part_runs_once_and_all_at_the_end_tells_the_status(tmp_path):
     assert run(tmp_path, ok) == (3, ["all"])
 
 
+def test_what_fits_into_one_part_is_run_as_all_at_once(tmp_path):
+    tell(tmp_path, 1)
+    assert run(tmp_path, dict.fromkeys(range(1, 6), "ok"), most=4) == (3, ["all"])
+
+
 def test_a_part_of_which_some_failed_does_not_stop_the_next(tmp_path):
     outcomes = {1: "ok", 2: "failed", 3: "none", 4: "ok", 5: "ok"}
     assert run(tmp_path, outcomes)[1] == [targets(2, 4), targets(1, 3), targets(5), "all"]

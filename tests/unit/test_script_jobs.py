@@ -1,5 +1,6 @@
 """What is done otherwise inside Snakemake: each test fails when a new version no longer has the place for it."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +114,37 @@ def graph_of_twenty_jobs(folder, how):
 def test_the_graph_is_light_where_snakemake_makes_it_heavy(tmp_path):
     assert graph_of_twenty_jobs(tmp_path, "heavy") == [21, 20, 40, 105, 21]
     assert graph_of_twenty_jobs(tmp_path, "light") == [21, 2, 1, 1, 1]
+
+
+WRITE_DOWN = """
+import snakemake.api
+from snakemake.benchmark import BenchmarkRecord
+import script_jobs
+record = BenchmarkRecord()
+ended = script_jobs.Ended(0, cpu_s=3.0, peak_bytes=80 << 20, read_bytes=1 << 20, written_bytes=5 << 20)
+script_jobs.write_down(record, ended, elapsed_s=12.0)
+print(dict(zip(BenchmarkRecord.get_header(False), record.to_tsv(False).split("\t"))))
+"""
+
+
+def test_the_benchmark_of_a_job_says_what_the_system_has_counted():
+    done = subprocess.run(
+        [sys.executable, "-c", WRITE_DOWN],
+        env={"PYTHONPATH": str(SCRIPTS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert ast.literal_eval(done.stdout) == {
+        "s": "12.00",
+        "h:m:s": "0:00:12",
+        "max_rss": "80.00",
+        "max_vms": "-",
+        "max_uss": "-",
+        "max_pss": "-",
+        "io_in": "1.00",
+        "io_out": "5.00",
+        "mean_load": "25.00",
+        "cpu_time": "3.00",
+    }

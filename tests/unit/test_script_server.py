@@ -1,6 +1,5 @@
 """The process that runs entry scripts in children of its own."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -26,7 +25,7 @@ def server():
 
 def run(server, path, text, **environment):
     path.write_text(text, encoding="utf-8")
-    return server.run(str(path), environment=environment, watching=lambda pid: contextlib.nullcontext())
+    return server.run(str(path), environment=environment).status
 
 
 def test_a_script_runs_as_main_in_a_process_of_its_own_with_what_is_imported_already(server, tmp_path):
@@ -56,6 +55,16 @@ def test_a_script_runs_as_main_in_a_process_of_its_own_with_what_is_imported_alr
 )
 def test_the_status_is_what_a_python_of_its_own_would_end_with(server, tmp_path, text, status):
     assert run(server, tmp_path / "job.py", text) == status
+
+
+def test_what_a_script_and_its_children_took_is_told(server, tmp_path):
+    busy = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
+    text = f"import subprocess, sys\nheld = bytearray(200_000_000)\n{busy}"
+    (tmp_path / "job.py").write_text(f"{text}subprocess.run([sys.executable, '-c', {busy!r}], check=True)")
+    ended = server.run(str(tmp_path / "job.py"), environment={})
+    assert ended.status == 0
+    assert 0.6 <= ended.cpu_s < 2
+    assert 200_000_000 < ended.peak_bytes < 300_000_000
 
 
 def test_an_error_is_told_by_the_hook_that_the_script_has_set(tmp_path, capfd):
@@ -98,9 +107,7 @@ def test_nothing_is_left_when_the_process_that_asks_is_killed(tmp_path):
         f"import os, time; open({str(pids)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     )
     asking = (
-        "import contextlib\nfrom script_server import ScriptServer\n"
-        f"ScriptServer().run({str(tmp_path / 'job.py')!r}, environment={{}}, "
-        "watching=lambda pid: contextlib.nullcontext())"
+        f"from script_server import ScriptServer\nScriptServer().run({str(tmp_path / 'job.py')!r}, environment={{}})"
     )
     with subprocess.Popen([sys.executable, "-c", asking], env={**os.environ, "PYTHONPATH": str(SCRIPTS)}) as asker:
         wait_for(lambda: pids.exists() and pids.read_text())

@@ -53,6 +53,7 @@ _as_snakemake_does = PythonScript.execute_script
 _look_at_script = ScriptProcessor.process_job
 _build_job = Job.__init__
 _conda_env_of = Job.conda_env_spec.fget
+_look_again = JobScheduler._schedule_reevalutation
 
 
 def lighten_graph() -> None:
@@ -94,12 +95,13 @@ def lighten_graph() -> None:
 
 
 def choose_jobs_faster() -> None:
-    """Have the choice of the next job cost the same however many wait.
+    """Have the choice of the next job cost the same however many wait, and be made once.
 
     Snakemake looks at every job that could begin, and asks the disk for the size of each of its inputs, whenever
     another has ended. Here it looks at the most urgent ones of each step (its own `--scheduler-subsample` takes any),
     so that steps which wait for a resource hide none that would free it; and at no sizes: they would matter between
-    jobs of one priority only, and a record's bytes are in its priority.
+    jobs of one priority only, and a record's bytes are in its priority. A second later Snakemake looks once more each
+    time, in case its limit of jobs per second had held some back: here only if it had.
     """
 
     def most_urgent(scheduler: Any) -> list[Any]:
@@ -112,6 +114,12 @@ def choose_jobs_faster() -> None:
     async def no_sizes(scheduler: Any, _jobs: Iterable[Any]) -> None:
         scheduler._input_sizes = defaultdict(int)
 
+    def look_again_if_held_back(scheduler: Any, delay_s: float) -> None:
+        limiter = scheduler.job_rate_limiter
+        if limiter is None or limiter.get_free_jobs() == 0:
+            _look_again(scheduler, delay_s)
+
+    JobScheduler._schedule_reevalutation = look_again_if_held_back
     JobScheduler.open_jobs = property(most_urgent)
     JobScheduler.update_input_sizes = no_sizes
 

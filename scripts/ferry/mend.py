@@ -6,42 +6,39 @@ the time of one member to write again, not that of reading or writing the bundle
 
 import os
 from bisect import bisect_right
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from isal import isal_zlib
 
-from ferry.bundle_layout import PackedMember
+from ferry.bundle_layout import BundleLayout, PackedMember
 from ferry.compression import block_ranges, deflate_block
 from ferry.errors import IntegrityError
-from ferry.package_receipt import layout_of
 from ferry.source_bytes import write_exactly
 from ferry.stored_members import Place, bring_right
 from ferry.zip_format import DEFLATED
 
 
-def mend_bundle(entry: Mapping[str, Any], *, data_dir: Path, offset: int) -> None:
+def mend_bundle(path: Path, layout: BundleLayout, *, files_dir: Path, offset: int) -> None:
     """Write anew, from its file, the member at this place of a bundle on disk, or what follows the last member.
 
     A kill on the way leaves the member as wrong as it was: the next reading finds it again.
 
     Args:
-        entry: of the receipt `package`, of a bundle that was written.
-        data_dir: data/<recid>.
+        path: of the bundle, which has its whole length.
+        layout: what it must be.
+        files_dir: where the members' files lie.
         offset: in the bundle, anywhere in the member or its header.
 
     Raises:
         IntegrityError: the member's file is not what its receipt says, or is packed differently now.
     """
-    layout = layout_of(entry)
-    target = os.open(data_dir / entry["path"], os.O_RDWR | os.O_CLOEXEC)
+    target = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         if offset >= layout.tail_offset:
             write_exactly(target, layout.tail, offset=layout.tail_offset)
         else:
             index = bisect_right(layout.offsets, offset) - 1
-            _write_member(layout.members[index], layout.offsets[index], target=target, files_dir=data_dir / "files")
+            _write_member(layout.members[index], layout.offsets[index], target=target, files_dir=files_dir)
         os.fsync(target)
     finally:
         os.close(target)

@@ -16,6 +16,7 @@ from typing import Any
 
 from isal import isal_zlib
 
+from ferry.bundle_layout import BundleLayout
 from ferry.errors import IntegrityError
 from ferry.package_receipt import layout_of
 from ferry.packed_texts import texts_path
@@ -62,6 +63,8 @@ class UploadReader:
         """Work out from the receipt's entry where each byte lies, below data/<recid>."""
         self.key: str = entry["key"]
         self.size_bytes: int = entry["size_bytes"]
+        self.layout: BundleLayout | None = None
+        """Of a bundle that lies on disk."""
         self._stretches: list[Stretch] = []
         self._sources: list[_Source] = []
         path = data_dir / entry["path"]
@@ -108,6 +111,7 @@ class UploadReader:
     def _add_bundle(self, entry: Mapping[str, Any], path: Path, files_dir: Path) -> None:
         layout = layout_of(entry)
         generated = entry.get("generated", False)
+        self.layout = None if generated else layout
         texts_bytes = sum(packed.packed_bytes for packed in layout.members if packed.method == DEFLATED)
         texts_done = 0
         for packed, offset in zip(layout.members, layout.offsets, strict=True):

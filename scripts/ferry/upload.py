@@ -142,9 +142,10 @@ def reading(data_dir: Path) -> OpenUpload:
         try:
             yield from reader.chunks(offset=offset, length=length)
         except ChangedError as error:
-            if entry["kind"] != "bundle" or entry.get("generated"):
+            if reader.layout is None:
                 raise
-            mend_bundle(entry, data_dir=data_dir, offset=error.offset)
+            path = data_dir / entry["path"]
+            mend_bundle(path, reader.layout, files_dir=data_dir / "files", offset=error.offset)
             readers.pop(name, None)  # it remembers what the damaged bytes were
             raise TransientError(f"{error.where}: was damaged on disk, and is written again from its file") from error
 

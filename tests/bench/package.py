@@ -20,6 +20,7 @@ from packed_records import RECID, measure_package
 
 from bench.side_by_side import RUNS, Result, compared, measure, report, seconds
 from ferry.mend import mend_bundle
+from ferry.package_receipt import layout_of
 from ferry.receipts import read_receipt, write_receipt
 
 MEMORY = Path("/dev/shm")
@@ -43,7 +44,7 @@ def main() -> None:
         lay_record(many, files=10_000, size_bytes=50_000, blocks=noise())
         results += repair_cases(many, "repair 1 of 10000")
         shutil.rmtree(many)
-        lay_record(many, files=10_000, size_bytes=20_000, blocks=numbers(), suffix=".txt")
+        lay_record(many, files=10_000, size_bytes=20_000, blocks=numbers(lines=400), suffix=".txt")
         results += repair_cases(many, "repair 1 of 10000 texts")
     results.append(memory_case())
     report("package", results)
@@ -72,8 +73,8 @@ def deflated_cases(record: Path) -> Iterator[Result]:
 def repair_cases(record: Path, name: str) -> Iterator[Result]:
     """Compare bringing one damaged member right with packing all of them.
 
-    First as an upload does it, which reads the bundle anyway and so knows the place; then as the packaging step does
-    it, which has to read all of the bundle to find the place.
+    First as an upload does it, which has laid out and read the bundle and so knows the place; then as the packaging
+    step does it, which has to read all of the bundle to find the place.
     """
     bundle = record / f"bundles/{RECID}_bundle.zip"
     mended, found, rebuilt = [], [], []
@@ -83,7 +84,9 @@ def repair_cases(record: Path, name: str) -> Iterator[Result]:
         whole, place = bundle.read_bytes(), bundle.stat().st_size // 2
         (entry,) = read_receipt(record / "package.json", "package")["uploads"]
         damage(bundle, place)
-        mended.append(seconds(partial(mend_bundle, entry, data_dir=record, offset=place)))
+        layout = layout_of(entry)
+        mend = partial(mend_bundle, bundle, layout, files_dir=record / "files", offset=place)
+        mended.append(seconds(mend))
         assert bundle.read_bytes() == whole
         damage(bundle, place)
         found.append(seconds(lambda: pack(record, threads=2)))
@@ -158,16 +161,16 @@ def noise() -> Iterator[bytes]:
         yield os.urandom(1 << 20)
 
 
-def numbers() -> Iterator[bytes]:
-    """Give blocks of event data printed as text."""
+def numbers(lines: int = 20_000) -> Iterator[bytes]:
+    """Give blocks of event data printed as text, some 60 bytes a line."""
     random_ = random.Random(1)
     while True:
-        lines = (
+        block = (
             f"{random_.randrange(10**6):8d} {random_.gauss(0, 12.5):12.6f} {random_.gauss(0, 45.6):12.6f} "
             f"{random_.expovariate(0.1):10.4f} {random_.choice((-1, 1)):3d}\n"
-            for _ in range(20_000)
+            for _ in range(lines)
         )
-        yield "".join(lines).encode()
+        yield "".join(block).encode()
 
 
 if __name__ == "__main__":

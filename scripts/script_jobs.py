@@ -137,7 +137,7 @@ def serve_scripts() -> ScriptServer:
             _as_snakemake_does(job, fname, edit=edit)
             return
 
-        environment = {"OMP_NUM_THREADS": str(max(1, job.threads)), "TMPDIR": str(job.resources["tmpdir"])}
+        environment = {"OMP_NUM_THREADS": str(job.threads), "TMPDIR": str(job.resources["tmpdir"])}
         began_s = time.monotonic()
         try:
             ended = server.run(fname, environment=environment)

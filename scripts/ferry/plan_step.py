@@ -21,8 +21,6 @@ from ferry.words import bytes_text, count_text, cut, plural, seconds_text
 
 SHOWN = 15
 _AT_A_TIME = 50
-_JOBS_WITHOUT_A_CORE = 5
-"""Downloads and uploads that run beside those that have a core: Snakemake's local executor has as many workers more."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
         requests_per_hour=min(limits, default=None),
         bytes_per_s=measured_rate(latest_rows(inputs.results_dir / "stats.jsonl").values()),
         removed=set(config["storage"]["remove"]) == {"bundles", "files"},
-        at_once=cores + _JOBS_WITHOUT_A_CORE,
+        at_once=2 * cores,
         max_bytes=config["storage"]["max_bytes"],
     )
     return "\n".join([*_lines(total), *_problem_lines(plans), f"each record in {table_path}"])

@@ -10,6 +10,8 @@ import yaml
 from snakemake.utils import update_config
 
 from ferry.bulk import PART_OF_BULK, run_in_parts
+from ferry.config import check_config
+from ferry.errors import ConfigError, FerryError
 from ferry.wanted import wanted_of
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -17,17 +19,25 @@ parser.add_argument("--most", type=int, default=200, help="records of a part (20
 parser.add_argument("--configfile", type=Path, help="as for snakemake")
 options, arguments = parser.parse_known_args()
 
-config = yaml.safe_load((Path(__file__).resolve().parents[1] / "config.yaml").read_text(encoding="utf-8"))
 command = [str(Path(sys.executable).with_name("snakemake")), *arguments]
-if options.configfile:
-    update_config(config, yaml.safe_load(options.configfile.read_text(encoding="utf-8")))
-    command += ["--configfile", str(options.configfile)]
+try:
+    config = yaml.safe_load((Path(__file__).resolve().parents[1] / "config.yaml").read_text(encoding="utf-8"))
+    if options.configfile:
+        changes = yaml.safe_load(options.configfile.read_text(encoding="utf-8")) or {}
+        if not isinstance(changes, dict):
+            raise ConfigError(f"{options.configfile}: expected keys and values, found a {type(changes).__name__}")
+        update_config(config, changes)
+        command += ["--configfile", str(options.configfile)]
+    check_config(config)
+    wanted = wanted_of(config)
+except (FerryError, OSError, yaml.YAMLError) as error:
+    sys.exit(f"bulk.py: {error}")
 if not {"-q", "--quiet"} & {argument.split("=")[0] for argument in arguments}:
-    command += ["--quiet", "rules", "host"]  # the lines of thousands of jobs would hide the few that count
+    command += ["--quiet", "all"]  # the lines of thousands of jobs would hide the few that count
 part = {**os.environ, PART_OF_BULK: "1"}
 sys.exit(
     run_in_parts(
-        wanted_of(config),
+        wanted,
         results_dir=Path("results"),
         most=options.most,
         run_part=lambda targets: subprocess.run([command[0], *targets, *command[1:]], env=part, check=False).returncode,  # noqa: S603

@@ -179,7 +179,29 @@ def test_in_parts_a_failing_record_stops_nothing_and_the_tables_are_of_all(flow:
     assert done.returncode != 0
     told = done.stdout + done.stderr
     assert told.count("ferry: ") >= 4, "three parts and all"
+    assert "Finished jobid" not in told
     assert "ferry: 4 ok, 2 failed, 0 not reached, of 6 records" in told
     check_against_repository(flow, recids, failing)
     arrived = Counter(recid for recid, step in flow.jobs() if step == "upload_record")
     assert all(arrived[recid] == 1 for recid in set(recids) - set(failing))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("download: {stal_s: 5}", "unknown key 'stal_s'"),
+        ("records: {list: none.csv}", "none.csv: no such file"),
+        ("records: [", "parsing"),
+        ("- download", "mine.yaml: expected keys and values, found a list"),
+        (None, "mine.yaml"),
+    ],
+)
+def test_bad_input_to_a_bulk_run_is_one_clear_error(tmp_path, text, told):
+    if text is not None:
+        (tmp_path / "mine.yaml").write_text(text)
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--configfile", "mine.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()

@@ -1,6 +1,6 @@
 """Many small records with the kinds and proportions of DELPHI's, some of which fail in different steps.
 
-fixtures/delphi-sizes.csv is a sample of 300 rows of the portal's DELPHI records (CC0); files are cut down to a few kB.
+fixtures/delphi_sizes.csv has 785 of the portal's DELPHI records (CC0); files are cut down to a few kB.
 """
 
 import csv
@@ -12,7 +12,7 @@ from pathlib import Path
 from sandbox.demo_source import content
 from workflow.conftest import ROOT, Flow
 
-SIZES = Path(__file__).parent / "fixtures" / "delphi-sizes.csv"
+SIZES = Path(__file__).parent / "fixtures" / "delphi_sizes.csv"
 MOST_FILES, MOST_BYTES, TOO_LARGE = 24, 6000, 1_000_001
 FAULTS = (
     ("read_record", "torn"),

@@ -83,7 +83,7 @@ def delphi_sizes(count: int) -> dict[int, list[int]]:
     """
     with (ROOT / "tests" / "fixtures" / "delphi_sizes.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    simulated = [row for row in rows if row["type"] == "Simulated"]
+    simulated = [row for row in rows if row["secondary"] == "Simulated"]
     chosen = islice(chain(rows, cycle(simulated)), count)
     sizes = {}
     for recid, row in enumerate(chosen, start=100_001):

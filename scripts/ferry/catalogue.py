@@ -5,14 +5,12 @@ configuration), so that a larger experiment is asked for year by year, and once 
 all is told by the number that the portal counts for the whole experiment.
 """
 
-import csv
-import io
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from ferry.csv_tables import write_csv
 from ferry.errors import ConfigError, MetadataError, TransientError
 from ferry.portal import ask
 from ferry.record_facts import source_facts
@@ -58,7 +56,7 @@ def write_catalogue(
         (catalogue_row(recid, hit, priorities) for recid, hit in hits.items()),
         key=lambda row: (-row["priority"], row["recid"]),
     )
-    _write(list_path, rows)
+    write_csv(list_path, COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
     return _told(rows, experiment, list_path)
 
 
@@ -140,17 +138,6 @@ class _Search:
         if not isinstance(total, int):
             raise MetadataError(f"{url}: expected hits.total to be a number, found {total!r}")
         return total, hits
-
-
-def _write(path: Path, rows: list[Row]) -> None:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    part = path.with_name(f"{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(stream.getvalue(), encoding="utf-8")
-    os.replace(part, path)
 
 
 def _told(rows: list[Row], experiment: str, path: Path) -> str:

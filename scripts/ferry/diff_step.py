@@ -1,15 +1,14 @@
 """The step `diff`: what an upload would change of the records that the repository has, field by field."""
 
 import asyncio
-import csv
-import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from ferry.csv_tables import write_csv
 from ferry.deposit_state import DepositState
 from ferry.draft_search import DraftSearch
 from ferry.errors import FerryError, PermanentError
@@ -91,7 +90,7 @@ def diff_all(
             ]
 
     found = asyncio.run(ask())
-    _write_table(table_path, found)
+    write_csv(table_path, ["recid", "state", "url", "path", "kind", "before", "after"], _rows(found))
     told = _told(found, table_path)
     if any(each.state == "failed" for each in found):
         raise PermanentError(told)
@@ -129,18 +128,13 @@ async def _diff(
     return LiveDiff(recid, state, live.page_url, diff_records(ours, live.document))
 
 
-def _write_table(path: Path, found: Sequence[LiveDiff]) -> None:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["recid", "state", "url", "path", "kind", "before", "after"])
+def _rows(found: Sequence[LiveDiff]) -> Iterator[list[Any]]:
     for each in found:
         row = [each.recid, each.state, each.url]
         for change in each.changes:
-            writer.writerow([*row, change.path, change.kind, _json(change.before), _json(change.after)])
+            yield [*row, change.path, change.kind, _json(change.before), _json(change.after)]
         if not each.changes:
-            writer.writerow([*row, "", "", "", each.error])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(stream.getvalue(), encoding="utf-8")
+            yield [*row, "", "", "", each.error]
 
 
 def _told(found: Sequence[LiveDiff], table_path: Path) -> str:

@@ -1,12 +1,11 @@
 """The tables about the metadata of all records: what was mapped, path by path, and what was corrected."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ferry.csv_tables import write_csv
 from ferry.mapping.coverage import CORRECTION_COLUMNS, coverage_of
 
 
@@ -27,11 +26,4 @@ def _mappings(recids: Sequence[int], results_dir: Path) -> Iterator[Mapping[str,
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(stream.getvalue(), encoding="utf-8")
-    part.replace(path)
+    write_csv(path, columns, ([row[name] for name in columns] for row in rows))

@@ -1,7 +1,5 @@
 """The step `plan`: all wanted records told from their metadata, before a byte moves."""
 
-import csv
-import io
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -11,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ferry.csv_tables import write_csv
 from ferry.package_plan import PackageSettings
 from ferry.record_plan import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
 from ferry.stats_log import latest_rows
@@ -37,7 +36,7 @@ def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
     recids = list(inputs.priorities)
     with ProcessPoolExecutor(max_workers=min(cores, os.cpu_count() or 1)) as pool:
         plans = list(pool.map(partial(_plan, inputs), recids, chunksize=_AT_A_TIME))
-    _write_table(table_path, plans)
+    write_csv(table_path, COLUMNS, (list(asdict(plan).values()) for plan in plans))
     config = inputs.config
     per_minute, per_hour = (config["repository"].get(f"requests_per_{unit}") for unit in ("minute", "hour"))
     limits = [limit for limit in (per_hour, per_minute and per_minute * 60) if limit]
@@ -124,12 +123,3 @@ def _problem_lines(plans: Sequence[RecordPlan]) -> list[str]:
     if len(bad) > SHOWN:
         lines.append(f"  and {len(bad) - SHOWN} more")
     return ["cannot succeed:", *lines] if bad else []
-
-
-def _write_table(path: Path, plans: Sequence[RecordPlan]) -> None:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(plan) for plan in plans)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(stream.getvalue(), encoding="utf-8")

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,8 @@ from typing import Any, Self, TextIO
 
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
+
+from ferry.csv_tables import csv_cell
 
 _BATCH_ROWS = 20_000  # 1,000,000 file rows: 50 row groups, each a few MB while it is built
 
@@ -193,30 +195,6 @@ class TableWriter:
         finally:
             for path in self._paths:
                 _part(path).unlink(missing_ok=True)
-
-
-def csv_cell(value: Any) -> Any:
-    """Return a value as it stands in a CSV file: lists joined by semicolons, booleans in lower case.
-
-    A text that a spreadsheet would run as a formula gets an apostrophe in front.
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = "; ".join(value) if isinstance(value, list) else value
-    if isinstance(text, str):
-        text = text.replace("\x00", "")
-        return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-    return text
-
-
-def write_csv(path: Path, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write a small table as CSV in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _part(path).open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([csv_cell(value) for value in row] for row in rows)
-    _part(path).replace(path)
 
 
 def _part(path: Path) -> Path:

@@ -1,12 +1,11 @@
 """The step `validate`: all wanted records in one process, with a table and a verdict at the end."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ferry.csv_tables import write_csv
 from ferry.errors import MetadataError
 from ferry.mapping.corrections import read_corrections
 from ferry.portal import fetch_record
@@ -46,7 +45,8 @@ def validate_all(
             options=options,
             max_upload_bytes=package["max_upload_bytes"],
         )
-    _write_table(table_path, problems)
+    cells = ([p.recid, p.refused, p.path, p.expected, p.found] for p in problems)
+    write_csv(table_path, ["recid", "refused", "path", "expected", "found"], cells)
     rows = problem_table(problems)
     refused = {problem.recid for problem in problems if problem.refused}
     warned = {problem.recid for problem in problems} - refused
@@ -81,12 +81,3 @@ def read_with_corrections(
         index_files="keep",
     )
     return source, corrections
-
-
-def _write_table(path: Path, problems: Sequence[Problem]) -> None:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["recid", "refused", "path", "expected", "found"])
-    writer.writerows([p.recid, str(p.refused).lower(), p.path, p.expected, p.found] for p in problems)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(stream.getvalue(), encoding="utf-8")

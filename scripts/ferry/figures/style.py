@@ -12,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ferry.stats_table import write_csv
+from ferry.csv_tables import write_csv
 
 INK, QUIET, FAINT, PAPER = "#1b2a3a", "#5c6b7a", "#dfe4e9", "#ffffff"
 

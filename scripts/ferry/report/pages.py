@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow import parquet
 
+from ferry.csv_tables import write_csv
 from ferry.failures import FAILURE_COLUMNS, failure_rows
 from ferry.report.overview import overview
 from ferry.report.summary import summarise
 from ferry.report.table_page import Column, table_page
 from ferry.schemas import load_schema
-from ferry.stats_table import write_csv
 
 MOST_FILES = 5000
 

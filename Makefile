@@ -25,7 +25,7 @@ install: $(INSTALLED) ## Install what uv.lock says into .venv
 install-slurm: $(INSTALLED_SLURM) ## What profiles/slurm needs besides
 
 run: $(INSTALLED) ## Carry the records of config.yaml (by default the demo, into the sandbox)
-	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --cores $(CORES) --quiet rules host
 
 bulk: $(INSTALLED) ## Thousands of records, 200 at a time; again goes on where it stopped. ARGS="--configfile mine.yaml --most 500"
 	$(BIN)/python scripts/bulk.py --cores $(CORES) $(ARGS)

@@ -12,13 +12,13 @@ left is a `.part`, and the next run finishes it.
 import os
 from collections import deque
 from collections.abc import Container, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from ferry.bundle_layout import BundleLayout, PackedMember, lay_out, stored
 from ferry.compression import is_deflated
-from ferry.deflated_members import Deflater, packed_notes, recall_packed, remember_packed
+from ferry.deflated_members import Deflater, deflating, packed_notes, remember_packed
 from ferry.package_plan import Member
 from ferry.part_file import part_file
 from ferry.source_bytes import write_exactly
@@ -47,36 +47,24 @@ def write_bundle(*, path: Path, members: Sequence[Member], files_dir: Path, thre
     """
     texts = [member for member in members if is_deflated(member, files_dir=files_dir)]
     keys = {text.key for text in texts}
-    notes = packed_notes(path)
     with part_file(path) as target:
-        pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="pack")
-        try:
-            deflater = Deflater(
-                texts,
-                recalled=recall_packed(notes, texts),
-                target=target,
-                files_dir=files_dir,
-                pool=pool,
-                threads=threads,
-            )
-            writer = _Writer(target=target, files_dir=files_dir, pool=pool, deflater=deflater)
+        with deflating(texts, bundle_path=path, target=target, files_dir=files_dir, threads=threads) as deflater:
+            writer = _Writer(target=target, files_dir=files_dir, deflater=deflater)
             layout = writer.write(members, keys)
-        finally:
-            pool.shutdown(cancel_futures=True)
         # before the bundle has its name: one without notes would have its texts packed again to check it
-        remember_packed(notes, [packed for packed in layout.members if packed.member.key in keys])
+        remember_packed(packed_notes(path), [packed for packed in layout.members if packed.member.key in keys])
     return Bundle(layout, writer.work + deflater.work)
 
 
 class _Writer:
     """Walks through the members in order, gives each its place, and has it brought right by one of the threads."""
 
-    def __init__(self, *, target: int, files_dir: Path, pool: Executor, deflater: Deflater) -> None:
+    def __init__(self, *, target: int, files_dir: Path, deflater: Deflater) -> None:
         self.work = Work()
         self._target = target
         self._found_bytes = os.fstat(target).st_size
         self._files_dir = files_dir
-        self._pool = pool
+        self._pool = deflater.pool
         self._deflater = deflater
         self._group: list[Place] = []
         self._waiting: deque[Future[Work]] = deque()

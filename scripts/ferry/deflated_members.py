@@ -4,7 +4,8 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +24,19 @@ _BYTES_AHEAD = 16 << 20
 """Of blocks that are worked on while earlier ones are written; there are always enough for every thread."""
 
 
+@contextmanager
+def deflating(
+    texts: Sequence[Member], *, bundle_path: Path, target: int, files_dir: Path, threads: int
+) -> Iterator["Deflater"]:
+    """Give a deflater of these texts that has threads of its own and knows how they were packed before."""
+    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="pack")
+    recalled = _recall_packed(packed_notes(bundle_path), texts)
+    try:
+        yield Deflater(texts, recalled=recalled, target=target, files_dir=files_dir, pool=pool, threads=threads)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 class Deflater:
     """Puts texts in their places, in order; blocks of the following ones are worked on ahead, a few at a time."""
 
@@ -38,11 +52,11 @@ class Deflater:
     ) -> None:
         """`recalled` tells how texts were packed before; `target` is the descriptor of what is written to."""
         self.work = Work()
+        self.pool = pool
         self._recalled = recalled
         self._target = target
         self._found_bytes = os.fstat(target).st_size
         self._files_dir = files_dir
-        self._pool = pool
         self._threads = threads
         self._fresh = self._blocks([text for text in texts if text.key not in recalled])
 
@@ -72,7 +86,7 @@ class Deflater:
                 bytes_ahead -= block.size_bytes
                 yield block
             waiting.append(
-                self._pool.submit(
+                self.pool.submit(
                     deflate_block, text, files_dir=self._files_dir, offset=offset, length=length, last=last
                 )
             )
@@ -121,7 +135,7 @@ def remember_packed(path: Path, texts: Sequence[PackedMember]) -> None:
         write_json(path, {"codec": CODEC, "members": packed})
 
 
-def recall_packed(path: Path, texts: Sequence[Member]) -> Mapping[str, PackedMember]:
+def _recall_packed(path: Path, texts: Sequence[Member]) -> Mapping[str, PackedMember]:
     """Return how these texts are packed, as far as it was written down for just these bytes and this codec.
 
     The file is only a hint where to look: what lies there is compared with its checksum before it counts.

@@ -5,13 +5,12 @@ They lie one behind the other in `bundles/<key>.deflated`, the only bytes of suc
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ferry.bundle import Bundle
 from ferry.bundle_layout import PackedMember, lay_out, stored
 from ferry.compression import is_deflated
-from ferry.deflated_members import Deflater, packed_notes, recall_packed, remember_packed
+from ferry.deflated_members import deflating, packed_notes, remember_packed
 from ferry.package_plan import Member
 from ferry.part_file import part_file
 from ferry.source_bytes import check_source
@@ -49,26 +48,14 @@ def texts_path(bundle_path: Path) -> Path:
 def _pack_texts(
     texts: Sequence[Member], *, path: Path, files_dir: Path, threads: int
 ) -> tuple[list[PackedMember], Work]:
-    notes = packed_notes(path)
     placed, position = [], 0
     with part_file(texts_path(path)) as target:
-        pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="pack")
-        try:
-            deflater = Deflater(
-                texts,
-                recalled=recall_packed(notes, texts),
-                target=target,
-                files_dir=files_dir,
-                pool=pool,
-                threads=threads,
-            )
+        with deflating(texts, bundle_path=path, target=target, files_dir=files_dir, threads=threads) as deflater:
             for text in texts:
                 packed = deflater.place(text, offset=position)
                 if packed.method == DEFLATED:
                     position += packed.packed_bytes
                 placed.append(packed)
-        finally:
-            pool.shutdown(cancel_futures=True)
         os.ftruncate(target, position)
-    remember_packed(notes, placed)
+    remember_packed(packed_notes(path), placed)
     return placed, deflater.work

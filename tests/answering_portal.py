@@ -1,11 +1,11 @@
 """A server that gives the portal's answers one after another."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from loopback import serving
 
 RECORD = {"id": "7", "metadata": {"recid": 7, "title": "A record", "files": []}}
 
@@ -51,15 +51,6 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
-def portal(*answers: Answer) -> Iterator[Portal]:
+def portal(*answers: Answer) -> AbstractContextManager[Portal]:
     """Give a portal on loopback that answers so."""
-    server = Portal(list(answers))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return serving(Portal(list(answers)))

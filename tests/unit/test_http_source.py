@@ -1,11 +1,9 @@
 """Files behind http: read whole, gone on from the middle, and cut connections told from the end of a file."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from loopback import serving
 
 from ferry.errors import PermanentError, TransientError
 from ferry.http_source import HttpFile, request
@@ -58,22 +56,9 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
-def running() -> Iterator[Server]:
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def server():
-    with running() as one:
+    with serving(Server()) as one:
         yield one
 
 
@@ -135,7 +120,7 @@ def test_what_the_server_says_is_permanent_or_may_pass(server, status, kind):
 
 
 def test_nobody_listens_may_pass():
-    with running() as server:
+    with serving(Server()) as server:
         url = server.url()
     with pytest.raises(TransientError, match=r"a\.root: expected an answer, found .*refused"):
         HttpFile(url, timeout_s=5)

@@ -7,6 +7,21 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
+
+def printed_by(program, *arguments, folder=None):
+    """Run a program that may alter Snakemake in a process of its own; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(SCRIPTS), **({"HOME": str(folder)} if folder else {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 CHOOSE = """
 import asyncio, inspect
 from types import SimpleNamespace
@@ -40,10 +55,7 @@ print("done")
 
 
 def test_the_most_urgent_jobs_of_each_step_are_chosen_from_and_no_size_is_asked_for():
-    done = subprocess.run(
-        [sys.executable, "-c", CHOOSE], env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=False
-    )
-    assert done.stdout == "done\n", done.stderr
+    assert printed_by(CHOOSE) == "done\n"
 
 
 GRAPH = """
@@ -99,16 +111,7 @@ print(len(jobs), asked.count("one"), looked.count("one"), len(sets), len(guards)
 
 def graph_of_twenty_jobs(folder, how):
     """Return the numbers of jobs, of looks at parameters and at scripts, and of empty sets and guards that are kept."""
-    done = subprocess.run(
-        [sys.executable, "-c", GRAPH, how],
-        cwd=folder,
-        env={"PYTHONPATH": str(SCRIPTS), "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [int(number) for number in done.stdout.splitlines()[-1].split()]
+    return [int(number) for number in printed_by(GRAPH, how, folder=folder).splitlines()[-1].split()]
 
 
 def test_the_graph_is_light_where_snakemake_makes_it_heavy(tmp_path):
@@ -131,15 +134,7 @@ print(dict(zip(BenchmarkRecord.get_header(False), record.to_tsv(False).split("\t
 
 
 def test_the_benchmark_of_a_job_says_what_the_system_has_counted():
-    done = subprocess.run(
-        [sys.executable, "-c", WRITE_DOWN],
-        env={"PYTHONPATH": str(SCRIPTS)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert ast.literal_eval(done.stdout) == {
+    assert ast.literal_eval(printed_by(WRITE_DOWN)) == {
         "s": "12.00",
         "h:m:s": "0:00:12",
         "max_rss": "80.00",
@@ -169,7 +164,4 @@ print(looks)
 
 
 def test_the_choice_is_made_again_later_only_where_a_limit_has_held_jobs_back():
-    done = subprocess.run(
-        [sys.executable, "-c", AGAIN], env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=False
-    )
-    assert done.stdout == "[0, 1]\n", done.stderr
+    assert printed_by(AGAIN) == "[0, 1]\n"

@@ -128,7 +128,7 @@ def carry(flow: Flow, recids: list[int], steps: dict[int, str], *, timeout_s: fl
     assert done.returncode != 0
     told = done.stdout + done.stderr
     assert f"ferry: {records - failing} ok, {failing} failed, 0 not reached, of {records} records" in told
-    assert f"to go of {records}" in told, "a line every second was asked for"
+    assert f"to go of {records}" in told, "a line every tenth of a second was asked for"
     assert all(f"results/{recid}/stats.json" in told for recid in steps)
     metrics = (flow.folder / "ferry.prom").read_text(encoding="utf-8")
     assert f'ferry_records{{status="ok"}} {records - failing}\n' in metrics

@@ -15,7 +15,9 @@ from sandbox.store import Document, Store
 
 MAX_KEY_LENGTH = 255
 FAILED = "File upload transfer failed."
-_CHUNK = 1 << 20
+_WRITTEN_BYTES = 4 << 20
+"""What is written and hashed at once, in a thread: each change of threads waits for a processor while a client is busy.
+"""
 _ENTRY_FIELDS = frozenset(["key", "metadata", "size", "checksum", "transfer", "access"])
 
 
@@ -334,7 +336,7 @@ async def _pour(body: AsyncIterator[bytes], stream: BinaryIO, md5: Any) -> int:
         gathered.append(chunk)
         waiting += len(chunk)
         size += len(chunk)
-        if waiting >= _CHUNK:
+        if waiting >= _WRITTEN_BYTES:
             await asyncio.to_thread(write, gathered)
             gathered, waiting = [], 0
     write(gathered)

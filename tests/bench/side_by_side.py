@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -69,8 +70,9 @@ def seconds(do: Callable[[], object]) -> float:
 
 
 def compared(case: str, *, ours: Sequence[float], other: Sequence[float], unit: str, goal: float | None) -> Result:
-    """Return the line of a case for figures of which smaller is better."""
+    """Return the line of a case for figures of which smaller is better, and tell its ratio at once."""
     mine, theirs = statistics.median(ours), statistics.median(other)
+    print(f"{case}: {theirs / mine:.2f}", file=sys.stderr, flush=True)
     return Result(
         case=case,
         ours=round(mine, 4),

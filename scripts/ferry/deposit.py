@@ -85,7 +85,9 @@ class Deposit:
         )
         self._files = FileDeposit(
             repository=repository,
-            wanted=WantedFiles(uploads, open_upload=open_upload, state=self._state, manifest=manifest),
+            wanted=WantedFiles(
+                uploads, open_upload=open_upload, state=self._state, manifest=manifest if uploads else None
+            ),
             state=self._state,
             settings=settings,
             patience=self._patience,
@@ -125,11 +127,26 @@ class Deposit:
         record = await self._search.find_or_create(self._document, workflow=self._settings.workflow)
         if record.was_published:
             return await self._adopt(record)
+        if not self._has_files and _has_files(record):
+            await self._remove_files(record)
         record = await self._bring_metadata(record)
         return record, await self._bring_files(record)
 
+    async def _remove_files(self, draft: RemoteRecord) -> None:
+        """Take away what was sent for a record that has lost its last file: a draft with files stays one with files."""
+        await self._files.bring(draft)
+        self._state.sent.clear()
+        self._state.save()
+
     async def _bring_files(self, draft: RemoteRecord) -> list[LocalFile]:
-        return await self._files.bring(draft) if self._has_files else []
+        if self._has_files:
+            return await self._files.bring(draft)
+        if _has_files(draft):
+            raise PermanentError(
+                f"draft {draft.id}: expected none, as the record has no files, found files that were not sent from "
+                f"here; look at {draft.page_url}, or have them removed (upload.foreign_files: remove)"
+            )
+        return []
 
     async def _bring_metadata(self, draft: RemoteRecord) -> RemoteRecord:
         """Give the draft our metadata, unless it was last given just these."""
@@ -192,9 +209,13 @@ class Deposit:
         return draft, await self._bring_files(draft)
 
     async def _compare_files(self, record: RemoteRecord) -> tuple[list[LocalFile], list[str]]:
-        if not self._has_files and not (record.document.get("files") or {}).get("enabled", False):
+        if not self._has_files and not _has_files(record):
             return [], []
         return await self._files.compare(record)
+
+
+def _has_files(record: RemoteRecord) -> bool:
+    return bool((record.document.get("files") or {}).get("enabled", False))
 
 
 def _receipt_entry(file: LocalFile) -> dict[str, Any]:

@@ -11,6 +11,15 @@ type _Item = Mapping[str, Any]
 _PROVES = frozenset({"adler32", "md5", "sha1", "sha256"})
 
 
+_STEPS_TO_GO = {
+    "not downloaded": "download_files",
+    "not packaged": "package_files",
+    "packaged with other bytes than downloaded": "package_files",
+    "not uploaded": "upload_record",
+    "uploaded with other bytes than packaged": "upload_record",
+}
+
+
 @dataclass(frozen=True)
 class _Trail:
     """What each receipt says about one file; `packed` is the file as it was packaged, `upload` what carries it."""
@@ -34,6 +43,11 @@ def file_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
         upload, packed = members.get(key, (loose, loose))
         held = remote.get(upload["key"]) if upload else None
         yield _row(evidence.recid, _Trail(source, local.get(key), upload, packed, held))
+
+
+def step_to_go(problem: str | None) -> str | None:
+    """Return the step that has to run again for a file with this problem, None if no step would mend it."""
+    return None if problem is None else _STEPS_TO_GO.get(problem)
 
 
 def _row(recid: int, trail: _Trail) -> dict[str, Any]:

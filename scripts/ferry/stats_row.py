@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ferry.evidence import Evidence, Verdict
-from ferry.files_table import file_rows
+from ferry.files_table import file_rows, step_to_go
 from ferry.journal import MEASURES, Attempt
 from ferry.record_facts import source_facts, target_fields
 
@@ -25,6 +25,7 @@ def stats_row(evidence: Evidence, verdict: Verdict) -> tuple[dict[str, Any], lis
     """Return a row of `STATS_SCHEMA`, which is also the record's stats.json, and the rows of its files."""
     receipts = evidence.receipts
     files = list(file_rows(evidence))
+    verdict = _unless_behind(verdict, files)
     upload, published = receipts.get("upload", {}), receipts.get("published", {})
     packages = receipts.get("package")
     bundles = [item for item in (packages or {}).get("uploads", []) if item["kind"] == "bundle"]
@@ -57,6 +58,16 @@ def stats_row(evidence: Evidence, verdict: Verdict) -> tuple[dict[str, Any], lis
         "metadata_fields": target_fields(receipts.get("record", {})),
     }
     return row, files
+
+
+def _unless_behind(verdict: Verdict, files: Sequence[Mapping[str, Any]]) -> Verdict:
+    """A record is not ok while its receipts are of different states of it: a run may have ended between its steps."""
+    if verdict.status != "ok":
+        return verdict
+    for file in files:
+        if step := step_to_go(file["problem"]):
+            return Verdict("skipped", step, None, f"not reached: {file['key']}: {file['problem']}; run again")
+    return verdict
 
 
 def _times(attempts: Sequence[Attempt]) -> dict[str, Any]:

@@ -176,6 +176,26 @@ def test_a_record_without_files_is_made_without_them(sandbox, tmp_path):
     assert deposit(sandbox, tmp_path, contents={}).receipt["files"] == []
 
 
+def test_a_record_that_has_lost_its_last_file_keeps_none_in_the_repository(sandbox, tmp_path):
+    first = deposit(sandbox, tmp_path)
+    done = deposit(sandbox, tmp_path, contents={}, doc=document(files_enabled=False))
+    assert (done.receipt["record_id"], done.receipt["files"]) == (first.receipt["record_id"], [])
+
+    async def left(repository):
+        return (await repository.read_draft(done.receipt["record_id"])).document["files"]["enabled"]
+
+    assert act(sandbox, left) is False
+    assert deposit(sandbox, tmp_path, contents={}, doc=document(files_enabled=False)).receipt == done.receipt
+
+
+def test_files_of_somebody_else_are_told_where_there_should_be_none(sandbox, tmp_path):
+    deposit(sandbox, tmp_path)
+    (tmp_path / "data" / "deposit.json").unlink()
+    asyncio.run(asyncio.sleep(1.2))  # the index shows new drafts late
+    with pytest.raises(PermanentError, match="found files that were not sent from here"):
+        deposit(sandbox, tmp_path, contents={}, doc=document(files_enabled=False))
+
+
 def test_many_files_cost_two_requests_each_and_one_announcement(sandbox, tmp_path):
     contents = {f"f{number:02d}.al": b"x" * number for number in range(40)}
     done = deposit(sandbox, tmp_path, contents=contents)

@@ -332,6 +332,26 @@ def test_a_chain_that_stopped_with_no_failure_is_skipped_at_the_step_not_reached
     assert (row["status"], row["step"]) == ("skipped", "transform_record")
 
 
+@pytest.mark.parametrize(
+    ("receipt", "step", "problem"),
+    [
+        ("download", "download_files", "not downloaded"),
+        ("package", "package_files", "not packaged"),
+        ("upload", "upload_record", "not uploaded"),
+    ],
+)
+def test_a_run_that_ended_between_the_steps_of_a_changed_record_leaves_it_not_ok(folder, receipt, step, problem):
+    folder.all_steps()
+    folder.receipts()
+    document = json.loads(folder.path(receipt).read_text())
+    name = "uploads" if receipt == "package" else "files"
+    lost = document[name].pop(0)["key"]
+    folder.path(receipt).write_text(json.dumps(document))
+    row = folder.stats()
+    assert (row["status"], row["step"]) == ("skipped", step)
+    assert row["error"] == f"not reached: {lost}: {problem}; run again"
+
+
 def test_publishing_counts_only_where_it_is_asked_for(folder: Folder):
     folder.receipts(only=NAMES[:-1])
     assert folder.stats(publish=False)["status"] == "ok"

@@ -13,6 +13,7 @@ from ferry.breaker import Breaker
 from ferry.bulk import PART_OF_BULK
 from ferry.config import check_config, uses_sandbox_repository, uses_sandbox_source
 from ferry.failures import closing_lines
+from ferry.lost_receipts import forget_after_lost
 from ferry.progress_teller import ProgressTeller
 from ferry.run import Target, begin_run, lock_folder, refuse_other_repository
 from ferry.run_marks import STOPPED, RunMarks
@@ -36,7 +37,8 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     """Check the configuration and return the wanted records.
 
     Where a run begins (and not in one of its jobs on a cluster, which read the Snakefile too), the stats of records
-    that failed in the last run are taken away first: Snakemake would take them for finished.
+    that failed in the last run, and receipts after one that is lost, are taken away first: Snakemake would take them
+    for finished.
 
     Raises:
         ConfigError: names the place, what was expected and what was found.
@@ -49,6 +51,7 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     wanted = wanted_of(config)
     if begins:
         forget_failed(RESULTS_DIR)
+        forget_after_lost(wanted.recids, results_dir=RESULTS_DIR)
     return wanted
 
 

@@ -78,7 +78,11 @@ class FilesBringer:
         key: str = file["key"]
         part = part_path(f"{self._files_dir}/{key}", key=key, keys=self._keys)
         url = redirected(file["uri"], self._redirects)
-        return Job(file, url, part), part.removeprefix(f"{self._files_dir}/") in self._found
+        resumes = part.removeprefix(f"{self._files_dir}/") in self._found
+        if resumes and os.stat(part).st_nlink > 1:
+            os.unlink(part)  # left by a killed link to somebody's own file (source.data_root), which no byte may change
+            resumes = False
+        return Job(file, url, part), resumes
 
     def _what_is_there(self, file: SourceFile, path: Path) -> Outcome | None:
         known = self._verified.find(file, path)

@@ -64,5 +64,6 @@ def _write_text(packed: PackedMember, offset: int, *, target: int, files_dir: Pa
         raise IntegrityError(
             f"{packed.member.key}: expected {packed.packed_bytes} bytes, adler32 {packed.packed_adler32:08x} when "
             f"packed again, found {done} bytes, adler32 {adler32:08x}: the file or the packer changed; delete the "
-            "record's package receipt (and, if that does not help, its download receipt) and run again"
+            "record's package receipt (and, if that does not help, its download receipt and "
+            "data/<recid>/verified.jsonl) and run again"
         )

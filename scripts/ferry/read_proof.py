@@ -97,8 +97,8 @@ class ReadProof:
             where = self._key if stretch.name == self._key else f"{self._key}: {stretch.name}"
             raise ChangedError(
                 f"{where}: expected adler32 {stretch.adler32:08x}, found {found:08x}: its bytes changed since it was "
-                "packed; delete the record's package receipt (and, if that does not help, its download receipt) and "
-                "run again",
+                "packed; delete the record's package receipt (and, if that does not help, its download receipt and "
+                "data/<recid>/verified.jsonl) and run again",
                 where=where,
                 offset=stretch.offset,
             )

@@ -8,7 +8,8 @@ from pathlib import Path
 from ferry.errors import IntegrityError
 from ferry.package_plan import Member
 
-AGAIN = "delete the record's download receipt and run again"
+AGAIN = "delete the record's download receipt and data/<recid>/verified.jsonl, and run again"
+"""Without the second, a file that has changed and kept its time would be believed as it was."""
 
 
 @contextmanager

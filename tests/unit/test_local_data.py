@@ -7,10 +7,13 @@ import zlib
 
 import pytest
 
+from ferry.download import Download, DownloadSettings
 from ferry.download_step import download_to_receipt
 from ferry.errors import DiskError, IntegrityError, PermanentError
 from ferry.file_keys import file_keys
 from ferry.local_data import take_local_files
+from ferry.package import package
+from ferry.package_plan import PackageSettings
 from ferry.receipts import read_receipt, write_receipt
 from ferry.schemas import problems
 
@@ -272,3 +275,60 @@ def test_a_listed_file_without_checksum_must_be_allowed_here_too(tmp_path):
     step(tmp_path, source, allow_unverified=True)
     verified = [file["verified"] for file in read_receipt(tmp_path / "download.json", "download")["files"]]
     assert verified == ["adler32", "size", "adler32", "adler32"]
+
+
+@pytest.mark.parametrize("original", [b"his own", b"his"], ids=["whole", "cut"])
+def test_a_link_that_a_killed_job_left_is_not_written_through(original, tmp_path):
+    far, own = tmp_path / "far.dat", tmp_path / "own.dat"
+    far.write_bytes(b"another")
+    own.write_bytes(original)
+    part = tmp_path / "data" / "files" / "a.dat.part"
+    part.parent.mkdir(parents=True)
+    os.link(own, part)
+    checksum = {"algorithm": "adler32", "value": f"{zlib.adler32(b'another'):08x}"}
+    file = {"key": "a.dat", "uri": f"file://{far}", "size_bytes": 7, "checksum": checksum, "online": True}
+    source = {"recid": 7, "origin": "test", "record": {}, "files": [file]}
+    state_path = tmp_path / "data" / "verified.jsonl"
+    Download(source=source, files_dir=part.parent, state_path=state_path, settings=DownloadSettings()).run()
+    assert own.read_bytes() == original
+    assert (part.parent / "a.dat").read_bytes() == b"another"
+
+
+def test_a_file_that_decayed_on_the_disk_is_fetched_anew_as_the_message_says(tmp_path):
+    far, content = tmp_path / "far.dat", b"bytes that decay"
+    far.write_bytes(content)
+    checksum = {"algorithm": "adler32", "value": f"{zlib.adler32(content):08x}"}
+    file = {"key": "a.dat", "uri": f"file://{far}", "size_bytes": len(content), "checksum": checksum, "online": True}
+    files = [file, {**file, "key": "b.dat"}]
+    source = {"recid": 7, "origin": "test", "record": {"title": "t"}, "files": files}
+    folder, receipt = tmp_path / "data", tmp_path / "download.json"
+    write_receipt(tmp_path / "source.json", "source", source)
+
+    def fetch_and_pack():
+        settings = DownloadSettings()
+        download = Download(
+            source=source, files_dir=folder / "files", state_path=folder / "verified.jsonl", settings=settings
+        )
+        write_receipt(receipt, "download", download.run().receipt)
+        package(
+            recid=7,
+            source_path=tmp_path / "source.json",
+            download_path=receipt,
+            receipt_path=tmp_path / "package.json",
+            data_dir=folder,
+            settings=PackageSettings(max_files=1),
+            threads=1,
+        )
+
+    fetch_and_pack()
+    (tmp_path / "package.json").unlink()
+    shutil.rmtree(folder / "bundles")
+    place = folder / "files" / "a.dat"
+    before = place.stat()
+    place.write_bytes(content.replace(b"decay", b"Decay"))
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))  # a disk does not tell
+    with pytest.raises(IntegrityError, match=r"download receipt and data/<recid>/verified\.jsonl, and run again"):
+        fetch_and_pack()
+    (folder / "verified.jsonl").unlink()
+    fetch_and_pack()
+    assert place.read_bytes() == content

@@ -21,6 +21,7 @@ from ferry.run_plan import RunPlan, caps_of_steps, command_of, command_without_t
 from ferry.stats import forget_failed
 from ferry.stats_log import STATS_LOG, cut_torn_end
 from ferry.step import ATTEMPTS_FILE
+from ferry.storage import Storage, refuse_too_few_cores
 from ferry.termination import end_steps
 from ferry.tokens import refuse_token_in_environment
 from ferry.wanted import Wanted, wanted_of
@@ -82,6 +83,14 @@ def begin(
     if across_nodes:
         refuse_token_in_environment()
     _held["lock"] = lock_folder()
+    if not across_nodes:  # on other nodes jobs of the run before may still be at work
+        Storage().forget_jobs()
+        if config["storage"]["max_bytes"] is not None:
+            refuse_too_few_cores(
+                package_threads=config["package"]["threads"],
+                cores=resources["_cores"].value,
+                download_slots=resources["download_slots"].value,
+            )
     for grown in (STATS_LOG, ATTEMPTS_FILE):
         cut_torn_end(grown)
     sandbox_dir = Path(config["sandbox"]["dir"])

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ferry.errors import PermanentError, TransientError
+from ferry.errors import ConfigError, PermanentError, TransientError
 from ferry.receipts import write_json
 
 LEDGER = Path("data/storage.json")
@@ -115,6 +115,13 @@ class Storage:
                 if ledger["records"].pop(str(recid), None) is not None:
                     ledger["notes_bytes"] += notes_bytes
 
+    def forget_jobs(self) -> None:
+        """No job runs: what a killed run left as running works no more, though its process id may live again."""
+        if self._path.exists():
+            with self._ledger() as ledger:
+                for entry in ledger["records"].values():
+                    entry["jobs"] = []
+
     def held(self) -> Mapping[int, Entry]:
         """Return recid -> what it holds."""
         if not self._path.exists():
@@ -161,6 +168,22 @@ def let_go(*, recid: int, data_dir: Path, remove: Collection[str], ledger: Path 
         (data_dir / "verified.jsonl").unlink(missing_ok=True)
         Storage(ledger).give_back(recid=recid, notes_bytes=notes_bytes(data_dir))
     return freed
+
+
+def refuse_too_few_cores(*, package_threads: int, cores: int, download_slots: int) -> None:
+    """Make sure that a record which holds room can be packed while downloads, each on a core, wait for that room.
+
+    One thread always can: its record's own download has just left a core.
+
+    Raises:
+        ConfigError: the waiting downloads may hold a core that packing needs.
+    """
+    if package_threads > 1 and cores < package_threads + download_slots:
+        raise ConfigError(
+            f"package.threads: expected 1 with storage.max_bytes on {cores} cores, where {download_slots} downloads "
+            f"(download_slots of the profile) may hold a core each while they wait for room, found {package_threads}; "
+            f"or run with --cores {package_threads + download_slots}"
+        )
 
 
 def notes_bytes(data_dir: Path) -> int:

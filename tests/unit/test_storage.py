@@ -1,15 +1,17 @@
 """Room under data/: never more than the budget, nobody waits for ever, and a dead job holds nobody up."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from ferry.disk_bytes import most_disk_bytes
-from ferry.errors import PermanentError, TransientError
+from ferry.errors import ConfigError, PermanentError, TransientError
 from ferry.package_plan import PackageSettings
-from ferry.storage import PATIENCE_S, Storage
+from ferry.storage import PATIENCE_S, Storage, refuse_too_few_cores
 
 
 class Clock:
@@ -160,3 +162,24 @@ def test_a_bundled_record_takes_its_bytes_twice_a_streamed_or_loose_one_once():
 def test_texts_of_a_streamed_bundle_take_room_for_what_is_packed_of_them():
     files = [{"key": f"f{number:02}.txt", "size_bytes": 1_000_000} for number in range(30)]
     assert most_disk_bytes(files=files, settings=PackageSettings(mode="stream")) >= 60_000_000
+
+
+def test_a_job_that_a_killed_run_left_is_forgotten_though_its_process_id_lives_again(storage, clock, tmp_path):
+    entry = {"bytes": 90, "failed": False, "jobs": [f"{socket.gethostname()}:{os.getpid()}", "a-container-that-was:1"]}
+    (tmp_path / "storage.json").write_text(json.dumps({"records": {"1": entry}, "notes_bytes": 0}))
+    storage.forget_jobs()
+    with pytest.raises(TransientError, match=r"failed or were left \(1\)"):
+        storage.take(recid=2, size_bytes=50, max_bytes=100)
+    assert clock.now <= 2 * PATIENCE_S
+
+
+@pytest.mark.parametrize(("threads", "cores"), [(1, 1), (1, 2), (2, 6)])
+def test_cores_that_let_a_record_be_packed_while_others_wait_are_enough(threads, cores):
+    refuse_too_few_cores(package_threads=threads, cores=cores, download_slots=4)
+
+
+def test_cores_that_waiting_downloads_may_hold_all_are_too_few():
+    with pytest.raises(
+        ConfigError, match=r"package\.threads: expected 1 .* on 5 cores.* found 2; or run with --cores 6"
+    ):
+        refuse_too_few_cores(package_threads=2, cores=5, download_slots=4)

@@ -72,6 +72,15 @@ def test_300_records_keep_to_a_budget_of_a_twentieth_of_their_data(flow):
     assert 0 < peak_below_budget(flow, budget, every_s=0.2, timeout_s=1700) <= budget
 
 
+def test_packing_that_waiting_downloads_could_keep_from_its_cores_is_refused_before_any_job(bulk):
+    bulk.config["package"] = {"threads": 2}
+    bulk.config["storage"] = {"remove": ["bundles", "files"], "max_bytes": 1_300_000}
+    done = bulk.run(cores=2)
+    assert done.returncode != 0
+    assert "package.threads: expected 1 with storage.max_bytes on 2 cores" in done.stdout + done.stderr
+    assert not (bulk.folder / "results" / "attempts.jsonl").exists()
+
+
 def peak_below_budget(flow, budget, *, every_s, timeout_s):
     """Carry all records of the flow under a budget; return the most bytes that were seen in their folders."""
     flow.config |= {

@@ -7,6 +7,7 @@ with the process that started it, however that ends, and takes its children alon
 """
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -24,6 +25,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _LARGEST_REQUEST = 1 << 16
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that a process gets when its parent ends."""
 _START = b"start"
 _BLOCK_BYTES = 512  # in which the system counts what was read and written
 
@@ -115,8 +119,10 @@ def _serve(requests: socket.socket) -> _Script | None:
                 os.kill(pid, signal.SIGKILL)
             return None
         asker = socket.socket(fileno=descriptors[0])
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
+            _end_with(server)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -128,6 +134,13 @@ def _serve(requests: socket.socket) -> _Script | None:
             return _Script(**json.loads(request))
         children[pid] = asker
         _tell(asker, "forked")
+
+
+def _end_with(server: int) -> None:
+    """Have this process killed when the server is: whoever asked is told so, and the script may not go on unseen."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        os._exit(1)
 
 
 def _tell_ended(children: dict[int, socket.socket]) -> None:

@@ -23,6 +23,14 @@ def server():
     server.stop()
 
 
+def works(pid):
+    """Tell whether a process is there and no zombie, which the first process of a container may leave for ever."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def run(server, path, text, **environment):
     path.write_text(text, encoding="utf-8")
     return server.run(str(path), environment=environment).status
@@ -120,3 +128,20 @@ def wait_for(condition, limit_s=10):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_script_does_not_outlive_a_server_that_is_killed(server, tmp_path):
+    path, told = tmp_path / "job.py", tmp_path / "pid"
+    path.write_text(f"import os, time\nopen({str(told)!r}, 'w').write(str(os.getpid()) + ' ')\ntime.sleep(60)\n")
+    ended = []
+    asking = threading.Thread(target=lambda: ended.append(server.run(str(path), environment={})))
+    asking.start()
+    while not told.exists() or not told.read_text().endswith(" "):
+        time.sleep(0.01)
+    os.kill(server.pid, signal.SIGKILL)
+    asking.join(10)
+    assert [end.status for end in ended] == [-signal.SIGKILL]
+    deadline = time.monotonic() + 10
+    while works(told.read_text().strip()):
+        assert time.monotonic() < deadline, "it goes on, though it was told to have ended"
+        time.sleep(0.01)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ferry.mapping.identity import record_url
+from ferry.part_file import part_file
+from ferry.source_bytes import write_exactly
 from ferry.upload_plan import LocalFile
 
 FOLDER = "attachments"
@@ -106,13 +108,9 @@ def attach(key: str, document: Mapping[str, Any], data_dir: Path) -> dict[str, A
     """Write a document below data/<recid>; return its entry, in the form that the receipt `package` has."""
     content = _content(document)
     path = data_dir / FOLDER / key
-    part = path.with_name(f"{key}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    with part_file(path) as target:
+        os.ftruncate(target, 0)
+        write_exactly(target, content, offset=0)
     return {
         "key": key,
         "kind": "attachment",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ferry.errors import PermanentError
+from ferry.errors import DiskError
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def part_file(path: Path) -> Iterator[int]:
     fsync) reading it back would not show what the disk holds.
 
     Raises:
-        PermanentError: no space left.
+        DiskError: no space left.
         OSError: the disk refuses otherwise.
     """
     part = path.with_name(path.name + ".part")
@@ -37,7 +37,7 @@ def part_file(path: Path) -> Iterator[int]:
     except OSError as error:
         part.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise PermanentError(
+            raise DiskError(
                 f"{part}: the disk is full ({error.strerror}); free some space, or have bundles generated while "
                 "they are uploaded (package.mode: stream), and run again"
             ) from error

@@ -1,13 +1,15 @@
 """What goes up beside the files: the record as it was, and a manifest that tells no more than was sent."""
 
+import errno
 import hashlib
 import json
+import os
 
 import pytest
 from packed_records import RECID, many, run_package, write_files
 
-from ferry.attachments import Manifest, most_attached_bytes
-from ferry.errors import IntegrityError
+from ferry.attachments import Manifest, attach, most_attached_bytes
+from ferry.errors import DiskError, IntegrityError
 from ferry.member_digests import MemberDigests
 from ferry.package_reader import read_chunks
 from ferry.receipts import read_receipt
@@ -108,3 +110,13 @@ def test_a_record_without_files_has_no_attachments(tmp_path):
     write_files(tmp_path, {})
     assert run_package(tmp_path, attachments=frozenset({"source", "manifest"})) == []
     assert "manifest" not in read_receipt(tmp_path / "package.json", "package")
+
+
+def test_a_full_disk_leaves_no_half_attachment(tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskError, match="the disk is full"):
+        attach("7.json", {"a": 1}, tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -20,7 +20,7 @@ from packed_records import (
     write_files,
 )
 
-from ferry.errors import IntegrityError, PermanentError
+from ferry.errors import DiskError, IntegrityError, PermanentError
 
 BUNDLE = "bundles/7_bundle.zip"
 FRESH_NAMES = ["7_bundle.zip", "7_bundle.zip.packed.json", "plan.json"]
@@ -237,7 +237,7 @@ def failing(function, number, at):
 def test_a_full_disk_leaves_nothing_that_takes_space_and_says_so(record, monkeypatch, at):
     (record / BUNDLE).unlink()
     monkeypatch.setattr(os, "pwritev", failing(os.pwritev, errno.ENOSPC, at))
-    with pytest.raises(PermanentError, match="the disk is full"):
+    with pytest.raises(DiskError, match="the disk is full"):
         run_package(record)
     assert not list((record / "bundles").glob("*.zip")) + list((record / "bundles").glob("*.part"))
 

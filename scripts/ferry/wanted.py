@@ -1,19 +1,25 @@
 """Which records are wanted, and which go first."""
 
 import csv
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ferry.errors import ConfigError
+from ferry.words import plural
 
 PLAN_TABLE = Path("results/plan.csv")
 PRIORITY_STEP = 1000
 """Priorities of records are this far apart for the scheduler, so that a stage never outweighs a priority ..."""
 STAGE_STEP = 100
 """... and a size, by its powers of two, never a stage."""
+LARGEST = 2**63 - 1
+"""Largest recid and priority: the receipts' JSON and those who read the tables hold numbers of 64 bits."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
 
 
 @dataclass(frozen=True)
@@ -85,38 +91,80 @@ def _read_sizes(path: Path) -> dict[int, int]:
 def _read_priorities(list_path: Path) -> dict[int, int]:
     try:
         with list_path.open(encoding="utf-8-sig", newline="") as stream:
-            return _read_list(list_path, csv.DictReader(stream))
+            return _read_list(list_path, _numbered_rows(list_path, stream))
     except FileNotFoundError:
         raise ConfigError(
             f"{list_path}: no such file; expected the master list (records.list) or records.recids"
         ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise ConfigError(
+            f"{list_path}: expected the master list (records.list), found {error.strerror or error}"
+        ) from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{list_path}: expected CSV in UTF-8, found {error}") from error
 
 
-def _read_list(path: Path, rows: "csv.DictReader[str]") -> dict[int, int]:
-    columns = rows.fieldnames or []
+def _numbered_rows(path: Path, stream: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not blank with the number of its line.
+
+    A quote that is left open would take the lines after it, and the records in them, for one cell: a row of more than
+    one line is refused.
+    """
+    rows = csv.reader(stream, strict=True)
+    while True:
+        line = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise ConfigError(
+                f"{path}, line {line}: expected CSV with each record in one line, found {error}"
+            ) from error
+        if rows.line_num > line:
+            raise ConfigError(
+                f"{path}, line {line}: expected each record in one line, found a quote that is open until line "
+                f"{rows.line_num}"
+            )
+        if row:
+            yield line, row
+
+
+def _read_list(path: Path, rows: Iterator[tuple[int, list[str]]]) -> dict[int, int]:
+    header_line, header = next(rows, (1, []))
+    columns = [name.strip().casefold() for name in header]
     if "recid" not in columns:
-        raise ConfigError(f"{path}, line 1: expected a column recid, found {', '.join(columns) or 'nothing'}")
+        raise ConfigError(
+            f"{path}, line {header_line}: expected a column recid, found {', '.join(header) or 'nothing'}"
+        )
+    for name in ("recid", "priority"):
+        if columns.count(name) > 1:
+            raise ConfigError(f"{path}, line {header_line}: expected one column {name}, found {columns.count(name)}")
     priorities: dict[int, int] = {}
     lines: dict[int, int] = {}
-    for row in rows:
-        recid = _number(row["recid"], f"{path}, line {rows.line_num}: recid", lowest=1)
+    for line, row in rows:
+        if extra := [cell for cell in row[len(columns) :] if cell.strip()]:
+            raise ConfigError(
+                f"{path}, line {line}: expected {plural(len(columns), 'cell')} as in line {header_line}, found more: "
+                f"{', '.join(extra)}"
+            )
+        cells = dict(zip(columns, row, strict=False))
+        recid = _number(cells.get("recid", ""), f"{path}, line {line}: recid", lowest=1)
         if recid in lines:
-            raise ConfigError(f"{path}, line {rows.line_num}: recid {recid} stands in line {lines[recid]} already")
-        lines[recid] = rows.line_num
-        text = row.get("priority") or "0"
-        priorities[recid] = _number(text, f"{path}, line {rows.line_num}: priority", lowest=-1000)
+            raise ConfigError(f"{path}, line {line}: recid {recid} stands in line {lines[recid]} already")
+        lines[recid] = line
+        priorities[recid] = _number(cells.get("priority") or "0", f"{path}, line {line}: priority", lowest=-1000)
     if not priorities:
         raise ConfigError(f"{path}: expected at least one recid, found none")
     return priorities
 
 
-def _number(text: str | None, place: str, lowest: int) -> int:
-    try:
-        number = int((text or "").strip())
-    except ValueError:
-        number = lowest - 1
+def _number(text: str, place: str, lowest: int) -> int:
+    """Return the number that a cell holds, of plain digits only: int() would take 1_000 and digits of any script."""
+    digits = text.strip()
+    number = int(digits) if _WHOLE.fullmatch(digits) else lowest - 1
     if number < lowest:
         raise ConfigError(f"{place}: expected a whole number from {lowest} on, found {text!r}")
+    if number > LARGEST:
+        raise ConfigError(f"{place}: expected at most {LARGEST}, found {number}")
     return number

@@ -61,3 +61,9 @@ def test_a_breaker_that_can_never_trip_is_refused_and_none_at_all_is_not(config)
     check_config(_with(config, "breaker", failed=0))
     with pytest.raises(ConfigError, match=r"breaker\.failed: expected at most breaker\.of_last"):
         check_config(_with(config, "breaker", of_last=5, failed=6))
+
+
+def test_a_recid_that_no_receipt_can_hold_is_refused(config):
+    check_config(_with(config, "records", recids=[2**63 - 1]))
+    with pytest.raises(ConfigError, match=r"records\.recids\[0\]: 9223372036854775808 is greater"):
+        check_config(_with(config, "records", recids=[2**63]))

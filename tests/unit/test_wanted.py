@@ -24,6 +24,16 @@ def test_a_byte_order_mark_and_a_missing_priority_column_are_fine(tmp_path):
     assert _read(tmp_path, "\ufeffrecid\n5\n").priorities == {5: 0}
 
 
+@pytest.mark.parametrize("header", ["recid, priority", "recid,Priority", " RECID ,PRIORITY,,"])
+def test_blanks_and_capitals_in_the_header_do_not_lose_the_priorities(tmp_path, header):
+    assert _read(tmp_path, f"{header}\n5, 10\n\n6,\n7,1,,,\n8\n").priorities == {5: 10, 6: 0, 7: 1, 8: 0}
+
+
+def test_a_folder_as_the_list_is_one_clear_error(tmp_path):
+    with pytest.raises(ConfigError, match=r"expected the master list \(records\.list\), found Is a directory"):
+        read_wanted(list_path=tmp_path, recids=[])
+
+
 def test_given_recids_take_the_place_of_the_list(tmp_path):
     assert read_wanted(list_path=tmp_path / "none.csv", recids=[7, 3]).recids == [7, 3]
 
@@ -38,6 +48,15 @@ def test_given_recids_take_the_place_of_the_list(tmp_path):
         ("id\n5\n", "line 1: expected a column recid, found id"),
         ("recid\n", "expected at least one recid, found none"),
         ("", "expected a column recid, found nothing"),
+        ("recid\n80505,81147\n", "line 2: expected 1 cell as in line 1, found more: 81147"),
+        ('recid,title\n5,"a\n6,b\n', "line 2: expected CSV with each record in one line, found unexpected end of data"),
+        ('recid,title\n5,a\n\n6,"b\n7,c"\n', "line 4: expected each record in one line, found a quote that is open"),
+        ('recid,title\n5,"a\n6,"b\n', "line 2: expected CSV with each record in one line, found ',' expected"),
+        ("recid,recid\n5,6\n", "line 1: expected one column recid, found 2"),
+        ("recid,priority, Priority\n5,6,7\n", "line 1: expected one column priority, found 2"),
+        ("recid\n1_000\n", "line 2: recid: expected a whole number from 1 on, found '1_000'"),
+        ("recid\n\u0665\n", "line 2: recid: expected a whole number from 1 on, found '\u0665'"),
+        (f"recid\n{2**63}\n", f"line 2: recid: expected at most {2**63 - 1}, found {2**63}"),
     ],
 )
 def test_a_bad_list_is_refused_with_file_and_line(tmp_path, text, told):

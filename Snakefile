@@ -23,7 +23,9 @@ configfile: Path(workflow.basedir) / "config.yaml"
 report: "report/workflow.rst"
 
 
-wanted = run_hooks.prepare(config, begins=workflow.is_main_process)
+is_silent = any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
+with run_hooks.errors_told(is_silent=is_silent):
+    wanted = run_hooks.prepare(config, begins=workflow.is_main_process)
 cluster = JobResources(**config["cluster"])
 record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 
@@ -62,14 +64,15 @@ rule all:
 
 
 onstart:
-    run_hooks.begin(
-        config,
-        wanted,
-        rules_to_run={job.rule.name for job in workflow.dag.needrun_jobs()},
-        resources=workflow.global_resources,
-        across_nodes=workflow.non_local_exec,
-        begin_no_more=workflow.scheduler.exit_gracefully,
-    )
+    with run_hooks.errors_told(is_silent=is_silent):
+        run_hooks.begin(
+            config,
+            wanted,
+            rules_to_run={job.rule.name for job in workflow.dag.needrun_jobs()},
+            resources=workflow.global_resources,
+            across_nodes=workflow.non_local_exec,
+            begin_no_more=workflow.scheduler.exit_gracefully,
+        )
 
 
 onsuccess:

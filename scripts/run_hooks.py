@@ -5,13 +5,15 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ferry.breaker import Breaker
 from ferry.bulk import PART_OF_BULK
 from ferry.config import check_config, uses_sandbox_repository, uses_sandbox_source
+from ferry.errors import FerryError
 from ferry.failures import closing_lines
 from ferry.lost_receipts import forget_after_lost
 from ferry.progress_teller import ProgressTeller
@@ -32,6 +34,21 @@ RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight"}
 
 _held: dict[str, Any] = {}
 """What has to live as long as the run: the lock of the folder, the script server and the sandbox."""
+
+
+@contextmanager
+def errors_told(*, is_silent: bool) -> Iterator[None]:
+    """Tell an error of what runs inside where Snakemake itself would not: with `--quiet all` it ends without a reason.
+
+    Args:
+        is_silent: Snakemake was told to be.
+    """
+    try:
+        yield
+    except FerryError as error:
+        if is_silent:
+            sys.stderr.write(f"ferry: {error}\n")
+        raise
 
 
 def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:

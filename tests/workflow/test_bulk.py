@@ -205,3 +205,20 @@ def test_bad_input_to_a_bulk_run_is_one_clear_error(tmp_path, text, told):
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_a_run_that_is_refused_at_its_start_says_why_once_however_quiet_it_is(flow: Flow):
+    flow.config["repository"] = {"url": "https://repository.example.invalid"}
+    flow.want(80505)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NRP_TOKEN")}
+    environment |= {"PYTHONPATH": str(ROOT / "scripts"), "HOME": str(flow.folder)}
+    command = flow.command()
+    no_token, no_list = "expected a token in the environment (NRP_TOKEN)", "none.csv: no such file"
+    for each, told in [
+        ([sys.executable, str(ROOT / "scripts" / "bulk.py"), *command[1:]], no_token),
+        (command, no_token),
+        ([*command, "--quiet", "all", "--config", "records={list: none.csv}"], no_list),
+    ]:
+        done = subprocess.run(each, cwd=flow.folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert (done.stdout + done.stderr).count(told) == 1, done.stderr

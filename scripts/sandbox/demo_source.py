@@ -1,5 +1,6 @@
 """The demo records' files: made on the spot, each a pure function of its address and length."""
 
+import errno
 import hashlib
 import json
 import re
@@ -9,7 +10,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ferry.errors import disk_error
+
 DEMO_PREFIX = "root://demo.invalid/"
+LARGE_BYTES = 100_000_000
+"""What is longer is not made in memory, nor does it take the disk."""
+
+_IMPOSSIBLE = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EFBIG, errno.EINVAL}
+"""Refusals that are the fault of an address or a length, not of the disk."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +63,43 @@ def write_demo_files(metadata_paths: Iterable[Path], directory: Path) -> list[Pa
     """Make the files of the demo records that are not there yet; return the paths of those that were made.
 
     A file lies at `directory` + the path of its address, so that the address becomes its path when
-    `root://demo.invalid/` is replaced by `file://<directory>`. Metadata that is no JSON object is skipped here:
-    the chain itself says what is wrong with it.
+    `root://demo.invalid/` is replaced by `file://<directory>`. Metadata that is no JSON object, and a file of an
+    address or a length that no file can have, are skipped here: the chain itself says what is wrong with that record,
+    and carries the others.
+
+    Raises:
+        DiskError: the disk did not take a file.
     """
     made = []
     for metadata_path in sorted(metadata_paths):
         for demo_file in _files_of(metadata_path):
-            path = local_path(demo_file.uri, directory)
-            if path.is_file() and path.stat().st_size == demo_file.size_bytes:
+            try:
+                path = local_path(demo_file.uri, directory)
+                if path.is_file() and path.stat().st_size == demo_file.size_bytes:
+                    continue
+                _make(demo_file, path)
+            except (ValueError, OverflowError):
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(path.name + ".part")
-            part.write_bytes(content(uri=demo_file.uri, size_bytes=demo_file.size_bytes))
-            part.replace(path)
+            except OSError as error:
+                if error.errno in _IMPOSSIBLE:
+                    continue
+                raise disk_error(path, "be written", error) from error
             made.append(path)
     return made
+
+
+def _make(demo_file: DemoFile, path: Path) -> None:
+    """Make a file; of a large one, which nobody has committed a checksum of, all but the beginning is a hole."""
+    text = content(uri=demo_file.uri, size_bytes=min(demo_file.size_bytes, LARGE_BYTES))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(text)
+            stream.truncate(demo_file.size_bytes)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def local_path(uri: str, directory: Path) -> Path:
@@ -85,13 +115,14 @@ def local_path(uri: str, directory: Path) -> Path:
 
 
 def _files_of(metadata_path: Path) -> list[DemoFile]:
-    text = metadata_path.read_text(encoding="utf-8", errors="replace")
+    text = metadata_path.read_text(encoding="utf-8-sig", errors="replace")
     if DEMO_PREFIX not in text:
         return []  # a record of somebody else: nothing to make, and no need to understand it
     try:
-        return listed_files(json.loads(text))
-    except (ValueError, AttributeError, KeyError, TypeError):
+        files = listed_files(json.loads(text))
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return []
+    return [file for file in files if type(file.size_bytes) is int and file.size_bytes >= 0]
 
 
 def _pdf(*, uri: str, size_bytes: int) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.demo_source import DEMO_PREFIX, content, listed_files, local_path, write_demo_files
+from sandbox.demo_source import DEMO_PREFIX, LARGE_BYTES, content, listed_files, local_path, write_demo_files
 
 METADATA = sorted((Path(__file__).parents[2] / "metadata").glob("*.json"))
 DEMO = [path for path in METADATA if '"opendata-ferry demo"' in path.read_text(encoding="utf-8")]
@@ -83,6 +83,40 @@ def test_metadata_that_is_no_demo_or_not_readable_makes_nothing(tmp_path):
     for name, text in texts.items():
         (tmp_path / f"{name}.json").write_text(text)
     assert write_demo_files(tmp_path.glob("*.json"), tmp_path / "source") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("x.al", "12345"),
+        ("x.al", -1),
+        ("x.al", None),
+        ("x.al", True),
+        ("x.al", 10**30),
+        ("x.pdf", 5),
+        ("../../x.dat", 5),
+        ("x" * 300, 5),
+        ("x\0", 5),
+        ("good.al/x", 5),
+    ],
+)
+def test_a_file_that_cannot_be_is_skipped_and_the_others_are_made(tmp_path, name, size):
+    entries = [
+        {"uri": f"{DEMO_PREFIX}/{each}", "size": length, "checksum": "adler32:00000001"}
+        for each, length in [("good.al", 7), (name, size), ("last.al", 8)]
+    ]
+    (tmp_path / "1.json").write_text(json.dumps({"files": entries}), encoding="utf-8-sig")
+    made = write_demo_files([tmp_path / "1.json"], tmp_path / "source")
+    assert [path.name for path in made] == ["good.al", "last.al"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["1.json", "good.al", "last.al"]
+
+
+def test_a_file_larger_than_memory_and_disk_is_made_at_once(tmp_path):
+    entry = {"uri": f"{DEMO_PREFIX}/large.al", "size": 10**12, "checksum": "adler32:00000001"}
+    (tmp_path / "1.json").write_text(json.dumps({"files": [entry]}))
+    (made,) = write_demo_files([tmp_path / "1.json"], tmp_path / "source")
+    assert made.stat().st_size == 10**12
+    assert made.stat().st_blocks * 512 <= LARGE_BYTES + 10**6
 
 
 def test_content_depends_on_nothing_but_address_and_length():

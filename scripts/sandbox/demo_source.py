@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,9 +90,16 @@ def write_demo_files(metadata_paths: Iterable[Path], directory: Path) -> list[Pa
 
 
 def _make(demo_file: DemoFile, path: Path) -> None:
-    """Make a file; of a large one, which nobody has committed a checksum of, all but the beginning is a hole."""
-    text = content(uri=demo_file.uri, size_bytes=min(demo_file.size_bytes, LARGE_BYTES))
+    """Make a file; of a large one, which nobody has committed a checksum of, all but the beginning is a hole.
+
+    Raises:
+        ValueError: its download would not fit on the disk, and leave no room for others.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if demo_file.size_bytes > free:
+        raise ValueError(f"{demo_file.uri}: expected at most the free disk, {free} bytes, found {demo_file.size_bytes}")
+    text = content(uri=demo_file.uri, size_bytes=min(demo_file.size_bytes, LARGE_BYTES))
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as stream:

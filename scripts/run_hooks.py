@@ -200,7 +200,7 @@ def _tell_what_there_is(wanted: Wanted, *, publish: bool) -> None:
 
     plan = read_plan()
     aggregate(recids=wanted.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish)
-    write_metadata_tables(recids=wanted.recids, results_dir=RESULTS_DIR)
+    write_metadata_tables(recids=wanted.recids, results_dir=RESULTS_DIR, skip_torn=True)
     draw_figures(results_dir=RESULTS_DIR, out_dir=RESULTS_DIR / "figures", caps=plan.caps if plan else None)
     write_pages(results_dir=RESULTS_DIR, command=command_of(), publish=publish)
 

@@ -3,6 +3,9 @@
 import csv
 import json
 
+import pytest
+
+from ferry.errors import IntegrityError
 from ferry.metadata_tables import write_metadata_tables
 
 
@@ -66,3 +69,14 @@ def test_without_any_record_there_are_tables_without_rows(tmp_path):
     write_metadata_tables(recids=[1], results_dir=tmp_path)
     for name in ("coverage", "coverage_paths", "corrections"):
         assert rows_of(tmp_path / f"{name}.csv") == []
+
+
+@pytest.mark.parametrize("text", ['{"recid": 2, "pro', "[]", ""])
+def test_a_torn_receipt_is_named_or_left_out_with_a_warning(tmp_path, caplog, text):
+    write(tmp_path, mapping(1, ["CMS"]), mapping(2, ["CMS"]))
+    (tmp_path / "2" / "mapping.json").write_text(text)
+    with pytest.raises(IntegrityError, match=r"2/mapping\.json: .*delete it and run again"):
+        write_metadata_tables(recids=[1, 2], results_dir=tmp_path)
+    write_metadata_tables(recids=[1, 2], results_dir=tmp_path, skip_torn=True)
+    assert [row["records"] for row in rows_of(tmp_path / "coverage.csv")] == ["1"]
+    assert "2/mapping.json" in caplog.text

@@ -1,6 +1,7 @@
 """The configuration: checked as a whole before any job starts."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ferry.errors import ConfigError
@@ -8,6 +9,8 @@ from ferry.schemas import problems
 
 SANDBOX = "sandbox"
 """Stands in config.yaml for the embedded source and repository."""
+DEFAULT_METADATA_DIR = "metadata"
+"""As in config.yaml: the only one that need not be there, for who takes all records from the portal."""
 
 
 def check_config(config: Mapping[str, Any]) -> None:
@@ -29,6 +32,12 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
         host = config["repository"]["url"].split("/")[2].split(":")[0]
         if host not in ("localhost", "127.0.0.1"):
             found.append("repository.verify_tls: false sends the token to whoever answers; expected true")
+    metadata_dir = config["metadata"]["dir"]
+    if metadata_dir != DEFAULT_METADATA_DIR and not Path(metadata_dir).is_dir():
+        found.append(
+            f"metadata.dir: expected a folder, found none at {metadata_dir}; without it each record would be asked of "
+            "the portal, and no correction applied"
+        )
     if config["repository"]["url"] == SANDBOX and config["repository"]["community"]:
         found.append("repository.community: the sandbox has no communities; expected null")
     if config["repository"]["finish"] == "review" and not config["repository"]["community"]:

@@ -67,3 +67,12 @@ def test_a_recid_that_no_receipt_can_hold_is_refused(config):
     check_config(_with(config, "records", recids=[2**63 - 1]))
     with pytest.raises(ConfigError, match=r"records\.recids\[0\]: 9223372036854775808 is greater"):
         check_config(_with(config, "records", recids=[2**63]))
+
+
+def test_a_folder_of_metadata_that_is_not_there_is_refused_unless_it_is_the_default(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check_config(config)
+    with pytest.raises(ConfigError, match=r"metadata\.dir: expected a folder, found none at metdata"):
+        check_config(_with(config, "metadata", dir="metdata"))
+    (tmp_path / "metdata").mkdir()
+    check_config(_with(config, "metadata", dir="metdata"))

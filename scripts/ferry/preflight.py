@@ -77,7 +77,7 @@ def check_disk(folder: Path) -> Check:
     free_bytes = shutil.disk_usage(folder).free
     told = f"{free_bytes / 1e9:.1f} GB free"
     if free_bytes < FEW_BYTES:
-        told += "; make room, or set storage.max_bytes and package.bundles: streamed"
+        told += "; make room, or set storage.max_bytes and package.mode: stream"
     return Check("disk", free_bytes >= FEW_BYTES, told)
 
 

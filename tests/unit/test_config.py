@@ -1,13 +1,17 @@
 """The configuration is checked as a whole before anything starts."""
 
 import copy
+import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from ferry.config import check_config
 from ferry.errors import ConfigError
+from ferry.preflight import check_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,3 +80,10 @@ def test_a_folder_of_metadata_that_is_not_there_is_refused_unless_it_is_the_defa
         check_config(_with(config, "metadata", dir="metdata"))
     (tmp_path / "metdata").mkdir()
     check_config(_with(config, "metadata", dir="metdata"))
+
+
+def test_what_preflight_advises_on_a_full_disk_is_taken(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=5))
+    told = check_disk(tmp_path / "data").told
+    section, key, value = re.search(r"(package)\.(\w+): (\w+)", told).groups()
+    check_config(_with(config, section, **{key: value}))

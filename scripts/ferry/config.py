@@ -23,7 +23,16 @@ def check_config(config: Mapping[str, Any]) -> None:
     if not found:
         found = list(_contradictions(config))
     if found:
-        raise ConfigError("configuration refused, nothing was started:\n" + "\n".join(f"  {line}" for line in found))
+        lines = [f"  {_without_secret(line)}" for line in found]
+        raise ConfigError("configuration refused, nothing was started:\n" + "\n".join(lines))
+
+
+def _without_secret(line: str) -> str:
+    """Return a line about repository.url without its value where that may hold a token: logs are passed on."""
+    place, _, told = line.partition(": ")
+    if place in ("repository", "repository.url") and "@" in told:
+        return f"{place}: expected an address without a name or token, found one with @ (not shown); see NRP_TOKEN"
+    return line
 
 
 def _contradictions(config: Mapping[str, Any]) -> list[str]:

@@ -50,6 +50,14 @@ def test_an_address_that_is_no_repository_is_refused(config, url):
         check_config(_with(config, "repository", url=url))
 
 
+@pytest.mark.parametrize("url", ["https://SECRET@host.org", "SECRET@host.org", "https://me:SECRET@host", ["x@SECRET"]])
+def test_a_token_in_the_address_is_refused_and_not_told(config, url):
+    for refused in (_with(config, "repository", url=url), {**config, "repository": url}):
+        with pytest.raises(ConfigError, match=r"repository(\.url)?: expected an address without") as told:
+            check_config(refused)
+        assert "SECRET" not in str(told.value)
+
+
 def test_a_token_has_no_place_in_the_configuration(config):
     with pytest.raises(ConfigError, match="unknown key 'token'"):
         check_config(_with(config, "repository", token="secret"))

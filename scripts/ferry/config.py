@@ -1,11 +1,12 @@
 """The configuration: checked as a whole before any job starts."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ferry.errors import ConfigError
-from ferry.schemas import problems
+from ferry.schemas import load_schema, problems
 
 SANDBOX = "sandbox"
 """Stands in config.yaml for the embedded source and repository."""
@@ -21,6 +22,8 @@ def check_config(config: Mapping[str, Any]) -> None:
     """
     found = problems(dict(config), "config")
     if not found:
+        found = list(_unfit_floats(config, load_schema("config"), ""))
+    if not found:
         found = list(_contradictions(config))
     if found:
         lines = [f"  {_without_secret(line)}" for line in found]
@@ -33,6 +36,28 @@ def _without_secret(line: str) -> str:
     if place in ("repository", "repository.url") and "@" in told:
         return f"{place}: expected an address without a name or token, found one with @ (not shown); see NRP_TOKEN"
     return line
+
+
+def _unfit_floats(value: Any, known: Mapping[str, Any], place: str) -> Iterator[str]:
+    """Yield a line for each 16.0 where an integer is expected, which JSON takes for one and jobs do not, and each .inf.
+
+    Args:
+        value: what the configuration has there; the schema holds for it.
+        known: that part of the schema.
+        place: of the value, empty for the whole.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            yield f"{place}: expected a number, found {value}"
+        elif "integer" in known.get("type", ()):
+            yield f"{place}: expected an integer, found {value}; write {value:.0f}"
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            below = known.get("properties", {}).get(key) or known.get("additionalProperties") or {}
+            yield from _unfit_floats(part, below, f"{place}.{key}".removeprefix("."))
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _unfit_floats(part, known.get("items", {}), f"{place}[{number}]")
 
 
 def _contradictions(config: Mapping[str, Any]) -> list[str]:

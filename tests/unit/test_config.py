@@ -95,3 +95,25 @@ def test_what_preflight_advises_on_a_full_disk_is_taken(config, tmp_path, monkey
     told = check_disk(tmp_path / "data").told
     section, key, value = re.search(r"(package)\.(\w+): (\w+)", told).groups()
     check_config(_with(config, section, **{key: value}))
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "told"),
+    [
+        ("download", "parallel_files", 16.0, "download.parallel_files: expected an integer, found 16.0; write 16"),
+        ("upload", "attempts", 5.0, "upload.attempts: expected an integer, found 5.0"),
+        ("upload", "bytes_per_s", 1e6, "upload.bytes_per_s: expected an integer, found 1000000.0; write 1000000"),
+        ("records", "recids", [5, 80505.0], "records.recids[1]: expected an integer, found 80505.0"),
+        ("catalogue", "priorities", {"Collision": 2.0}, "catalogue.priorities.Collision: expected an integer"),
+        ("progress", "every_s", float("inf"), "progress.every_s: expected a number, found inf"),
+        ("progress", "every_s", float("nan"), "progress.every_s: expected a number, found nan"),
+    ],
+)
+def test_a_float_where_jobs_need_an_integer_is_refused(config, section, key, value, told):
+    with pytest.raises(ConfigError) as refused:
+        check_config(_with(config, section, **{key: value}))
+    assert told in str(refused.value)
+
+
+def test_a_part_of_a_second_is_a_number_of_seconds(config):
+    check_config(_with(config, "progress", every_s=0.1))

@@ -1,5 +1,6 @@
 """What one job has found out and every other job of the same run has to know."""
 
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,8 @@ class RunMarks:
         if path.exists():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.part")
+        # jobs find out the same at the same time, on a cluster on several nodes: each has a part of its own
+        part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
         part.write_text(text + "\n", encoding="utf-8")
         part.replace(path)
 

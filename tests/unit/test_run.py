@@ -9,6 +9,7 @@ import pytest
 
 from ferry.errors import ConfigError
 from ferry.run import Target, begin_run, lock_folder, read_run, refuse_other_repository, require_target
+from ferry.run_marks import STOPPED, RunMarks
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -53,3 +54,17 @@ def test_receipts_of_another_repository_are_refused_and_torn_ones_left_to_their_
     refuse_other_repository(target_name="https://a", results_dir=tmp_path)
     with pytest.raises(ConfigError, match=r"6/upload\.json: tells of an upload to https://a, but .* https://b"):
         refuse_other_repository(target_name="https://b", results_dir=tmp_path)
+
+
+def test_jobs_that_leave_the_same_mark_at_the_same_time_do_not_disturb_each_other(tmp_path, monkeypatch):
+    replace = Path.replace
+
+    def replace_after_another(part, path):
+        monkeypatch.setattr(Path, "replace", replace)
+        RunMarks("run", tmp_path).set(STOPPED, "the disk is full")
+        return replace(part, path)
+
+    monkeypatch.setattr(Path, "replace", replace_after_another)
+    RunMarks("run", tmp_path).set(STOPPED, "the disk is full")
+    assert RunMarks("run", tmp_path).get(STOPPED) == "the disk is full"
+    assert len(list(tmp_path.iterdir())) == 1

@@ -73,10 +73,15 @@ def catalogue_row(recid: int, record: Mapping[str, Any], priorities: Mapping[str
         "type_secondary": facts["type_secondary"],
         "category": facts["category"],
         "year": facts["year"],
-        "file_count": declared.get("number_files"),
-        "size_bytes": declared.get("size"),
+        "file_count": _whole_number(declared.get("number_files")),
+        "size_bytes": _whole_number(declared.get("size")),
         "availability": record.get("availability"),
     }
+
+
+def _whole_number(value: Any) -> int | None:
+    """Return a number as the portal tells it, None for anything else that stands there: it is not told then."""
+    return value if type(value) is int else None
 
 
 class _Search:

@@ -98,6 +98,15 @@ def test_what_the_portal_does_not_tell_is_empty_and_not_zero(tmp_path):
     assert (row["priority"], row["file_count"], row["size_bytes"], row["year"]) == ("0", "", "", "")
 
 
+@pytest.mark.parametrize("size", ["12345", 1.5, [1], True])
+def test_a_size_that_is_no_number_is_empty_and_the_list_is_told(tmp_path, size):
+    odd = record(1, distribution={"number_files": "7", "size": size})
+    told, rows = catalogue(SearchLikeThePortals([odd, record(2)]), tmp_path / "list.csv")
+    assert "DELPHI: 2 records" in told
+    assert "priority 1: 2 records, 20 B" in told
+    assert [(row["file_count"], row["size_bytes"]) for row in rows] == [("", ""), ("2", "20")]
+
+
 def test_records_that_the_years_do_not_show_are_missed_and_told(tmp_path):
     records = [record(recid, years=[str(1990 + recid % 11)]) for recid in range(1, 12_001)] + [record(1, years=["99"])]
     records[-1]["recid"] = "20000"

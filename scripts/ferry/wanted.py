@@ -85,7 +85,9 @@ def _read_sizes(path: Path) -> dict[int, int]:
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise ConfigError(f"{path}: expected the table of `snakemake plan`, found {error!r}; plan again") from error
+        raise ConfigError(
+            f"{path}: expected the table of `snakemake --cores 2 plan`, found {error!r}; plan again"
+        ) from error
 
 
 def _read_priorities(list_path: Path) -> dict[int, int]:

@@ -57,3 +57,9 @@ def test_every_key_of_the_configuration_that_a_page_names_exists(page: Path):
     named = re.findall(rf"`((?:{'|'.join(parts)})\.[a-z_]+)[`:]", page.read_text(encoding="utf-8"))
     keys = {f"{name}.{key}" for name, part in parts.items() for key in part["properties"]}
     assert {name for name in named if Path(name).suffix not in (".csv", ".py")} <= keys
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "config.yaml"], ids=lambda page: page.name)
+def test_a_command_in_a_text_has_the_cores_that_snakemake_asks_for(page: Path):
+    commands = r"`snakemake (?!--cores)[^`]*\b(?:catalogue|validate|plan|preflight|diff)\b[^`]*`"
+    assert re.findall(commands, page.read_text(encoding="utf-8")) == []

@@ -108,7 +108,8 @@ def _plan_page(path: Path) -> str:
                 for row in csv.DictReader(stream)
             ]
     bad = sum(bool(row["problem"]) for row in rows)
-    told = f"{bad:,} of {len(rows):,} records cannot succeed as is." if rows else "None was made: run `snakemake plan`."
+    none = "None was made: run `snakemake --cores 2 plan`."
+    told = f"{bad:,} of {len(rows):,} records cannot succeed as is." if rows else none
     return table_page(
         title="Plan",
         note=f"What each record takes, told from its metadata when `snakemake plan` was last run. {told}",

@@ -94,6 +94,8 @@ _RDM_LICENSES = {
         "AGPL-3.0-only AGPL-3.0-or-later"
     ).split()
 }
+SPDX_SPELLING: Mapping[str, str] = {name.casefold(): name for name in _RDM_LICENSES}
+"""How SPDX writes an identifier: it is the same in any letter case, but an address of spdx.org is not."""
 _RDM_DATES = {"created": "created", "issued": "issued", "reprocessed": "updated"}
 _RDM_RELATIONS = {
     "isParentOf": "haspart",

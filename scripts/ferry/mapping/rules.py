@@ -93,7 +93,7 @@ RULES: tuple[Rule, ...] = (
     Rule("distribution.formats", "metadata.formats[]", formats),
     Rule("files", "files[]", listed_files),
     # the rest
-    Rule("license.attribution", "metadata.rights[]", licence),
+    Rule("license", "metadata.rights[]", licence),
     Rule("language", "metadata.languages[]", language),
     Rule("doi", RELATED, original_doi),
     Rule("relations[]", RELATED, related),

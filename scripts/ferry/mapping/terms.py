@@ -1,13 +1,19 @@
 """Rules for what a vocabulary decides: kind, licence, language, category, and free keywords."""
 
+import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
-from ferry.mapping.leaves import Found, find
+from ferry.errors import MetadataError
+from ferry.mapping.leaves import Found, find, shown
 from ferry.mapping.people import experiments_of
+from ferry.mapping.profiles import SPDX_SPELLING
 from ferry.mapping.work import Work
 
 ENGLISH = frozenset({"english", "eng", "en"})
 UNKNOWN_CATEGORIES = frozenset({"dontknow", "unknown", "none", "n/a"})
+NOTHING: tuple[Any, ...] = (None, "", [], {})
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 
 
@@ -40,18 +46,67 @@ def kind(work: Work, found: Found) -> None:
 
 
 def licence(work: Work, found: Found) -> None:
-    """The licence by its SPDX identifier; one that the target's vocabulary lacks goes as title and link."""
-    name = work.line(found)
-    if name is None:
+    """The licences by SPDX identifier, in any letter case; one that the target's vocabulary lacks as title and link.
+
+    The portal writes `{"attribution": id}`; a text says the same, and so does a list of either or of attributions.
+
+    Raises:
+        MetadataError: what the record says is none of these. CC0 in its place would give away what may not be
+            anybody's: only a record that says nothing has the licence of the portal.
+    """
+    rights: list[dict[str, Any]] = []
+    for item in find(work.record, f"{found.path}[]"):
+        for place in _attributions(work, item):
+            name = _licence_name(work, place)
+            right = _right(work, name) if name else None
+            if right and right not in rights:
+                rights.append(right)
+    if rights:
+        work.metadata["rights"] = rights
+
+
+def _attributions(work: Work, found: Found) -> Iterator[Found]:
+    if not isinstance(found.value, dict):
+        yield found
         return
+    named = work.child(found, "attribution")
+    if named is None or named.value in NOTHING:
+        if any(value not in NOTHING for value in found.value.values()):
+            raise _no_licence(found, f"an object ({', '.join(found.value)})")
+    elif isinstance(named.value, list):
+        for number, value in enumerate(named.value):
+            yield Found(f"{named.place}[{number}]", f"{named.path}[]", value)
+    else:
+        yield named
+
+
+def _licence_name(work: Work, found: Found) -> str | None:
+    if found.value in NOTHING:
+        return None
+    if not isinstance(found.value, str):
+        kind = "an object" if isinstance(found.value, dict) else "a list"
+        raise _no_licence(found, kind if isinstance(found.value, (dict, list)) else json.dumps(found.value))
+    name = work.line(found)
+    if name is None and not found.value.isspace():
+        raise _no_licence(found, f"{len(found.value)} characters that are no name")
+    if name is not None:
+        work.took(found.path, "metadata.rights[]")
+    return name
+
+
+def _no_licence(found: Found, what: str) -> MetadataError:
+    expected = 'an SPDX identifier as text, or as {"attribution": identifier}'
+    return MetadataError(f"{found.place}: expected {expected}, found {shown(what)}; say it so in a correction")
+
+
+def _right(work: Work, name: str) -> dict[str, Any]:
+    name = SPDX_SPELLING.get(name.casefold(), name)
     known = work.profile.licenses.get(name)
     if known:
-        work.metadata["rights"] = [{"id": known}]
-    elif _SPDX.fullmatch(name):
-        work.metadata["rights"] = [{"title": {"en": name}, "link": f"https://spdx.org/licenses/{name}.html"}]
-    else:
-        work.metadata["rights"] = [{"title": {"en": name}}]
-    work.took(found.path, "metadata.rights[]")
+        return {"id": known}
+    if _SPDX.fullmatch(name):
+        return {"title": {"en": name}, "link": f"https://spdx.org/licenses/{name}.html"}
+    return {"title": {"en": name}}
 
 
 def default_licence(work: Work) -> None:

@@ -112,6 +112,9 @@ def test_latex_in_an_affiliation_is_left_as_it_is() -> None:
         ("DELPHI simulation data lo_b_r96_1l_e1", "ecms=91.2 and ecms=91.3", "89-94 GeV", (89, 94)),
         ("DELPHI simulation data lo_b_r96_1l_e1", "no energy", None, None),
         ("DELPHI simulation data lo_b_e000_r96_1l_e1", "ecms=0", "0 GeV", None),
+        ("DELPHI simulation data lo_b_r96_1l_e1", "ecms=00", None, None),
+        ("DELPHI simulation data lo_b_e091_r96_1l_e1", "ecms=00.0", "89-94 GeV", (91, 91)),
+        ("DELPHI simulation data lo_b_r96_1l_e1", "ecms=00, ecms=91.2", "89-94 GeV", (91.2, 91.2)),
     ],
 )
 def test_energy_is_the_sharpest_that_is_known_and_never_zero(

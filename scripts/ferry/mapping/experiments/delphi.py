@@ -19,7 +19,8 @@ def simulated_energy(work: Work) -> None:
         return
     abstract, title = work.record.get("abstract"), work.record.get("title")
     text = abstract.get("description") if isinstance(abstract, dict) else None
-    exact = {float(value) for value in _IN_ABSTRACT.findall(text)} if isinstance(text, str) else set()
+    stated = {float(value) for value in _IN_ABSTRACT.findall(text)} if isinstance(text, str) else set()
+    exact = {value for value in stated if value > 0}  # ecms=00 says nothing
     if len(exact) == 1:
         value = exact.pop()
         sharpen(work, Energy(value, value), "abstract")

@@ -174,4 +174,4 @@ def experiments_of(record: Any) -> list[str]:
     values = record.get("experiment")
     values = values if isinstance(values, list) else [values]
     names = [clean.line(value) for value in values if isinstance(value, str) and len(value) <= clean.MAX_LINE]
-    return list(dict.fromkeys(name for name in names if name))
+    return list(dict.fromkeys(name for name in names if 0 < len(name) <= clean.MAX_LINE))

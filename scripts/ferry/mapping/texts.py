@@ -69,10 +69,23 @@ def section_link(work: Work, found: Found) -> None:
         if label:
             work.note(name, kind).links.append((label, ""))
         return
+    title = _resource_title(work, found, label)
     for place, url in targets:
         work.note(name, kind).links.append((label or url, url))
-        work.relations.append(Relation(relation, url=url, title=label or None))
+        work.relations.append(Relation(relation, url=url, title=title or None))
         work.took(place.path)
+
+
+def _resource_title(work: Work, found: Found, label: str) -> str:
+    # Description and title may each be as long as a title may be: together they are too long for one.
+    if len(label) <= clean.MAX_LINE or not work.profile.related_resources:
+        return label
+    work.warn(
+        found.place,
+        f"expected at most {clean.MAX_LINE} characters of description and title together, found {len(label)}: cut in "
+        "the title of the related resource, whole in the descriptions",
+    )
+    return f"{label[: clean.MAX_LINE - 1].rstrip()}…"
 
 
 def _first_text(work: Work, found: Found, *names: str) -> tuple[Found, str] | None:

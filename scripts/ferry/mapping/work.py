@@ -148,10 +148,10 @@ class Work:
                 self.left_out(found, "expected text, found a number of more than 18 digits")
                 return None
             value = str(value)
-        if len(value) > limit:
-            self.left_out(found, f"expected at most {limit} characters, found {len(value)}")
+        text = cleaned(value) if len(value) <= limit else value
+        if len(text) > limit:  # a text may grow when it is cleaned: a ligature becomes its letters
+            self.left_out(found, f"expected at most {limit} characters, found {len(text)}")
             return None
-        text = cleaned(value)
         if not text:
             self.left_out(found, "nothing readable in it", warn=False)
             return None

@@ -10,6 +10,7 @@ import fastjsonschema
 from ferry.compiled_schemas import Check, compiled_check
 
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "schemas"
+MAX_VALUE = 100  # characters of a value in a line
 
 
 @cache
@@ -50,14 +51,26 @@ def _lines(error: Any) -> list[str]:
 
     place = _place(error.absolute_path)
     if error.validator != "additionalProperties" or not isinstance(error.instance, dict):
-        return [f"{place}: {error.message}"]
+        return [f"{place}: {_message(error)}"]
     known = list(error.schema.get("properties", {}))
     lines = []
     for name in sorted(set(error.instance) - set(known), key=str):
         close = difflib.get_close_matches(str(name), known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; expected one of {', '.join(known)}"
-        lines.append(f"{place}: unknown key {name!r}{hint}")
+        lines.append(f"{place}: unknown key {_short(repr(name))}{hint}")
     return lines
+
+
+def _message(error: Any) -> str:
+    # jsonschema says the value first, then what is wrong with it: whoever cuts a long line would cut off the reason.
+    value, message = repr(error.instance), str(error.message)
+    return _short(value) + message[len(value) :] if message.startswith(value) else message
+
+
+def _short(value: str) -> str:
+    if len(value) <= MAX_VALUE:
+        return value
+    return f"{value[: MAX_VALUE - 4]}...{value[-1]}"  # the closing quote or bracket stays: it is still one value
 
 
 def _place(path: Any) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ferry.errors import MetadataError
 from ferry.mapping.clean import MAX_LINE
 from ferry.mapping.profiles import PROFILES
 from ferry.mapping.transform import Transformed, transform_record
@@ -41,3 +42,9 @@ def test_a_text_that_grows_when_it_is_cleaned_is_measured_as_it_is_sent(profile:
     left_out = {warning["path"]: warning["message"] for warning in result.warnings}
     for place in ("title_additional", "keywords[0]", "experiment[1]"):
         assert left_out[place] == f"left out: expected at most {MAX_LINE} characters, found 5970"
+
+
+@pytest.mark.parametrize(("title", "found"), [("t" * 2001, 2001), (GROWS, 5970)])
+def test_a_title_that_is_too_long_is_refused_as_such_and_not_as_missing(title: str, found: int) -> None:
+    with pytest.raises(MetadataError, match=f"^title: expected at most {MAX_LINE} characters, found {found}; "):
+        mapped("rdm-plain", title=title)

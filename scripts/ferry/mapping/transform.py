@@ -64,7 +64,9 @@ def transform_record(*, source: Mapping[str, Any], profile: str, options: Mappin
     for rule in (*RULES, *(rule for experiment in experiments for rule in experiment.rules)):
         _apply(work, rule)
     if "title" not in work.metadata:
-        raise MetadataError("title: expected a text, found none; add one in a correction of this record")
+        said = [warning["message"] for warning in work.warnings if warning["path"] == "title"]
+        why = said[0].removeprefix("left out: ") if said else "expected a text, found none"
+        raise MetadataError(f"title: {why}; add one in a correction of this record")
     if "resource_type" not in work.metadata:
         raise MetadataError("type: expected an object (primary, secondary), found none; add one in a correction")
     _drop(work, experiments)

@@ -57,6 +57,39 @@ def test_whoever_has_an_orcid_is_a_person_even_without_a_comma() -> None:
     }
 
 
+def test_an_author_that_is_a_text_is_a_name() -> None:
+    result = mapped(authors=["Smith, J", "Doe, K"])
+    names = [creator["person_or_org"]["family_name"] for creator in result.record["metadata"]["creators"]]
+    assert (names, result.warnings, result.mapping["leaves"]["unknown"]) == (["Smith", "Doe"], (), 0)
+
+
+def test_an_author_without_a_name_is_left_out_alone_and_with_a_warning() -> None:
+    nameless = {"affiliation": "CERN", "email": "x@x.org", "orcid": ""}
+    named = {"name": "Doe, K", "affiliation": "CERN", "email": "k@x.org", "affiliations": ["a", "b"]}
+    result = mapped(authors=[named, nameless, 5, {"name": {"last": "Smith"}, "email": "s@x.org"}])
+    assert [creator["person_or_org"]["family_name"] for creator in result.record["metadata"]["creators"]] == ["Doe"]
+    of_authors = [row for row in result.mapping["paths"] if row["path"].startswith("authors")]
+    why = "an author without a name"
+    counted = {(row["path"], row["status"], row.get("reason")): row["count"] for row in of_authors}
+    assert counted == {
+        ("authors[]", "dropped", why): 1,
+        ("authors[].affiliation", "dropped", why): 1,
+        ("authors[].affiliation", "mapped", None): 1,
+        ("authors[].affiliations[]", "unknown", None): 2,
+        ("authors[].email", "dropped", why): 2,
+        ("authors[].email", "unknown", None): 1,
+        ("authors[].name", "mapped", None): 1,
+        ("authors[].name.last", "dropped", "expected text, found an object"): 1,
+        ("authors[].orcid", "dropped", "empty"): 1,
+    }
+    assert [warning["path"] for warning in result.warnings] == [
+        "authors[1]",
+        "authors[2]",
+        "authors[3].name",
+        "authors[3]",
+    ]
+
+
 def test_an_orcid_of_a_collaboration_is_left_out_with_a_warning() -> None:
     result = mapped(authors=[{"name": "CMS collaboration", "orcid": ORCID}])
     (creator,) = result.record["metadata"]["creators"]

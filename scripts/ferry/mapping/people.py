@@ -15,11 +15,11 @@ _COLLABORATION = re.compile(r"^(?:the\s+)?(.+?)\s+collaborations?$", re.IGNORECA
 
 
 def author(work: Work, found: Found) -> None:
-    """An author with ORCID and affiliations; a name that is no person's is an organisation."""
-    name_at = work.child(found, "name")
+    """An author with ORCID and affiliations, or a text that is the name; one that is no person's is an organisation."""
+    name_at = found if isinstance(found.value, str) else work.child(found, "name")
     name = work.line(name_at)
     if name_at is None or name is None:
-        work.ledger.set_aside(found.path, "an author without a name")
+        _nameless(work, found)
         return
     creator: dict[str, Any] = {"person_or_org": person_or_organisation(name)}
     work.took(name_at.path, "metadata.creators[].person_or_org")
@@ -35,6 +35,16 @@ def author(work: Work, found: Found) -> None:
             del creator["affiliations"]
             work.left_out(affiliations_at, "nothing readable in it", warn=False)
     work.creators.append(creator)
+
+
+def _nameless(work: Work, found: Found) -> None:
+    # Of this author only: what the others have at the same paths has its own account. The name accounts for itself.
+    if isinstance(found.value, str):
+        return
+    named = isinstance(found.value, dict)
+    rest = {key: value for key, value in found.value.items() if key != "name"} if named else found.value
+    if work.left_out_whole(Found(found.place, found.path, rest), "an author without a name"):
+        work.warn(found.place, "left out: an author without a name")
 
 
 def _identify(work: Work, found: Found | None, person_or_org: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferry.mapping import clean
-from ferry.mapping.leaves import Found, Ledger, shown
+from ferry.mapping.leaves import Found, Ledger, count_leaves, shown
 from ferry.mapping.profiles import Profile
 
 RELATED = "metadata.related_identifiers[]"
@@ -101,6 +101,13 @@ class Work:
         self.ledger.drop(found.path, reason)
         if warn:
             self.warn(found.place, f"left out: {reason}")
+
+    def left_out_whole(self, found: Found, reason: str) -> int:
+        """Account each leaf of this value, and of no other at its path, as dropped; return how many there were."""
+        leaves, _ = count_leaves({found.path: found.value})
+        for path, count in leaves.items():
+            self.ledger.drop(path, reason, count)
+        return leaves.total()
 
     def warn(self, place: str, message: str) -> None:
         """Note what somebody should look at."""

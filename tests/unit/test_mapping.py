@@ -255,6 +255,12 @@ def test_a_record_that_names_nobody_is_refused() -> None:
         transformed(small(experiment=None, publisher=None))
 
 
+def test_the_rules_of_an_experiment_named_in_two_spellings_are_applied_once() -> None:
+    result = transformed(small(experiment=["CMS", "cms"], cms_confdb_id="x"))
+    counts = {row["path"]: row["count"] for row in result.mapping["paths"]}
+    assert (counts["cms_confdb_id"], counts["experiment[]"], result.mapping["leaves"]["total"]) == (1, 2, 9)
+
+
 def test_an_unknown_profile_is_an_error_of_the_configuration() -> None:
     with pytest.raises(ConfigError, match="rdm-plain"):
         transformed(small(), "dublin-core")

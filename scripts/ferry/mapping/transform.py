@@ -60,7 +60,8 @@ def transform_record(*, source: Mapping[str, Any], profile: str, options: Mappin
         options=options,
         ledger=Ledger(filled, empty),
     )
-    experiments = [found for name in experiments_of(work.record) if (found := find_experiment(name))]
+    found_each = [found for name in experiments_of(work.record) if (found := find_experiment(name))]
+    experiments = list({found.name: found for found in found_each}.values())  # "CMS" and "cms" are one: its rules once
     for rule in (*RULES, *(rule for experiment in experiments for rule in experiment.rules)):
         _apply(work, rule)
     if "title" not in work.metadata:

@@ -1,13 +1,21 @@
 """Rules for what can be counted: files, bytes, events, formats."""
 
+from typing import Any
+
 from ferry.mapping.leaves import Found, find
 from ferry.mapping.work import Work
 
 MAX_INTEGER = 2**31 - 1  # the models' "int" is a 32-bit integer in the index
 
+INDEX = "an index: the files that it lists are deposited under their own keys"
+
 
 def listed_files(work: Work, found: Found) -> None:
-    """The files: each goes up under its key, checked against size and checksum on the way."""
+    """The files: each goes up under its key, checked against size and checksum on the way; an index is not one."""
+    deposited = {file.get("uri") for file in work.files}
+    for item in find(work.record, "files[]"):
+        if _is_index(item.value) and str(item.value.get("uri")) not in deposited:
+            work.left_out_whole(item, INDEX)
     for name, to in (
         ("uri", "files[].key"),
         ("key", "files[].key"),
@@ -19,6 +27,10 @@ def listed_files(work: Work, found: Found) -> None:
         count = work.ledger.remaining(path)
         if count:
             work.took(path, to, count=count)
+
+
+def _is_index(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry.get("type") in ("index.json", "index.txt")
 
 
 def file_count(work: Work, found: Found) -> None:

@@ -21,6 +21,7 @@ def mapping_options(*, transform: Mapping[str, Any], package: Mapping[str, Any])
         access=transform["access"],
         categories=transform["categories"],
         attached=bool(settings.attachments),
+        own_json="source" in settings.attachments,
         bundled=lambda keys: is_bundled(keys, settings),
     )
 

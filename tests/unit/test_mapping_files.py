@@ -4,19 +4,25 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
+import yaml
+
 from ferry.mapping.amounts import INDEX
 from ferry.mapping.transform import Transformed, transform_record
 from ferry.mapping.work import MappingOptions
 from ferry.source_record import read_source
+from ferry.transform import mapping_options
 
 
-def mapped(tmp_path: Path, *, index_files: Literal["expand", "keep"] = "expand", **fields: Any) -> Transformed:
+def mapped(
+    tmp_path: Path, *, index_files: Literal["expand", "keep"] = "expand", own_json: bool = True, **fields: Any
+) -> Transformed:
     record = {"recid": "7", "title": "A title", "type": {"primary": "Dataset"}, "experiment": ["CMS"], **fields}
     path = tmp_path / "7.json"
     path.write_text(json.dumps(record))
     listed = json.dumps([{"uri": "root://x//a", "size": 1}, {"uri": "root://x//b", "size": 2}]).encode()
     source = read_source(recid=7, metadata_path=path, read_index=lambda _uri: listed, index_files=index_files)
-    return transform_record(source=source, profile="rdm-plain", options=MappingOptions())
+    return transform_record(source=source, profile="rdm-plain", options=MappingOptions(own_json=own_json))
 
 
 def account(result: Transformed, path: str) -> list[tuple[str, int, Any]]:
@@ -37,3 +43,33 @@ def test_an_index_that_was_expanded_is_no_deposited_file_and_one_that_was_kept_i
     kept = mapped(tmp_path, files=files, index_files="keep")
     assert account(kept, "files[].uri") == [("mapped", 3, ["files[].key"])]
     assert expanded.mapping["leaves"]["total"] == kept.mapping["leaves"]["total"]
+
+
+@pytest.mark.parametrize(("has_files", "own_json"), [(True, True), (False, True), (True, False)])
+def test_a_value_is_said_to_be_in_the_json_of_the_record_only_where_that_goes_up(
+    tmp_path: Path, has_files: bool, own_json: bool
+) -> None:
+    files = [{"uri": "root://x//c", "size": 3, "odd": 1}] if has_files else []
+    steps = [{"configuration_files": [{"process": "RECO"}], "more": 1}]
+    fields = {
+        "files": files,
+        "categories": {"source": "who"},
+        "methodology": {"steps": steps},
+        "topic": {"source": "x"},
+    }
+    result = mapped(tmp_path, own_json=own_json, **fields)
+    reasons = [row["reason"] for row in result.mapping["paths"] if ": " in row.get("reason", "")]
+    where = (
+        "in the record's own JSON" if has_files and own_json else "on the portal only, no JSON of the record goes up"
+    )
+    assert len(reasons) == 4 + has_files
+    assert {reason.partition(": ")[2] for reason in reasons} == {where}
+
+
+@pytest.mark.parametrize(
+    ("attachments", "own_json"), [([], False), (["manifest"], False), (["manifest", "source"], True)]
+)
+def test_whether_the_json_of_the_record_goes_up_is_in_the_configuration(attachments: list[str], own_json: bool) -> None:
+    config = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))
+    package = {**config["package"], "attachments": attachments}
+    assert mapping_options(transform=config["transform"], package=package).own_json is own_json

@@ -3,7 +3,7 @@
 from ferry.mapping.identity import record_url
 from ferry.mapping.leaves import Found, find
 from ferry.mapping.texts import section_link
-from ferry.mapping.work import RELATED, Relation, Work
+from ferry.mapping.work import OWN_JSON, RELATED, Relation, Work
 
 _STEP_WORDS = {
     "type": "type",
@@ -12,7 +12,7 @@ _STEP_WORDS = {
     "output_dataset": "output dataset",
     "note": "note",
 }
-IN_SOURCE = "too fine for a field: in the record's own JSON"
+IN_SOURCE = f"too fine for a field: {OWN_JSON}"
 
 
 def step(work: Work, found: Found) -> None:

@@ -25,7 +25,7 @@ from ferry.mapping.terms import (
 )
 from ferry.mapping.texts import descriptions, main_title, second_title, section_fact, section_link, section_text
 from ferry.mapping.times import created, dates, prepublication, published, reprocessed
-from ferry.mapping.work import RELATED, Rule, Work
+from ferry.mapping.work import OWN_JSON, RELATED, Rule, Work
 
 _SUBJECTS = "metadata.subjects[]"
 _METHODS = "metadata.additional_descriptions[methods]"
@@ -109,10 +109,10 @@ DROPPED: Mapping[str, str] = {
     "authors[].ccid": "internal to CERN",
     "authors[].inspireid": "the target has no such scheme for persons",
     "authors[].rorid": "the target takes these from its own vocabulary of affiliations only",
-    "categories.source": "who gave the category: in the record's own JSON",
+    "categories.source": f"who gave the category: {OWN_JSON}",
     "control_number": "repeats the recid",
     "distribution.availability": "state of the portal's storage",
-    "files": "about a single file: in the record's own JSON",
+    "files": f"about a single file: {OWN_JSON}",
     "methodology.steps": IN_SOURCE,
     "pids.oai": "the target has no such scheme; the address of the record says the same",
     "run_numbers": IN_SOURCE,

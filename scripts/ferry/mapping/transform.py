@@ -92,7 +92,7 @@ def _apply(work: Work, rule: Rule) -> None:
 def _drop(work: Work, experiments: list[Experiment]) -> None:
     for dropped in (DROPPED, *(experiment.dropped for experiment in experiments)):
         for path, reason in dropped.items():
-            work.ledger.set_aside(path, reason)
+            work.ledger.set_aside(path, work.true_reason(reason))
 
 
 def _check(record: dict[str, Any], profile: str) -> None:

@@ -10,6 +10,8 @@ from ferry.mapping.profiles import Profile
 
 RELATED = "metadata.related_identifiers[]"
 _RESOURCES = "metadata.related_resources[]"  # what the CCMM targets have in place of it
+OWN_JSON = "in the record's own JSON"  # where a value is that has no place in the target; the tables say it so
+_NOT_COPIED = "on the portal only, no JSON of the record goes up"
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class MappingOptions:
     publisher: name of the publisher of the copy; None keeps the portal as publisher. With a name, the portal
         becomes a contributor (distributor).
     attached: `<recid>.json` or a manifest goes up with the files.
+    own_json: `<recid>.json` does.
     bundled: whether files of these keys go up in a zip.
     access: who may see the record and its files: "public" or "restricted".
     categories: category of a CERN record -> id in the vocabulary `particle_category`.
@@ -28,6 +31,7 @@ class MappingOptions:
     doi: str = "related"
     publisher: str | None = None
     attached: bool = True
+    own_json: bool = True
     bundled: Callable[[Sequence[str]], bool] = lambda _keys: False
     access: str = "public"
     categories: Mapping[str, str] = field(default_factory=lambda: {"Higgs": "higgs"})
@@ -98,9 +102,14 @@ class Work:
 
     def left_out(self, found: Found, reason: str, *, warn: bool = True) -> None:
         """Account a leaf as dropped on purpose, and say so in a warning unless it is in the nature of the field."""
+        reason = self.true_reason(reason)
         self.ledger.drop(found.path, reason)
         if warn:
             self.warn(found.place, f"left out: {reason}")
+
+    def true_reason(self, reason: str) -> str:
+        """Return a reason of the tables as it holds for this record: its JSON goes up beside files only, if at all."""
+        return reason if self.files and self.options.own_json else reason.replace(OWN_JSON, _NOT_COPIED)
 
     def left_out_whole(self, found: Found, reason: str) -> int:
         """Account each leaf of this value, and of no other at its path, as dropped; return how many there were."""

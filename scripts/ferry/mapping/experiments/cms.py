@@ -3,7 +3,7 @@
 from ferry.mapping.experiments import Experiment
 from ferry.mapping.terms import keyword
 from ferry.mapping.texts import section_fact
-from ferry.mapping.work import Rule
+from ferry.mapping.work import OWN_JSON, Rule
 
 _METHODS = "metadata.additional_descriptions[methods]"
 
@@ -28,5 +28,5 @@ EXPERIMENT = Experiment(
         Rule("topic.category", "metadata.subjects[]", keyword),
         Rule("topic.subcategory", "metadata.subjects[]", keyword),
     ),
-    dropped={"topic.source": "who gave the topic: in the record's own JSON"},
+    dropped={"topic.source": f"who gave the topic: {OWN_JSON}"},
 )

@@ -45,6 +45,24 @@ def test_an_index_that_was_expanded_is_no_deposited_file_and_one_that_was_kept_i
     assert expanded.mapping["leaves"]["total"] == kept.mapping["leaves"]["total"]
 
 
+def test_a_checksum_that_proves_nothing_is_not_said_to_be_mapped_and_the_warning_tells_what_was_found(
+    tmp_path: Path,
+) -> None:
+    checksums = ["adler32:e272e1b0", f"sha512:{'a' * 128}", "e272e1b0", ""]
+    files = [{"uri": f"root://x//{number}", "checksum": said} for number, said in enumerate(checksums)]
+    result = mapped(tmp_path, files=files)
+    why = "expected a checksum (algorithm:hex, of adler32, md5, sha1, sha256)"
+    assert account(result, "files[].checksum") == [
+        ("mapped", 1, ["files[].metadata.checksum"]),
+        ("dropped", 1, "empty"),
+        ("dropped", 2, why),
+    ]
+    warnings = [warning for warning in result.warnings if warning["path"].startswith("files")]
+    assert warnings == [
+        {"path": "files[1].checksum", "message": f"left out: {why}, found 'sha512:{'a' * 128}' (and 1 more)"}
+    ]
+
+
 @pytest.mark.parametrize(("has_files", "own_json"), [(True, True), (False, True), (True, False)])
 def test_a_value_is_said_to_be_in_the_json_of_the_record_only_where_that_goes_up(
     tmp_path: Path, has_files: bool, own_json: bool

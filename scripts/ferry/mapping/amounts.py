@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ferry.mapping.leaves import Found, find
+from ferry.checksums import HEX_DIGITS, normalise_checksum
+from ferry.mapping.leaves import Found, find, shown
 from ferry.mapping.work import Work
 
 MAX_INTEGER = 2**31 - 1  # the models' "int" is a 32-bit integer in the index
@@ -13,9 +14,15 @@ INDEX = "an index: the files that it lists are deposited under their own keys"
 def listed_files(work: Work, found: Found) -> None:
     """The files: each goes up under its key, checked against size and checksum on the way; an index is not one."""
     deposited = {file.get("uri") for file in work.files}
+    unusable: list[Found] = []
     for item in find(work.record, "files[]"):
         if _is_index(item.value) and str(item.value.get("uri")) not in deposited:
             work.left_out_whole(item, INDEX)
+            continue
+        checksum = work.child(item, "checksum")
+        if checksum and isinstance(checksum.value, str) and checksum.value and not normalise_checksum(checksum.value):
+            unusable.append(checksum)
+    _unusable_checksums(work, unusable)
     for name, to in (
         ("uri", "files[].key"),
         ("key", "files[].key"),
@@ -27,6 +34,18 @@ def listed_files(work: Work, found: Found) -> None:
         count = work.ledger.remaining(path)
         if count:
             work.took(path, to, count=count)
+
+
+def _unusable_checksums(work: Work, unusable: list[Found]) -> None:
+    # One warning for all: whoever writes them writes them alike, and there may be thousands.
+    if not unusable:
+        return
+    expected = f"expected a checksum (algorithm:hex, of {', '.join(HEX_DIGITS)})"
+    for found in unusable:
+        work.ledger.drop(found.path, expected)
+    first = unusable[0]
+    more = f" (and {len(unusable) - 1} more)" if len(unusable) > 1 else ""
+    work.warn(first.place, f"left out: {expected}, found {shown(first.value)!r}{more}")
 
 
 def _is_index(entry: Any) -> bool:

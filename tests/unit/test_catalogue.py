@@ -107,6 +107,12 @@ def test_a_size_that_is_no_number_is_empty_and_the_list_is_told(tmp_path, size):
     assert [(row["file_count"], row["size_bytes"]) for row in rows] == [("", ""), ("2", "20")]
 
 
+def test_a_title_of_several_lines_stands_in_one_as_a_master_list_has_it(tmp_path):
+    _, rows = catalogue(SearchLikeThePortals([record(5, title="Two\n lines")]), tmp_path / "list.csv")
+    assert rows[0]["title"] == "Two lines"
+    assert read_wanted(list_path=tmp_path / "list.csv", recids=[]).priorities == {5: 1}
+
+
 def test_records_that_the_years_do_not_show_are_missed_and_told(tmp_path):
     records = [record(recid, years=[str(1990 + recid % 11)]) for recid in range(1, 12_001)] + [record(1, years=["99"])]
     records[-1]["recid"] = "20000"

@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ferry.attachments import attach_source
+from ferry.attachments import RO_CRATE_KEY, attach_source, manifest_key
 from ferry.bundle import write_bundle
 from ferry.deflated_members import packed_notes
 from ferry.errors import PermanentError
-from ferry.package_plan import PackagePlan, PackageSettings, PlannedUpload, plan_packages
+from ferry.package_plan import PackagePlan, PackageSettings, PlannedUpload, plan_packages, refuse_twins
 from ferry.package_receipt import bundle_entry, file_entry
 from ferry.packed_texts import prepare_bundle, texts_path
 from ferry.receipts import read_receipt, write_json, write_receipt
@@ -44,7 +44,8 @@ def package(
         where a bundle was there), bytes_read, and bundle_disk_bytes, what lies below data/<recid>/bundles now.
 
     Raises:
-        PermanentError: the record is beyond what the repository takes, or its bundles beyond the free disk.
+        PermanentError: the record is beyond what the repository takes, its bundles beyond the free disk, or a file is
+            called as an attachment is.
         IntegrityError: a file is not what its receipt says.
     """
     download = read_receipt(download_path, "download")
@@ -70,6 +71,11 @@ def package(
         receipt["manifest"] = True
     if entries and "ro-crate" in settings.attachments:
         receipt["ro_crate"] = True
+    # The manifest and the RO-Crate are written at the end of the upload, and take their names only then.
+    later = {manifest_key(recid): "manifest", RO_CRATE_KEY: "ro_crate"}
+    refuse_twins(
+        recid, [*(entry["key"] for entry in entries), *(key for key, name in later.items() if name in receipt)]
+    )
     write_receipt(receipt_path, "package", receipt)
     return {
         "bytes_moved": work.bytes_written,

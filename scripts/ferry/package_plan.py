@@ -110,7 +110,7 @@ def plan_packages(*, recid: int, files: Iterable[Mapping[str, Any]], settings: P
             files have one key; the message names them. Nothing was read or written.
     """
     members = sorted(map(_member, files), key=lambda member: member.key)
-    _refuse_twins(recid, [member.key for member in members])
+    refuse_twins(recid, [member.key for member in members])
     _refuse_giants(recid, members, settings)
     if not is_bundled([member.key for member in members], settings):
         uploads = [PlannedUpload(member.key, "file", (member,)) for member in members]
@@ -125,7 +125,7 @@ def plan_packages(*, recid: int, files: Iterable[Mapping[str, Any]], settings: P
                 number += 1
                 stem = f"{recid}_bundle" if bundle_count == 1 else f"{recid}_bundle_{number:03d}"
                 uploads.append(PlannedUpload(f"{stem}.zip", "bundle", tuple(group)))
-        _refuse_twins(recid, [upload.key for upload in uploads])
+        refuse_twins(recid, [upload.key for upload in uploads])
     if len(uploads) > settings.most_uploads:
         raise PermanentError(
             f"record {recid}: {len(uploads)} uploads after bundling, expected at most {settings.most_uploads}; "
@@ -138,7 +138,12 @@ def _member(file: Mapping[str, Any]) -> Member:
     return Member(file["key"], file["size_bytes"], int(file["adler32"], 16), int(file["crc32"], 16))
 
 
-def _refuse_twins(recid: int, keys: Sequence[str]) -> None:
+def refuse_twins(recid: int, keys: Iterable[str]) -> None:
+    """Refuse two uploads, or two members of bundles, with one name: the later would take the place of the first.
+
+    Raises:
+        PermanentError: names the key.
+    """
     seen: set[str] = set()
     for key in keys:
         if key in seen:

@@ -53,7 +53,7 @@ def read_source(
         raise MetadataError(f"record {recid}: expected {metadata_path}, found no file, and no portal is configured")
     record = bare_record(document, recid=recid, origin=origin)
     entries = list(_entries(record, origin, read_index if index_files == "expand" else None, index_files))
-    files = _normalised(entries, record, origin, local_files_allowed=local)
+    files = _normalised(entries, record, origin, recid=recid, local_files_allowed=local)
     _compare_with_distribution(record, files, recid)
     return {"recid": recid, "origin": origin, "record": record, "files": files}
 
@@ -175,7 +175,12 @@ def _placed(value: Any, origin: str, place: str) -> list[tuple[str, dict[str, An
 
 
 def _normalised(
-    entries: list[tuple[str, dict[str, Any]]], record: dict[str, Any], origin: str, *, local_files_allowed: bool
+    entries: list[tuple[str, dict[str, Any]]],
+    record: dict[str, Any],
+    origin: str,
+    *,
+    recid: int,
+    local_files_allowed: bool,
 ) -> list[dict[str, Any]]:
     schemes = SCHEMES if local_files_allowed else SCHEMES[:-1]
     by_uri: dict[str, dict[str, Any]] = {}
@@ -194,8 +199,8 @@ def _normalised(
         }
         if by_uri.setdefault(uri, file) != file:
             raise MetadataError(f"{origin}: {place}: expected {uri} as it was listed before, found {file}")
-    names = own_names(int(record["recid"])) if str(record.get("recid", "")).isdigit() else ()
-    keys = file_keys(list(by_uri), reserved=names)
+    # The recid that was asked for: the record's own may stand in the API's envelope only, or be text with a space.
+    keys = file_keys(list(by_uri), reserved=own_names(recid))
     return [{"key": key, **file} for key, file in zip(keys, by_uri.values(), strict=True)]
 
 

@@ -169,3 +169,16 @@ def test_any_set_of_names_and_sizes_comes_out_of_the_archive_as_it_went_in(tmp_p
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         read = {info.filename: archive.read(info) for info in archive.infolist()[:-1]}
     assert read == {member.key: contents[member.key] for member in members}
+
+
+@pytest.mark.parametrize(
+    ("attachment", "key"),
+    [("source", "7.json"), ("manifest", "7_manifest.json"), ("ro-crate", "ro-crate-metadata.json")],
+)
+def test_a_file_that_is_called_as_an_attachment_is_refused_and_not_replaced(tmp_path, attachment, key):
+    write_files(tmp_path, {key: b"of the source"})
+    source = {"recid": 7, "origin": "metadata/7.json", "record": {"recid": "7"}, "files": []}
+    write_receipt(tmp_path / "source.json", "source", source)
+    with pytest.raises(PermanentError, match=f"record 7: two uploads or members would be called '{key}'"):
+        run_package(tmp_path, attachments=frozenset({attachment}))
+    assert not (tmp_path / "package.json").exists()

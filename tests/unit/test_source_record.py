@@ -197,6 +197,18 @@ def test_the_records_own_upload_names_are_not_given_to_a_file(tmp_path):
     assert keys[1] == "x"
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"id": 7, "metadata": {"files": [entry("7.json")]}},
+        {"recid": "7 ", "title": "A record", "files": [entry("7.json")]},
+    ],
+)
+def test_the_own_names_are_those_of_the_recid_that_was_asked_for(tmp_path, document):
+    (file,) = read(tmp_path, document)["files"]
+    assert file["key"].startswith("7~")
+
+
 def index_as_published(document):
     """Answer for the portal: one index file holds all that distribution declares, the others nothing."""
     record = document.get("metadata", document)

@@ -126,12 +126,17 @@ def _entries(
         for place, entry in _placed(index.get("files"), origin, f"_file_indices[{i}].files")
     ]
     for number, entry in enumerate(listed):
-        if index_files == "keep" or entry.get("type") not in _INDEX_TYPES:
+        if index_files == "keep" or not _is_index(entry):
             yield f"files[{number}]", entry
         elif not held and not _has_json_twin(entry, listed):
             yield from _read_listed(entry, f"files[{number}]", origin, read_index)
-    if index_files == "expand" or not any(entry.get("type") in _INDEX_TYPES for entry in listed):
+    if index_files == "expand" or not any(_is_index(entry) for entry in listed):
         yield from held
+
+
+def _is_index(entry: dict[str, Any]) -> bool:
+    kind = entry.get("type")
+    return isinstance(kind, str) and kind in _INDEX_TYPES
 
 
 def _read_listed(

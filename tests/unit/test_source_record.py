@@ -164,6 +164,13 @@ def test_an_index_that_is_no_index_fails_the_record(tmp_path, text):
         read(tmp_path, bare(files=[entry("i.json", type="index.json")]), read_index=lambda uri: text)
 
 
+@pytest.mark.parametrize("kind", [["index.json"], {"index.json": 1}, 3, None])
+@pytest.mark.parametrize("index_files", ["expand", "keep"])
+def test_a_type_that_is_no_text_is_no_index(tmp_path, kind, index_files):
+    files = read(tmp_path, bare(files=[entry("i.json", type=kind)]), index_files=index_files)["files"]
+    assert [file["key"] for file in files] == ["i.json"]
+
+
 def test_index_files_can_be_kept_as_they_are(tmp_path):
     listed = [entry("i.json", type="index.json"), entry("i.txt", type="index.txt")]
     files = read(tmp_path, bare(files=listed), index_files="keep")["files"]

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from ferry.attachments import RO_CRATE_KEY, manifest_key, source_key
 from ferry.checksums import normalise_checksum
 from ferry.errors import MetadataError
 from ferry.file_keys import file_keys
+from ferry.file_lists import ReadIndex, kind_of, listed_entries
 
 log = logging.getLogger(__name__)
 
@@ -17,12 +18,9 @@ log = logging.getLogger(__name__)
 LARGEST_RECORD_BYTES = 256 << 20
 SCHEMES = ("root", "roots", "xroot", "xroots", "http", "https", "file")
 _ON_TAPE = {"ondemand", "offline", "tape"}
-_INDEX_TYPES = {"index.json", "index.txt"}
 
 FetchRecord = Callable[[int], tuple[str, dict[str, Any]]]
 """Gives the record's address and its JSON as the portal's API answers."""
-ReadIndex = Callable[[str], bytes]
-"""Gives the bytes of an index file by its address, redirects applied."""
 
 
 def read_source(
@@ -42,6 +40,7 @@ def read_source(
 
     Raises:
         MetadataError: not JSON, not an object, another recid inside, or a file entry that is not what it must be.
+        IntegrityError: an index file is not what the record says of it.
         PermanentError, TransientError: what `fetch_record` and `read_index` raise.
     """
     local = metadata_path is not None and metadata_path.is_file()
@@ -52,7 +51,7 @@ def read_source(
     else:
         raise MetadataError(f"record {recid}: expected {metadata_path}, found no file, and no portal is configured")
     record = bare_record(document, recid=recid, origin=origin)
-    entries = list(_entries(record, origin, read_index if index_files == "expand" else None, index_files))
+    entries = list(listed_entries(record, origin=origin, read_index=read_index, index_files=index_files))
     files = _normalised(entries, record, origin, recid=recid, local_files_allowed=local)
     _compare_with_distribution(record, files, recid)
     return {"recid": recid, "origin": origin, "record": record, "files": files}
@@ -75,7 +74,7 @@ def parse_record(text: bytes, origin: str) -> dict[str, Any]:
         start = text[:40].decode(errors="replace").strip()
         raise MetadataError(f"{origin}: expected JSON, found {start!r}: {error}; correct or fetch it again") from error
     if not isinstance(document, dict):
-        raise MetadataError(f"{origin}: expected a JSON object, found {_kind(document)}")
+        raise MetadataError(f"{origin}: expected a JSON object, found {kind_of(document)}")
     return document
 
 
@@ -90,7 +89,7 @@ def bare_record(document: dict[str, Any], *, recid: int, origin: str) -> dict[st
     if "metadata" in document and "title" not in document:
         record = document["metadata"]
         if not isinstance(record, dict):
-            raise MetadataError(f"{origin}: metadata: expected an object, found {_kind(record)}")
+            raise MetadataError(f"{origin}: metadata: expected an object, found {kind_of(record)}")
         if "id" in document:
             found["id"] = document["id"]
     if "recid" in record:
@@ -112,71 +111,6 @@ def _load(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise MetadataError(f"{path}: cannot be read: {error.strerror}") from error
     return parse_record(text, str(path))
-
-
-def _entries(
-    record: dict[str, Any], origin: str, read_index: ReadIndex | None, index_files: str
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    # Each entry with its place in the record, for messages.
-    listed = _objects(record.get("files"), f"{origin}: files")
-    indices = _objects(record.get("_file_indices"), f"{origin}: _file_indices")
-    held = [
-        (f"_file_indices[{i}].{place}", entry)
-        for i, index in enumerate(indices)
-        for place, entry in _placed(index.get("files"), origin, f"_file_indices[{i}].files")
-    ]
-    for number, entry in enumerate(listed):
-        if index_files == "keep" or not _is_index(entry):
-            yield f"files[{number}]", entry
-        elif not held and not _has_json_twin(entry, listed):
-            yield from _read_listed(entry, f"files[{number}]", origin, read_index)
-    if index_files == "expand" or not any(_is_index(entry) for entry in listed):
-        yield from held
-
-
-def _is_index(entry: dict[str, Any]) -> bool:
-    kind = entry.get("type")
-    return isinstance(kind, str) and kind in _INDEX_TYPES
-
-
-def _read_listed(
-    entry: dict[str, Any], place: str, origin: str, read_index: ReadIndex | None
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    uri = entry.get("uri")
-    if not isinstance(uri, str) or read_index is None:
-        raise MetadataError(f"{origin}: {place}: expected an index file that can be read, found {uri!r}")
-    text = read_index(uri)
-    if entry["type"] == "index.txt":
-        uris = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
-        yield from ((f"{place} line {number + 1}", {"uri": uri}) for number, uri in enumerate(uris))
-        return
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MetadataError(f"{uri}: expected the JSON of a file index, found none: {error}") from error
-    yield from _placed(found.get("files") if isinstance(found, dict) else found, uri, place)
-
-
-def _has_json_twin(entry: dict[str, Any], listed: list[dict[str, Any]]) -> bool:
-    if entry.get("type") != "index.txt":
-        return False
-    twin = str(entry.get("uri")).removesuffix(".txt") + ".json"
-    return any(other.get("type") == "index.json" and other.get("uri") == twin for other in listed)
-
-
-def _objects(value: Any, place: str) -> list[dict[str, Any]]:
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise MetadataError(f"{place}: expected a list, found {_kind(value)}")
-    for number, entry in enumerate(value):
-        if not isinstance(entry, dict):
-            raise MetadataError(f"{place}[{number}]: expected an object, found {_kind(entry)}")
-    return value
-
-
-def _placed(value: Any, origin: str, place: str) -> list[tuple[str, dict[str, Any]]]:
-    return [(f"{place}[{number}]", entry) for number, entry in enumerate(_objects(value, f"{origin}: {place}"))]
 
 
 def _normalised(
@@ -232,8 +166,3 @@ def _compare_with_distribution(record: dict[str, Any], files: list[dict[str, Any
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -1,10 +1,11 @@
 import json
 import lzma
+import zlib
 from pathlib import Path
 
 import pytest
 
-from ferry.errors import FerryError, MetadataError
+from ferry.errors import FerryError, IntegrityError, MetadataError
 from ferry.schemas import problems
 from ferry.source_record import parse_record, read_source
 
@@ -14,6 +15,12 @@ URI = "root://eospublic.cern.ch//eos/opendata/delphi/"
 
 def entry(name="a.dst", **changes):
     return {"uri": URI + name, "size": 3, "checksum": "adler32:024d0127", **changes}
+
+
+def index_entry(name, text, **changes):
+    """The entry of an index file with these bytes."""
+    checks = {"size": len(text), "checksum": f"adler32:{zlib.adler32(text):08x}"}
+    return entry(name, type=f"index.{name.rpartition('.')[2]}", **{**checks, **changes})
 
 
 def bare(**changes):
@@ -137,31 +144,50 @@ def test_the_lists_of_indices_in_the_record_take_the_place_of_the_index_files(tm
 
 def test_an_index_file_is_read_where_the_record_does_not_hold_its_list(tmp_path):
     asked = []
+    text = json.dumps([entry("x.root"), entry("y.root")]).encode()
 
     def read_index(uri):
         asked.append(uri)
-        return json.dumps([entry("x.root"), entry("y.root")]).encode()
+        return text
 
-    listed = [entry("i.json", type="index.json"), entry("i.txt", type="index.txt")]
+    listed = [index_entry("i.json", text), entry("i.txt", type="index.txt")]
     files = read(tmp_path, bare(files=listed), read_index=read_index)["files"]
     assert [file["key"] for file in files] == ["x.root", "y.root"]
     assert asked == [URI + "i.json"], "its twin for people says the same"
 
 
 def test_an_index_that_is_only_text_gives_files_of_unknown_size(tmp_path):
-    listed = [entry("i.txt", type="index.txt")]
     text = f"{URI}x.root\n\n{URI}y.root\n".encode()
-    files = read(tmp_path, bare(files=listed), read_index=lambda uri: text)["files"]
+    files = read(tmp_path, bare(files=[index_entry("i.txt", text)]), read_index=lambda uri: text)["files"]
     assert [(file["key"], file["size_bytes"], file["checksum"]) for file in files] == [
         ("x.root", None, None),
         ("y.root", None, None),
     ]
 
 
-@pytest.mark.parametrize("text", [b"<html>", b'{"files": 3}', b"[3]", b'[{"uri": 3}]'])
+@pytest.mark.parametrize("text", [b"<html>", b'{"files": 3}', b"[3]", b'[{"uri": 3}]', b'{"message": "gone"}', b"null"])
 def test_an_index_that_is_no_index_fails_the_record(tmp_path, text):
     with pytest.raises(MetadataError, match=r"i\.json|files"):
-        read(tmp_path, bare(files=[entry("i.json", type="index.json")]), read_index=lambda uri: text)
+        read(tmp_path, bare(files=[index_entry("i.json", text)]), read_index=lambda uri: text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": 3}, "expected 3 bytes, found 2"),
+        ({"checksum": "adler32:00000001"}, "expected adler32 00000001, found 011500b9"),
+        ({"checksum": "md5:" + "0" * 32}, "expected md5 0{32}, found d751713988987e9331980363e24189ce"),
+    ],
+)
+def test_an_index_file_that_is_not_what_the_record_says_fails_the_record(tmp_path, changes, message):
+    listed = [index_entry("i.json", b"[]", **changes)]
+    with pytest.raises(IntegrityError, match=rf"7\.json: files\[0\]: root://.*/i\.json: {message}"):
+        read(tmp_path, bare(files=listed), read_index=lambda uri: b"[]")
+
+
+def test_an_index_file_of_which_the_record_says_nothing_is_read(tmp_path):
+    listed = [{"uri": URI + "i.json", "type": "index.json"}]
+    assert read(tmp_path, bare(files=listed), read_index=lambda uri: b"[]")["files"] == []
 
 
 @pytest.mark.parametrize("kind", [["index.json"], {"index.json": 1}, 3, None])
@@ -217,7 +243,10 @@ def test_the_own_names_are_those_of_the_recid_that_was_asked_for(tmp_path, docum
 
 
 def index_as_published(document):
-    """Answer for the portal: one index file holds all that distribution declares, the others nothing."""
+    """Answer for the portal: one index file holds all that distribution declares, the others nothing.
+
+    The real ones are not here, so what the record says of their bytes becomes what is true for these.
+    """
     record = document.get("metadata", document)
     first = next(e["uri"] for e in record["files"] if e.get("type") == "index.json")
     declared = record["distribution"]
@@ -225,14 +254,17 @@ def index_as_published(document):
     number = declared["number_files"] - len(others)
     size = declared["size"] - sum(e["size"] for e in others)
 
-    def read_index(uri):
-        if uri != first:
-            return b"[]"
-        sizes = [size // number] * (number - 1)
-        sizes.append(size - sum(sizes))
-        files = [entry(f"{n % 7}/file{n // 7}.root", size=one) for n, one in enumerate(sizes)]
-        return json.dumps(files).encode()
+    sizes = [size // number] * (number - 1)
+    sizes.append(size - sum(sizes))
+    text = json.dumps([entry(f"{n % 7}/file{n // 7}.root", size=one) for n, one in enumerate(sizes)]).encode()
 
+    def read_index(uri):
+        return text if uri == first else b"[]"
+
+    for index in record["files"]:
+        if "type" in index:
+            found = read_index(index["uri"])
+            index |= {"size": len(found), "checksum": f"adler32:{zlib.adler32(found):08x}"}
     return read_index
 
 

@@ -1,0 +1,113 @@
+"""The entries of all files of a record: those that it lists, and those in the indices that stand for many."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from ferry.checksums import Digests, normalise_checksum
+from ferry.errors import IntegrityError, MetadataError
+
+# A tuple: what a record says may be a list, which no set can be asked for.
+INDEX_TYPES = ("index.json", "index.txt")
+
+ReadIndex = Callable[[str], bytes]
+"""Gives the bytes of an index file by its address, redirects applied."""
+Placed = tuple[str, dict[str, Any]]
+"""An entry with its place in the record, for messages."""
+
+
+def listed_entries(
+    record: dict[str, Any],
+    *,
+    origin: str,
+    read_index: ReadIndex | None,
+    index_files: Literal["expand", "keep"],
+) -> Iterator[Placed]:
+    """Give the entry of each file of a record, in its order; see `read_source` for what becomes of index files.
+
+    Raises:
+        MetadataError: a list is not one of objects, or an index file holds no list of files.
+        IntegrityError: an index file is not what the record says; both values are named.
+        PermanentError, TransientError: what `read_index` raises.
+    """
+    listed = _objects(record.get("files"), f"{origin}: files")
+    indices = _objects(record.get("_file_indices"), f"{origin}: _file_indices")
+    held = [
+        (f"_file_indices[{i}].{place}", entry)
+        for i, index in enumerate(indices)
+        for place, entry in _placed(index.get("files"), origin, f"_file_indices[{i}].files")
+    ]
+    for number, entry in enumerate(listed):
+        if index_files == "keep" or not _is_index(entry):
+            yield f"files[{number}]", entry
+        elif not held and not _has_json_twin(entry, listed):
+            yield from _read_listed(entry, f"files[{number}]", origin, read_index)
+    if index_files == "expand" or not any(_is_index(entry) for entry in listed):
+        yield from held
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value of JSON is, in words."""
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _is_index(entry: dict[str, Any]) -> bool:
+    return entry.get("type") in INDEX_TYPES
+
+
+def _read_listed(entry: dict[str, Any], place: str, origin: str, read_index: ReadIndex | None) -> Iterator[Placed]:
+    uri = entry.get("uri")
+    if not isinstance(uri, str) or read_index is None:
+        raise MetadataError(f"{origin}: {place}: expected an index file that can be read, found {uri!r}")
+    text = read_index(uri)
+    _expect_declared(entry, text, f"{origin}: {place}: {uri}")
+    if entry["type"] == "index.txt":
+        uris = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+        yield from ((f"{place} line {number + 1}", {"uri": uri}) for number, uri in enumerate(uris))
+        return
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MetadataError(f"{uri}: expected the JSON of a file index, found none: {error}") from error
+    files = found.get("files") if isinstance(found, dict) else found
+    if not isinstance(files, list):
+        start = text[:40].decode(errors="replace").strip()
+        raise MetadataError(f"{uri}: expected a file index (a list, or an object with files), found {start!r}")
+    yield from _placed(files, uri, place)
+
+
+def _expect_declared(entry: dict[str, Any], text: bytes, place: str) -> None:
+    """Refuse an index file that is not what the record says: a list of other files would pass all checks after it."""
+    size, checksum = entry.get("size"), normalise_checksum(entry.get("checksum"))
+    if size is not None and size != len(text):
+        raise IntegrityError(f"{place}: expected {size!r} bytes, found {len(text)}")
+    if checksum is None:
+        return
+    digests = Digests(checksum["algorithm"])
+    digests.update(text)
+    found = digests.values()[checksum["algorithm"]]
+    if found != checksum["value"]:
+        raise IntegrityError(f"{place}: expected {checksum['algorithm']} {checksum['value']}, found {found}")
+
+
+def _has_json_twin(entry: dict[str, Any], listed: list[dict[str, Any]]) -> bool:
+    if entry.get("type") != "index.txt":
+        return False
+    twin = str(entry.get("uri")).removesuffix(".txt") + ".json"
+    return any(other.get("type") == "index.json" and other.get("uri") == twin for other in listed)
+
+
+def _objects(value: Any, place: str) -> list[dict[str, Any]]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise MetadataError(f"{place}: expected a list, found {kind_of(value)}")
+    for number, entry in enumerate(value):
+        if not isinstance(entry, dict):
+            raise MetadataError(f"{place}[{number}]: expected an object, found {kind_of(entry)}")
+    return value
+
+
+def _placed(value: Any, origin: str, place: str) -> list[Placed]:
+    return [(f"{place}[{number}]", entry) for number, entry in enumerate(_objects(value, f"{origin}: {place}"))]

@@ -33,17 +33,19 @@ def listed_entries(
     listed = _objects(record.get("files"), f"{origin}: files")
     indices = _objects(record.get("_file_indices"), f"{origin}: _file_indices")
     held = [
-        (f"_file_indices[{i}].{place}", entry)
-        for i, index in enumerate(indices)
-        for place, entry in _placed(index.get("files"), origin, f"_file_indices[{i}].files")
+        (_stem(index.get("key")), _held(index, origin, f"_file_indices[{number}]"))
+        for number, index in enumerate(indices)
     ]
+    stems_held = {stem for stem, _ in held} - {None}
     for number, entry in enumerate(listed):
         if index_files == "keep" or not _is_index(entry):
             yield f"files[{number}]", entry
-        elif not held and not _has_json_twin(entry, listed):
+        elif _stem(entry.get("uri")) not in stems_held and not _has_json_twin(entry, listed):
             yield from _read_listed(entry, f"files[{number}]", origin, read_index)
-    if index_files == "expand" or not any(_is_index(entry) for entry in listed):
-        yield from held
+    stems_listed = {_stem(entry.get("uri")) for entry in listed if _is_index(entry)}
+    for stem, entries in held:
+        if index_files == "expand" or stem not in stems_listed:
+            yield from entries
 
 
 def kind_of(value: Any) -> str:
@@ -54,6 +56,21 @@ def kind_of(value: Any) -> str:
 
 def _is_index(entry: dict[str, Any]) -> bool:
     return entry.get("type") in INDEX_TYPES
+
+
+def _stem(name: Any) -> str | None:
+    """Return what an index has in common with its twin: `a` of root://…/a.json, of a.txt and of the key a.json."""
+    return name.rpartition("/")[2].removesuffix(".json").removesuffix(".txt") if isinstance(name, str) else None
+
+
+def _held(index: dict[str, Any], origin: str, place: str) -> list[Placed]:
+    # The entries of an index whose list the record holds itself.
+    files, number = index.get("files"), index.get("number_files")
+    if not isinstance(files, list):
+        raise MetadataError(f"{origin}: {place}.files: expected a list, found {kind_of(files)}")
+    if number is not None and number != len(files):
+        raise MetadataError(f"{origin}: {place}.files: expected {number!r} files (number_files), found {len(files)}")
+    return _placed(files, origin, f"{place}.files")
 
 
 def _read_listed(entry: dict[str, Any], place: str, origin: str, read_index: ReadIndex | None) -> Iterator[Placed]:

@@ -190,6 +190,34 @@ def test_an_index_file_of_which_the_record_says_nothing_is_read(tmp_path):
     assert read(tmp_path, bare(files=listed), read_index=lambda uri: b"[]")["files"] == []
 
 
+@pytest.mark.parametrize("key", ["i.json", "i.txt"])
+def test_an_index_file_that_no_held_list_covers_is_read(tmp_path, key):
+    text = json.dumps([entry("b.root")]).encode()
+    listed = [index_entry("i.json", b"?"), index_entry("i.txt", b"?"), index_entry("j.json", text)]
+    record = bare(files=listed, _file_indices=[{"key": key, "number_files": 1, "files": [entry("a.root")]}])
+    files = read(tmp_path, record, read_index={URI + "j.json": text}.__getitem__)["files"]
+    assert [file["key"] for file in files] == ["b.root", "a.root"]
+    kept = read(tmp_path, record, index_files="keep")["files"]
+    assert [file["key"] for file in kept] == ["i.json", "i.txt", "j.json"]
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ({"number_files": 2, "files": [entry()]}, r"files: expected 2 files \(number_files\), found 1"),
+        ({"number_files": "1", "files": [entry()]}, r"files: expected '1' files \(number_files\), found 1"),
+        ({}, "files: expected a list, found null"),
+        ({"files": {}}, "files: expected a list, found an object"),
+        ({"files": [3]}, r"files\[0\]: expected an object, found a number"),
+        ({"files": [entry(size=-1)]}, r"files\[0\].size: expected a number of bytes, found -1"),
+    ],
+)
+def test_what_is_wrong_with_a_held_index_is_said_with_its_place(tmp_path, index, message):
+    held = [{"key": "i.json", "files": []}, index]
+    with pytest.raises(MetadataError, match=rf"^metadata/7\.json: _file_indices\[1\]\.{message}"):
+        read(tmp_path, bare(_file_indices=held))
+
+
 @pytest.mark.parametrize("kind", [["index.json"], {"index.json": 1}, 3, None])
 @pytest.mark.parametrize("index_files", ["expand", "keep"])
 def test_a_type_that_is_no_text_is_no_index(tmp_path, kind, index_files):

@@ -1,11 +1,11 @@
 """The entries of all files of a record: those that it lists, and those in the indices that stand for many."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from ferry.checksums import Digests, normalise_checksum
 from ferry.errors import IntegrityError, MetadataError
+from ferry.strict_json import UnfitJsonError, strict_json
 
 # A tuple: what a record says may be a list, which no set can be asked for.
 INDEX_TYPES = ("index.json", "index.txt")
@@ -84,7 +84,9 @@ def _read_listed(entry: dict[str, Any], place: str, origin: str, read_index: Rea
         yield from ((f"{place} line {number + 1}", {"uri": uri}) for number, uri in enumerate(uris))
         return
     try:
-        found = json.loads(text)
+        found = strict_json(text)
+    except UnfitJsonError as error:
+        raise MetadataError(f"{uri}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise MetadataError(f"{uri}: expected the JSON of a file index, found none: {error}") from error
     files = found.get("files") if isinstance(found, dict) else found

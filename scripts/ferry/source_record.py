@@ -11,11 +11,14 @@ from ferry.checksums import normalise_checksum
 from ferry.errors import MetadataError
 from ferry.file_keys import file_keys
 from ferry.file_lists import ReadIndex, kind_of, listed_entries
+from ferry.strict_json import UnfitJsonError, strict_json
 
 log = logging.getLogger(__name__)
 
 # The largest record of the portal lists 15,000 files in 6 MB; more than this is not a record.
 LARGEST_RECORD_BYTES = 256 << 20
+# No file is that large; sums of larger ones do not fit a table's column of 64 bits, and then no record has tables.
+LARGEST_FILE_BYTES = 10**15
 SCHEMES = ("root", "roots", "xroot", "xroots", "http", "https", "file")
 _ON_TAPE = {"ondemand", "offline", "tape"}
 
@@ -61,13 +64,15 @@ def parse_record(text: bytes, origin: str) -> dict[str, Any]:
     """Return the JSON object in `text`.
 
     Raises:
-        MetadataError: it is no JSON, no object, or holds text that is not Unicode.
+        MetadataError: it is no JSON, no object, holds text that is not Unicode, or what no receipt could hold.
     """
     if len(text) > LARGEST_RECORD_BYTES:
         raise MetadataError(f"{origin}: expected a record of at most {LARGEST_RECORD_BYTES} bytes, found {len(text)}")
     try:
-        document = json.loads(text, parse_constant=_no_constant)
+        document = strict_json(text)
         json.dumps(document, ensure_ascii=False).encode()
+    except UnfitJsonError as error:
+        raise MetadataError(f"{origin}: {error}") from error
     except UnicodeEncodeError as error:
         raise MetadataError(f"{origin}: expected Unicode text, found a lone surrogate: {error.reason}") from error
     except (ValueError, RecursionError) as error:
@@ -130,6 +135,8 @@ def _normalised(
             raise MetadataError(f"{origin}: {place}.uri: expected an address ({expected}), found {uri!r}")
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
             raise MetadataError(f"{origin}: {place}.size: expected a number of bytes, found {size!r}")
+        if size is not None and size > LARGEST_FILE_BYTES:
+            raise MetadataError(f"{origin}: {place}.size: expected at most {LARGEST_FILE_BYTES} bytes, found {size}")
         file = {
             "uri": uri,
             "size_bytes": size,
@@ -162,7 +169,3 @@ def _compare_with_distribution(record: dict[str, Any], files: list[dict[str, Any
     declared = distribution.get("number_files") if isinstance(distribution, dict) else None
     if isinstance(declared, int) and declared != len(files):
         log.warning("record %d: distribution.number_files says %d, the record lists %d", recid, declared, len(files))
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")

@@ -4,35 +4,13 @@ import zlib
 from pathlib import Path
 
 import pytest
+from listed_files import URI, bare, entry, read
 
-from ferry.errors import FerryError, IntegrityError, MetadataError
-from ferry.schemas import problems
+from ferry.errors import FerryError, MetadataError
+from ferry.receipts import read_receipt, write_receipt
 from ferry.source_record import parse_record, read_source
 
 FILE_LISTS = Path(__file__).resolve().parents[1] / "fixtures" / "file_lists.jsonl.xz"
-URI = "root://eospublic.cern.ch//eos/opendata/delphi/"
-
-
-def entry(name="a.dst", **changes):
-    return {"uri": URI + name, "size": 3, "checksum": "adler32:024d0127", **changes}
-
-
-def index_entry(name, text, **changes):
-    """The entry of an index file with these bytes."""
-    checks = {"size": len(text), "checksum": f"adler32:{zlib.adler32(text):08x}"}
-    return entry(name, type=f"index.{name.rpartition('.')[2]}", **{**checks, **changes})
-
-
-def bare(**changes):
-    return {"recid": "7", "title": "A record", **changes}
-
-
-def read(tmp_path, document, recid=7, **options):
-    path = tmp_path / f"{recid}.json"
-    path.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
-    receipt = read_source(recid=recid, metadata_path=path, **options)
-    assert problems(receipt, "receipts/source") == []
-    return receipt
 
 
 def real_file_lists():
@@ -77,6 +55,14 @@ def test_a_record_without_files_gives_an_empty_list(tmp_path, files):
         (b"[" * 100_000, "expected JSON"),
         (b'{"recid": 7, "x": NaN}', "NaN is not JSON"),
         (b'{"recid": 7, "title": "\\ud800"}', "lone surrogate"),
+        (b'{"recid": 7, "files": [{"size": 1, "size": 2}]}', "expected each key once in an object, found 'size' twice"),
+        (b'{"recid": 7, "a": {"b": [1, -1e999]}}', r"json: a.b\[1\]: expected a number below 1.8e308, found a larger"),
+        (
+            b'{"recid": 7, "a": 18446744073709551616}',
+            "json: a: expected .* at most 64 bits, found 18446744073709551616",
+        ),
+        (b'{"recid": 7, "a": %s}' % (b"9" * 4000), "json: a: expected .* at most 64 bits, found 13288 bits"),
+        (b'{"recid": 7, "a": %s}' % (b"[" * 300 + b"]" * 300), "expected at most 200 levels, found more"),
         (b"[1]", "expected a JSON object, found a list"),
         ({"title": "x"}, "expected the recid 7 in the record, found none"),
         (bare(recid=8), r"recid: expected 7, found 8; is it another record's file\?"),
@@ -92,6 +78,7 @@ def test_a_record_without_files_gives_an_empty_list(tmp_path, files):
         (bare(files=[entry(size=-1)]), r"files\[0\].size: expected a number of bytes, found -1"),
         (bare(files=[entry(size="3")]), r"files\[0\].size: expected a number of bytes, found '3'"),
         (bare(files=[entry(size=True)]), r"files\[0\].size: expected a number of bytes, found True"),
+        (bare(files=[entry(size=10**15 + 1)]), r"files\[0\].size: expected at most 10{15} bytes, found 10{14}1"),
         (bare(files=[entry(), entry(size=4)]), r"files\[1\]: expected .*a.dst as it was listed before"),
     ],
 )
@@ -99,6 +86,14 @@ def test_what_is_wrong_with_a_record_is_said_with_its_place(tmp_path, document, 
     with pytest.raises(MetadataError, match=message) as raised:
         read(tmp_path, document)
     assert "7.json" in str(raised.value)
+
+
+def test_what_a_receipt_can_hold_is_taken(tmp_path):
+    deep = json.loads("[" * 190 + "]" * 190)
+    record = bare(deep=deep, numbers=[2**64 - 1, -(2**63), 1e308], files=[entry(size=10**15)])
+    receipt = read(tmp_path, record)
+    write_receipt(tmp_path / "source.json", "source", receipt)
+    assert read_receipt(tmp_path / "source.json", "source") == receipt
 
 
 def test_a_recid_may_be_a_number_or_text(tmp_path):
@@ -129,106 +124,6 @@ def test_unusable_checksums_and_missing_sizes_are_null(tmp_path):
 )
 def test_files_on_tape_are_told_from_those_online(tmp_path, record, file, online):
     assert read(tmp_path, bare(**record, files=[entry(**file)]))["files"][0]["online"] is online
-
-
-def test_the_lists_of_indices_in_the_record_take_the_place_of_the_index_files(tmp_path):
-    index = {"key": "i.json", "files": [entry("0/a.root", key="i.json_0"), entry("1/a.root", availability="on demand")]}
-    listed = [entry("readme.txt"), entry("i.json", type="index.json"), entry("i.txt", type="index.txt")]
-    files = read(tmp_path, bare(files=listed, _file_indices=[index]))["files"]
-    assert [(file["key"], file["online"]) for file in files] == [
-        ("readme.txt", True),
-        ("0/a.root", True),
-        ("1/a.root", False),
-    ]
-
-
-def test_an_index_file_is_read_where_the_record_does_not_hold_its_list(tmp_path):
-    asked = []
-    text = json.dumps([entry("x.root"), entry("y.root")]).encode()
-
-    def read_index(uri):
-        asked.append(uri)
-        return text
-
-    listed = [index_entry("i.json", text), entry("i.txt", type="index.txt")]
-    files = read(tmp_path, bare(files=listed), read_index=read_index)["files"]
-    assert [file["key"] for file in files] == ["x.root", "y.root"]
-    assert asked == [URI + "i.json"], "its twin for people says the same"
-
-
-def test_an_index_that_is_only_text_gives_files_of_unknown_size(tmp_path):
-    text = f"{URI}x.root\n\n{URI}y.root\n".encode()
-    files = read(tmp_path, bare(files=[index_entry("i.txt", text)]), read_index=lambda uri: text)["files"]
-    assert [(file["key"], file["size_bytes"], file["checksum"]) for file in files] == [
-        ("x.root", None, None),
-        ("y.root", None, None),
-    ]
-
-
-@pytest.mark.parametrize("text", [b"<html>", b'{"files": 3}', b"[3]", b'[{"uri": 3}]', b'{"message": "gone"}', b"null"])
-def test_an_index_that_is_no_index_fails_the_record(tmp_path, text):
-    with pytest.raises(MetadataError, match=r"i\.json|files"):
-        read(tmp_path, bare(files=[index_entry("i.json", text)]), read_index=lambda uri: text)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"size": 3}, "expected 3 bytes, found 2"),
-        ({"checksum": "adler32:00000001"}, "expected adler32 00000001, found 011500b9"),
-        ({"checksum": "md5:" + "0" * 32}, "expected md5 0{32}, found d751713988987e9331980363e24189ce"),
-    ],
-)
-def test_an_index_file_that_is_not_what_the_record_says_fails_the_record(tmp_path, changes, message):
-    listed = [index_entry("i.json", b"[]", **changes)]
-    with pytest.raises(IntegrityError, match=rf"7\.json: files\[0\]: root://.*/i\.json: {message}"):
-        read(tmp_path, bare(files=listed), read_index=lambda uri: b"[]")
-
-
-def test_an_index_file_of_which_the_record_says_nothing_is_read(tmp_path):
-    listed = [{"uri": URI + "i.json", "type": "index.json"}]
-    assert read(tmp_path, bare(files=listed), read_index=lambda uri: b"[]")["files"] == []
-
-
-@pytest.mark.parametrize("key", ["i.json", "i.txt"])
-def test_an_index_file_that_no_held_list_covers_is_read(tmp_path, key):
-    text = json.dumps([entry("b.root")]).encode()
-    listed = [index_entry("i.json", b"?"), index_entry("i.txt", b"?"), index_entry("j.json", text)]
-    record = bare(files=listed, _file_indices=[{"key": key, "number_files": 1, "files": [entry("a.root")]}])
-    files = read(tmp_path, record, read_index={URI + "j.json": text}.__getitem__)["files"]
-    assert [file["key"] for file in files] == ["b.root", "a.root"]
-    kept = read(tmp_path, record, index_files="keep")["files"]
-    assert [file["key"] for file in kept] == ["i.json", "i.txt", "j.json"]
-
-
-@pytest.mark.parametrize(
-    ("index", "message"),
-    [
-        ({"number_files": 2, "files": [entry()]}, r"files: expected 2 files \(number_files\), found 1"),
-        ({"number_files": "1", "files": [entry()]}, r"files: expected '1' files \(number_files\), found 1"),
-        ({}, "files: expected a list, found null"),
-        ({"files": {}}, "files: expected a list, found an object"),
-        ({"files": [3]}, r"files\[0\]: expected an object, found a number"),
-        ({"files": [entry(size=-1)]}, r"files\[0\].size: expected a number of bytes, found -1"),
-    ],
-)
-def test_what_is_wrong_with_a_held_index_is_said_with_its_place(tmp_path, index, message):
-    held = [{"key": "i.json", "files": []}, index]
-    with pytest.raises(MetadataError, match=rf"^metadata/7\.json: _file_indices\[1\]\.{message}"):
-        read(tmp_path, bare(_file_indices=held))
-
-
-@pytest.mark.parametrize("kind", [["index.json"], {"index.json": 1}, 3, None])
-@pytest.mark.parametrize("index_files", ["expand", "keep"])
-def test_a_type_that_is_no_text_is_no_index(tmp_path, kind, index_files):
-    files = read(tmp_path, bare(files=[entry("i.json", type=kind)]), index_files=index_files)["files"]
-    assert [file["key"] for file in files] == ["i.json"]
-
-
-def test_index_files_can_be_kept_as_they_are(tmp_path):
-    listed = [entry("i.json", type="index.json"), entry("i.txt", type="index.txt")]
-    files = read(tmp_path, bare(files=listed), index_files="keep")["files"]
-    assert [file["key"] for file in files] == ["i.json", "i.txt"]
 
 
 def test_a_record_from_the_portal_may_not_name_files_of_this_machine(tmp_path):

@@ -3,13 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+from ferry.corrections import correction_paths
+
 
 class RecordInputs:
     """The folder of metadata, listed once: a record may have a file there, and a correction, or neither."""
 
     def __init__(self, *, metadata_dir: Path) -> None:
+        """List it.
+
+        Raises:
+            ConfigError: a file among the corrections would correct nothing.
+        """
         self._metadata = {path.name: str(path) for path in metadata_dir.glob("*.json")}
-        self._corrections = {path.name: str(path) for path in (metadata_dir / "corrections").glob("*.yaml")}
+        self._corrections = correction_paths(metadata_dir)
 
     def metadata(self, wildcards: Any) -> list[str]:
         """Return the record's metadata file; none if it has to be fetched from the portal."""

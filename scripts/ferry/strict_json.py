@@ -45,7 +45,7 @@ def unfit_value(document: Any) -> str:
             elif isinstance(item, int) and not -(2**63) <= item < 2**64:
                 return f"{_place(place, name, depth)}: expected a number of at most 64 bits, found {_start(item)}"
             elif isinstance(item, float) and not math.isfinite(item):
-                return f"{_place(place, name, depth)}: expected a number below 1.8e308, found a larger one"
+                return f"{_place(place, name, depth)}: expected a finite number, found {item}"
     return ""
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ferry.corrections import read_correction
 from ferry.errors import MetadataError
-from ferry.mapping.corrections import corrected, read_corrections
+from ferry.mapping.corrections import corrected
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
 from ferry.package_plan import PackageSettings, is_bundled
@@ -48,7 +49,7 @@ def transform_to_receipts(
     changes: list[dict[str, Any]] = []
     try:
         if corrections_path is not None:
-            record, changes = corrected(source["record"], read_corrections(corrections_path))
+            record, changes = corrected(source["record"], read_correction(corrections_path))
             source = {**source, "record": record}
         transformed = transform_record(source=source, profile=profile, options=options)
     except MetadataError as error:

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ferry.corrections import read_correction
 from ferry.csv_tables import write_csv
 from ferry.errors import MetadataError
-from ferry.mapping.corrections import read_corrections
 from ferry.portal import fetch_record
 from ferry.receipts import read_receipt
 from ferry.source_record import read_source
@@ -70,7 +70,7 @@ def read_with_corrections(
 ) -> tuple[Source, Mapping[str, Any]]:
     """Return a record's receipt `source`, index files not expanded, and its corrections."""
     corrections_path = metadata_dir / "corrections" / f"{recid}.yaml"
-    corrections = read_corrections(corrections_path) if corrections_path.exists() else {}
+    corrections = read_correction(corrections_path) if corrections_path.exists() else {}
     metadata_path, receipt_path = metadata_dir / f"{recid}.json", results_dir / str(recid) / "source.json"
     if not metadata_path.exists() and receipt_path.exists():
         return read_receipt(receipt_path, "source"), corrections

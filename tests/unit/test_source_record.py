@@ -56,7 +56,7 @@ def test_a_record_without_files_gives_an_empty_list(tmp_path, files):
         (b'{"recid": 7, "x": NaN}', "NaN is not JSON"),
         (b'{"recid": 7, "title": "\\ud800"}', "lone surrogate"),
         (b'{"recid": 7, "files": [{"size": 1, "size": 2}]}', "expected each key once in an object, found 'size' twice"),
-        (b'{"recid": 7, "a": {"b": [1, -1e999]}}', r"json: a.b\[1\]: expected a number below 1.8e308, found a larger"),
+        (b'{"recid": 7, "a": {"b": [1, -1e999]}}', r"json: a.b\[1\]: expected a finite number, found -inf"),
         (
             b'{"recid": 7, "a": 18446744073709551616}',
             "json: a: expected .* at most 64 bits, found 18446744073709551616",

@@ -21,6 +21,7 @@ rule read_record:
         portal=config["metadata"]["portal"],
         redirects=config["source"]["redirects"],
         stall_s=config["download"]["stall_s"],
+        attempts=config["download"]["attempts"],
         sandbox_dir=config["sandbox"]["dir"],
     script:
         "../scripts/read_record.py"

@@ -15,6 +15,7 @@ with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0
             portal=snakemake.params.portal,
             redirects=snakemake.params.redirects,
             stall_s=snakemake.params.stall_s,
+            attempts=snakemake.params.attempts,
             sandbox_dir=Path(snakemake.params.sandbox_dir),
             receipt_path=Path(snakemake.output.receipt),
         )

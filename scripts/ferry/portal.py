@@ -35,15 +35,22 @@ def ask(url: str, *, attempts: int = 5, sleep: Callable[[float], None] = time.sl
     Raises:
         PermanentError, MetadataError, TransientError: as for a record.
     """
-    for attempt in range(1, attempts + 1):
+    return retried(lambda: parse_record(_read(url), url), attempts=attempts, sleep=sleep)
+
+
+def retried[T](action: Callable[[], T], *, attempts: int, sleep: Callable[[float], None]) -> T:
+    """Read something small, several times if need be, after pauses of 2, 4 … 60 s.
+
+    Raises:
+        TransientError: the trouble has not passed.
+    """
+    for attempt in range(1, attempts):
         try:
-            return parse_record(_read(url), url)
+            return action()
         except TransientError as error:
-            if attempt == attempts:
-                raise
             log.warning("%s; trying again (attempt %d)", error, attempt + 1)
             sleep(min(60.0, 2.0**attempt))
-    raise AssertionError("unreachable: attempts is at least 1")
+    return action()
 
 
 def _read(url: str) -> bytes:

@@ -134,3 +134,24 @@ def test_the_first_step_reads_an_index_through_the_redirects(tmp_path):
     assert [(file["key"], file["size_bytes"], file["checksum"]["value"]) for file in files] == [
         ("a.root", 3, "024d0127")
     ]
+
+
+@pytest.mark.parametrize("trouble", [Answer(status=503), Answer(body=b"[]  ", keep=2)])
+def test_an_index_file_is_read_again_as_a_download_is(tmp_path, trouble):
+    pauses: list[float] = []
+    metadata_path, receipt_path = tmp_path / "7.json", tmp_path / "source.json"
+
+    def read_step(server: Portal, attempts: int) -> None:
+        index = {"uri": f"{server.url}/i.json", "type": "index.json"}
+        metadata_path.write_text(json.dumps({"recid": 7, "title": "x", "files": [index]}))
+        read_to_receipt(
+            recid=7, metadata_path=metadata_path, portal=server.url, redirects={}, stall_s=5, sandbox_dir=tmp_path,
+            receipt_path=receipt_path, attempts=attempts, sleep=pauses.append,
+        )  # fmt: skip
+
+    with portal(trouble, trouble, Answer(body=b"[]")) as server:
+        with pytest.raises(TransientError, match=r"/i\.json: expected"):
+            read_step(server, attempts=1)
+        read_step(server, attempts=2)
+        assert (len(server.asked), pauses) == (3, [2.0])
+    assert read_receipt(receipt_path, "source")["files"] == []

@@ -44,7 +44,15 @@ def test_an_index_that_is_only_text_gives_files_of_unknown_size(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    [b"<html>", b'{"files": 3}', b"[3]", b'[{"uri": 3}]', b'{"message": "gone"}', b"null", b'[{"size": 1, "size": 1}]'],
+    [
+        b"<html>",
+        b'{"files": 3}',
+        b"[3]",
+        b'[{"uri": 3}]',
+        b'{"message": "gone"}',
+        b"null",
+        b'[{"uri": "root://x//a", "uri": "root://x//b"}]',
+    ],
 )
 def test_an_index_that_is_no_index_fails_the_record(tmp_path, text):
     with pytest.raises(MetadataError, match=r"i\.json|files"):

@@ -54,10 +54,22 @@ def read_source(
     else:
         raise MetadataError(f"record {recid}: expected {metadata_path}, found no file, and no portal is configured")
     record = bare_record(document, recid=recid, origin=origin)
-    entries = list(listed_entries(record, origin=origin, read_index=read_index, index_files=index_files))
+    read = read_index if local or read_index is None else _from_elsewhere(read_index, origin)
+    entries = list(listed_entries(record, origin=origin, read_index=read, index_files=index_files))
     files = _normalised(entries, record, origin, recid=recid, local_files_allowed=local)
     _compare_with_distribution(record, files, recid)
     return {"recid": recid, "origin": origin, "record": record, "files": files}
+
+
+def _from_elsewhere(read_index: ReadIndex, origin: str) -> ReadIndex:
+    """Return a reader that opens no file of this machine: its first line would stand in a message."""
+
+    def read(uri: str) -> bytes:
+        if uri.startswith("file:"):
+            raise MetadataError(f"{origin}: expected an index file that is not on this machine, found {uri!r}")
+        return read_index(uri)
+
+    return read
 
 
 def parse_record(text: bytes, origin: str) -> dict[str, Any]:

@@ -133,6 +133,18 @@ def test_a_record_from_the_portal_may_not_name_files_of_this_machine(tmp_path):
     assert read(tmp_path, record)["files"][0]["key"] == "passwd"
 
 
+def test_an_index_of_a_record_from_the_portal_is_not_read_from_this_machine():
+    record = bare(files=[{"uri": "file:///etc/passwd", "type": "index.txt"}])
+    with pytest.raises(
+        MetadataError, match=r"expected an index file that is not on this machine, found 'file:///etc/p"
+    ):
+        read_source(
+            recid=7,
+            fetch_record=lambda recid: ("https://portal/api/records/7", record),
+            read_index=lambda uri: pytest.fail("was read"),
+        )
+
+
 def test_a_record_that_is_nowhere_is_an_error(tmp_path):
     with pytest.raises(MetadataError, match=r"record 7: expected .*7\.json, found no file"):
         read_source(recid=7, metadata_path=tmp_path / "7.json")

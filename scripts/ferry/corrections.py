@@ -15,6 +15,8 @@ from ferry.strict_json import unfit_value
 FOLDER = "corrections"
 """Below the folder of metadata."""
 _NAME = re.compile(r"[1-9][0-9]*\.yaml")
+_MEANT_FOR_ONE = re.compile(r"[0-9]+\.\w+|.*\.ya?ml", re.IGNORECASE)
+"""Not a README, nor what an editor keeps (80505.yaml~)."""
 # The list of files is read from the record before it is corrected: it says which bytes go, and what proves them.
 _NOT_CORRECTED = ("files", "_file_indices")
 
@@ -23,9 +25,10 @@ def correction_paths(metadata_dir: Path) -> dict[str, str]:
     """Return the corrections that there are: name -> path. Hidden files are no corrections.
 
     Raises:
-        ConfigError: a file has a name that no record asks for, such as 80505.yml: it would correct nothing.
+        ConfigError: a file is meant for one and no record asks for its name, as 80505.yml: it would correct nothing.
     """
-    paths = {path.name: path for path in sorted((metadata_dir / FOLDER).glob("[!.]*"))}
+    found = sorted((metadata_dir / FOLDER).glob("[!.]*"))
+    paths = {path.name: path for path in found if _MEANT_FOR_ONE.fullmatch(path.name)}
     for name, path in paths.items():
         if not _NAME.fullmatch(name):
             raise ConfigError(f"{path}: expected corrections by the name <recid>.yaml, found {name!r}; rename it")

@@ -19,16 +19,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["80505.yml", "080505.yaml", "x.yaml", "80505.yaml~", "80505.json"])
+@pytest.mark.parametrize("name", ["80505.yml", "080505.yaml", "x.yaml", "80505.json"])
 def test_a_file_that_no_record_asks_for_is_named_before_anything_starts(folder: Path, name: str) -> None:
     (folder / "metadata" / "corrections" / name).write_text("title: x\n")
     with pytest.raises(ConfigError, match=rf"corrections/{name}: expected .* <recid>\.yaml, found '{name}'"):
         RecordInputs(metadata_dir=folder / "metadata")
 
 
-def test_corrections_are_found_by_the_recid_and_hidden_files_left_alone(folder: Path) -> None:
+def test_corrections_are_found_by_the_recid_and_what_is_meant_for_none_is_left_alone(folder: Path) -> None:
     corrections = folder / "metadata" / "corrections"
-    for name in ("80505.yaml", ".gitkeep"):
+    for name in ("80505.yaml", ".gitkeep", "README.md", "80505.yaml~"):
         (corrections / name).write_text("")
     inputs = RecordInputs(metadata_dir=folder / "metadata")
     assert inputs.corrections(type("", (), {"recid": "80505"})) == [str(corrections / "80505.yaml")]

@@ -58,7 +58,9 @@ class FaultProxy:
     def __init__(self, target: str, *, rewrite_links: bool = True, tls: ssl.SSLContext | None = None) -> None:
         self.target = target.rstrip("/")
         self._tls = tls
-        self.log: list[Exchange] = []
+        self._log: list[Exchange] = []
+        self._answered: set[int] = set()
+        """Requests, by the id of their record, whose answer has begun and that are not in the log yet."""
         self.url = ""
         self._rewrite_links = rewrite_links
         self._faults: list[Fault] = []
@@ -77,11 +79,20 @@ class FaultProxy:
         with self._lock:
             self._faults.clear()
 
+    @property
+    def log(self) -> list[Exchange]:
+        """The finished requests. One whose answer a client may hold already is waited for, if it ends in a second."""
+        deadline = time.monotonic() + 1
+        while self._answered and time.monotonic() < deadline and threading.get_ident() != self._thread:
+            time.sleep(0.001)
+        return list(self._log)
+
     def requests(self, method: str | None = None, path: str = "") -> list[Exchange]:
         """Return the finished requests of a method whose path contains the text."""
-        return [each for each in list(self.log) if method in (None, each.method) and path in each.path]
+        return [each for each in self.log if method in (None, each.method) and path in each.path]
 
     async def __aenter__(self) -> Self:
+        self._thread = threading.get_ident()
         listening = socket.create_server(("127.0.0.1", 0))
         # connections take it over: what a slow line has not handed on has to wait at the client, not here
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_BYTES)
@@ -138,7 +149,8 @@ class FaultProxy:
                 ended_s=time.monotonic(),
                 fault=record.fault.name or None,
             )
-            self.log.append(exchange)
+            self._log.append(exchange)
+            self._answered.discard(id(record))
 
     async def _serve(
         self, record: _Record, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -231,6 +243,7 @@ class FaultProxy:
         unbounded = until_close and head.length is None and not no_body
         head.set("Connection", "close" if unbounded or last else "keep-alive")
         record.status = int(head.first[1])
+        self._answered.add(id(record))
         writer.write(head.encode())
         async for piece in body:
             part = piece
@@ -266,6 +279,7 @@ class FaultProxy:
         for name, value in {"Content-Type": "application/json", **record.fault.headers}.items():
             head.set(name, value)
         head.set("Content-Length", str(len(record.fault.body)))
+        self._answered.add(id(record))
         writer.write(head.encode() + record.fault.body)
         await writer.drain()
         record.status, record.response_bytes = status, len(record.fault.body)

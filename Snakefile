@@ -26,8 +26,8 @@ report: "report/workflow.rst"
 is_silent = any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 with run_hooks.errors_told(is_silent=is_silent):
     wanted = run_hooks.prepare(config, begins=workflow.is_main_process)
+    record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 cluster = JobResources(**config["cluster"])
-record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 
 
 wildcard_constraints:

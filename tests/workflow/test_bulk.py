@@ -222,3 +222,14 @@ def test_a_run_that_is_refused_at_its_start_says_why_once_however_quiet_it_is(fl
         done = subprocess.run(each, cwd=flow.folder, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert (done.stdout + done.stderr).count(told) == 1, done.stderr
+
+
+def test_a_correction_that_corrects_nothing_is_told_however_quiet_it_is(flow: Flow):
+    flow.want(80505)
+    corrections = flow.folder / "metadata" / "corrections"
+    corrections.mkdir(parents=True, exist_ok=True)
+    (corrections / "80505.yml").write_text("title: x\n")
+    command = [*flow.command(), "--quiet", "all"]
+    done = subprocess.run(command, cwd=flow.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert (done.stdout + done.stderr).count("80505.yml: expected corrections by the name <recid>.yaml") == 1

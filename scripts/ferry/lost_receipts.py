@@ -1,7 +1,7 @@
-"""A receipt that is gone from the middle of a finished record: everything after it is proven anew.
+"""Receipts that are gone or torn from the middle of a finished record: everything after them is proven anew.
 
-Snakemake asks only for a record's last receipts, and takes what is missing before them for done with; that each receipt
-of 12,711 records stood in its graph would take half a minute and 150 MB more.
+Snakemake asks only for a record's last receipts, and only whether they are there. That each receipt of 12,711 records
+stood in its graph would take half a minute and 150 MB more; to look at the end of each file takes two seconds.
 """
 
 import logging
@@ -13,26 +13,44 @@ log = logging.getLogger(__name__)
 
 _IN_ORDER = ("source", "download", "package", "record", "upload", "published", "stats")
 """As each needs those before it."""
-_ALWAYS_THERE = _IN_ORDER[: _IN_ORDER.index("upload")]
+_AT_THE_END = ("upload", "published", "stats")
+_LAST_BYTES = 16
 
 
 def forget_after_lost(recids: Iterable[int], *, results_dir: Path) -> list[int]:
-    """Delete, of each record that was uploaded, the receipts after one that is gone; return the recids.
+    """Delete torn receipts, and of each record that was uploaded those after one that is gone; return the recids.
 
-    Nothing is moved again for that: files that are there are proven, and the draft is compared.
+    Nothing is moved again for that: files that are there are proven, and the draft is compared. Of a record that was
+    not uploaded yet, Snakemake asks for what is missing by itself.
     """
     forgotten = []
     for recid in recids:
-        folder = f"{results_dir}/{recid}"
+        folder = Path(results_dir, str(recid))
         try:
-            there = set(os.listdir(folder))
+            there = {name.removesuffix(".json") for name in os.listdir(folder)}
         except FileNotFoundError:
             continue
-        lost = next((name for name in _ALWAYS_THERE if f"{name}.json" not in there), None)
-        if lost is None or "upload.json" not in there:
+        torn = [name for name in (*_IN_ORDER, "mapping") if name in there and _is_torn(f"{folder}/{name}.json")]
+        late = [name for name in _AT_THE_END if name in there]
+        needed = _IN_ORDER[: _IN_ORDER.index("published" if late and late != ["upload"] else "upload")]
+        lost = next((name for name in needed if name not in there or name in torn), None)
+        after = _IN_ORDER[_IN_ORDER.index(lost) + 1 :] if lost and late else ()
+        if not (torn or after):
             continue
-        for name in _IN_ORDER[_IN_ORDER.index(lost) + 1 :]:
-            Path(folder, f"{name}.json").unlink(missing_ok=True)
-        log.warning("%s/%s.json is gone; what was proven after it is proven anew", folder, lost)
+        for name in (*torn, *after):
+            (folder / f"{name}.json").unlink(missing_ok=True)
+        what = f"{torn[0]}.json is torn" if torn else f"{lost}.json is gone"
+        log.warning("%s/%s; what was proven after it is proven anew", folder, what)
         forgotten.append(recid)
     return forgotten
+
+
+def _is_torn(path: str) -> bool:
+    """Tell whether the file does not end as every receipt does; what else may be wrong with it, its reader finds."""
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            end = os.pread(stream.fileno(), _LAST_BYTES, max(0, size - _LAST_BYTES))
+    except OSError:
+        return False  # who needs it will say what is wrong
+    return not end.rstrip().endswith(b"}")

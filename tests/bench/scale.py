@@ -1,7 +1,7 @@
 """The workflow at the size of the DELPHI collection: what reading and planning it costs, and what each record costs.
 
 Records as in fixtures/delphi_sizes.csv, with metadata and no bytes. For the rerun that finds nothing to do, each
-receipt is laid as an empty file, in the order in which a run would have written them: Snakemake looks at times only.
+receipt is laid as an empty object, in the order in which a run would have written them: Snakemake looks at times only.
 
 Run as `python scale.py [case ...]`, each case as in the table or a part of its name; without one all are measured.
 """
@@ -87,7 +87,7 @@ def lay_receipts(folder: Path, recids: list[int]) -> None:
         for place, name in enumerate(RECEIPTS):
             path = folder / "results" / str(recid) / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            path.write_text("{}\n")
             os.utime(path, (now + place, now + place))
     listed = subprocess.run(
         [str(Path(sys.executable).with_name("snakemake")), "--snakefile", str(ROOT / "Snakefile"), "--directory",

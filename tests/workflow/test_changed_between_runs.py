@@ -29,11 +29,15 @@ def status_of(flow, recid=RECID):
     return flow.stats().loc[recid, "status"]
 
 
-@pytest.mark.parametrize("name", ["source", "package"])
-def test_a_receipt_that_is_lost_is_made_again_and_nothing_is_moved(carried, name):
+@pytest.mark.parametrize(("name", "torn"), [("source", False), ("package", True)])
+def test_a_receipt_that_is_lost_or_torn_is_made_again_and_nothing_is_moved(carried, name, torn):
     before = carried.receipt(RECID, "upload")
     moved = carried.stats().loc[RECID, ["download_moved_bytes", "upload_moved_bytes"]].tolist()
-    (carried.folder / f"results/{RECID}/{name}.json").unlink()
+    path = carried.folder / f"results/{RECID}/{name}.json"
+    if torn:
+        os.truncate(path, path.stat().st_size // 2)
+    else:
+        path.unlink()
     assert_ok(carried.run())
     carried.want(RECID, OTHER)
     assert_ok(carried.run())

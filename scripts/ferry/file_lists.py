@@ -38,11 +38,11 @@ def listed_entries(
     ]
     stems_held = {stem for stem, _ in held} - {None}
     for number, entry in enumerate(listed):
-        if index_files == "keep" or not _is_index(entry):
+        if index_files == "keep" or not is_index(entry):
             yield f"files[{number}]", entry
         elif _stem(entry.get("uri")) not in stems_held and not _has_json_twin(entry, listed):
             yield from _read_listed(entry, f"files[{number}]", origin, read_index)
-    stems_listed = {_stem(entry.get("uri")) for entry in listed if _is_index(entry)}
+    stems_listed = {_stem(entry.get("uri")) for entry in listed if is_index(entry)}
     for stem, entries in held:
         if index_files == "expand" or stem not in stems_listed:
             yield from entries
@@ -54,8 +54,9 @@ def kind_of(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def _is_index(entry: dict[str, Any]) -> bool:
-    return entry.get("type") in INDEX_TYPES
+def is_index(entry: Any) -> bool:
+    """Tell whether an entry of `files` stands for the files that it lists."""
+    return isinstance(entry, dict) and entry.get("type") in INDEX_TYPES
 
 
 def _stem(name: Any) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ferry.errors import FerryError
+from ferry.file_lists import is_index
 from ferry.mapping.corrections import corrected
 from ferry.mapping.transform import InvalidRecordError, transform_record
 from ferry.mapping.work import MappingOptions
@@ -17,7 +18,6 @@ _SAID = re.compile(r"(?P<path>.+?): (?:expected (?P<expected>.+?), found (?P<fou
 _VALUE = re.compile(r"(?P<found>'.*'|\".*\"|\{.*\}|\[.*\]|\S+) (?P<expected>(?:is|does|was|should|has) .*)", re.DOTALL)
 _VALUES = re.compile(r"\d+|'[^']*'")
 _INDEX_NUMBER = re.compile(r"\[\d+\]")
-_INDEX_TYPES = ("index.json", "index.txt")
 SHOWN_RECIDS = 5
 MAX_CELL = 60  # characters of a value in the table
 
@@ -61,7 +61,7 @@ def validate_record(
         return [_refusal(recid, line) for line in error.problems]
     except FerryError as error:
         return [_refusal(recid, str(error))]
-    unread = any(isinstance(file, dict) and file.get("type") in _INDEX_TYPES for file in record.get("files") or [])
+    unread = any(map(is_index, record.get("files") or []))
     warnings = [
         Problem(recid, False, _path(warning["path"]), warning["message"], "")
         for warning in done.warnings

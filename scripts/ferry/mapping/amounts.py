@@ -1,8 +1,7 @@
 """Rules for what can be counted: files, bytes, events, formats."""
 
-from typing import Any
-
 from ferry.checksums import HEX_DIGITS, normalise_checksum
+from ferry.file_lists import is_index
 from ferry.mapping.leaves import Found, find, shown
 from ferry.mapping.work import Work
 
@@ -16,7 +15,7 @@ def listed_files(work: Work, found: Found) -> None:
     deposited = {file.get("uri") for file in work.files}
     unusable: list[Found] = []
     for item in find(work.record, "files[]"):
-        if _is_index(item.value) and str(item.value.get("uri")) not in deposited:
+        if is_index(item.value) and str(item.value.get("uri")) not in deposited:
             work.left_out_whole(item, INDEX)
             continue
         checksum = work.child(item, "checksum")
@@ -46,10 +45,6 @@ def _unusable_checksums(work: Work, unusable: list[Found]) -> None:
     first = unusable[0]
     more = f" (and {len(unusable) - 1} more)" if len(unusable) > 1 else ""
     work.warn(first.place, f"left out: {expected}, found {shown(first.value)!r}{more}")
-
-
-def _is_index(entry: Any) -> bool:
-    return isinstance(entry, dict) and entry.get("type") in ("index.json", "index.txt")
 
 
 def file_count(work: Work, found: Found) -> None:

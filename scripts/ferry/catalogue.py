@@ -68,7 +68,7 @@ def catalogue_row(recid: int, record: Mapping[str, Any], priorities: Mapping[str
     return {
         "recid": recid,
         "priority": priorities.get(facts["type_secondary"], 0),
-        "title": cut(" ".join((facts["title"] or "").split()), 200),  # a master list has each record in one line
+        "title": cut(facts["title"] or "", 200),
         "type_primary": facts["type_primary"],
         "type_secondary": facts["type_secondary"],
         "category": facts["category"],

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from ferry.checksums import Digests, normalise_checksum
-from ferry.errors import IntegrityError, MetadataError
-from ferry.strict_json import UnfitJsonError, strict_json
+from ferry.errors import MetadataError
+from ferry.strict_json import UnfitJsonError, kind_of, strict_json
+from ferry.verified_files import judge
 
 # A tuple: what a record says may be a list, which no set can be asked for.
 INDEX_TYPES = ("index.json", "index.txt")
@@ -46,12 +47,6 @@ def listed_entries(
     for stem, entries in held:
         if index_files == "expand" or stem not in stems_listed:
             yield from entries
-
-
-def kind_of(value: Any) -> str:
-    """Return what a value of JSON is, in words."""
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
 
 
 def is_index(entry: Any) -> bool:
@@ -99,16 +94,11 @@ def _read_listed(entry: dict[str, Any], place: str, origin: str, read_index: Rea
 
 def _expect_declared(entry: dict[str, Any], text: bytes, place: str) -> None:
     """Refuse an index file that is not what the record says: a list of other files would pass all checks after it."""
-    size, checksum = entry.get("size"), normalise_checksum(entry.get("checksum"))
-    if size is not None and size != len(text):
-        raise IntegrityError(f"{place}: expected {size!r} bytes, found {len(text)}")
-    if checksum is None:
-        return
-    digests = Digests(checksum["algorithm"])
+    checksum = normalise_checksum(entry.get("checksum"))
+    digests = Digests(checksum["algorithm"] if checksum else None)
     digests.update(text)
-    found = digests.values()[checksum["algorithm"]]
-    if found != checksum["value"]:
-        raise IntegrityError(f"{place}: expected {checksum['algorithm']} {checksum['value']}, found {found}")
+    declared = {"size_bytes": entry.get("size"), "checksum": checksum}
+    judge(declared, size_bytes=len(text), digests=digests.values(), found_at=place)
 
 
 def _has_json_twin(entry: dict[str, Any], listed: list[dict[str, Any]]) -> bool:

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 _IN_ORDER = ("source", "download", "package", "record", "upload", "published", "stats")
 """As each needs those before it."""
-_AT_THE_END = ("upload", "published", "stats")
+_FROM_THE_END = ("stats", "published", "upload")
 _LAST_BYTES = 16
 
 
@@ -31,10 +31,10 @@ def forget_after_lost(recids: Iterable[int], *, results_dir: Path) -> list[int]:
         except FileNotFoundError:
             continue
         torn = [name for name in (*_IN_ORDER, "mapping") if name in there and _is_torn(f"{folder}/{name}.json")]
-        late = [name for name in _AT_THE_END if name in there]
-        needed = _IN_ORDER[: _IN_ORDER.index("published" if late and late != ["upload"] else "upload")]
+        last = next((name for name in _FROM_THE_END if name in there), "source")
+        needed = [name for name in _IN_ORDER[: _IN_ORDER.index(last)] if name != "published"]  # not of every record
         lost = next((name for name in needed if name not in there or name in torn), None)
-        after = _IN_ORDER[_IN_ORDER.index(lost) + 1 :] if lost and late else ()
+        after = _IN_ORDER[_IN_ORDER.index(lost) + 1 :] if lost else ()
         if not (torn or after):
             continue
         for name in (*torn, *after):

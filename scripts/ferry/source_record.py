@@ -10,8 +10,8 @@ from ferry.attachments import RO_CRATE_KEY, manifest_key, source_key
 from ferry.checksums import normalise_checksum
 from ferry.errors import MetadataError
 from ferry.file_keys import file_keys
-from ferry.file_lists import ReadIndex, kind_of, listed_entries
-from ferry.strict_json import UnfitJsonError, strict_json
+from ferry.file_lists import ReadIndex, listed_entries
+from ferry.strict_json import UnfitJsonError, kind_of, strict_json
 
 log = logging.getLogger(__name__)
 

@@ -49,6 +49,12 @@ def unfit_value(document: Any) -> str:
     return ""
 
 
+def kind_of(value: Any) -> str:
+    """Return what a value of JSON is, in words."""
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
 def _place(place: str, name: str | int, depth: int) -> str:
     if depth == 0:
         return ""

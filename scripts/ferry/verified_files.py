@@ -38,7 +38,7 @@ def judge(file: SourceFile, *, size_bytes: int, digests: dict[str, str], found_a
         IntegrityError: size or checksum are not what the record says; the message names both.
     """
     if file["size_bytes"] is not None and size_bytes != file["size_bytes"]:
-        raise IntegrityError(f"{found_at}: expected {file['size_bytes']} bytes, found {size_bytes}")
+        raise IntegrityError(f"{found_at}: expected {file['size_bytes']!r} bytes, found {size_bytes}")
     checksum = file["checksum"]
     if checksum is None:
         return "none" if file["size_bytes"] is None else "size"

@@ -1,16 +1,12 @@
 """Corrections on the disk: one that would have no effect, or another one than it says, is refused."""
 
-import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ferry.corrections import read_correction
 from ferry.errors import ConfigError, MetadataError
 from ferry.record_inputs import RecordInputs
-from ferry.validate_step import validate_all
-from workflow.conftest import ROOT
 
 
 @pytest.fixture
@@ -51,20 +47,3 @@ def test_what_a_correction_cannot_say_is_refused_with_its_place(tmp_path: Path, 
     path.write_text(text)
     with pytest.raises(MetadataError, match=rf"7\.yaml: {message}"):
         read_correction(path)
-
-
-def test_a_correction_of_the_files_is_a_refusal_of_its_record_only(folder: Path) -> None:
-    for recid in (80505, 80512):
-        shutil.copy(ROOT / "metadata" / f"{recid}.json", folder / "metadata")
-    (folder / "metadata" / "corrections" / "80505.yaml").write_text("files: 5\n")
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    with pytest.raises(MetadataError, match=r"2 records for .*: 1 valid .*, 1 refused"):
-        validate_all(
-            recids=[80505, 80512],
-            metadata_dir=folder / "metadata",
-            results_dir=folder / "results",
-            portal="http://127.0.0.1:9",
-            transform=config["transform"],
-            package=config["package"],
-            table_path=folder / "validation.csv",
-        )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 import yaml
@@ -124,6 +125,16 @@ def test_all_records_are_told_at_once_and_one_refusal_fails_the_whole(tmp_path, 
     with (tmp_path / "validation.csv").open(encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["refused"] == "true"]
     assert [row["recid"] for row in rows] == ["7", "8"]
+
+
+def test_a_correction_of_the_files_is_a_refusal_of_its_record_only(tmp_path, config):
+    corrections = tmp_path / "metadata" / "corrections"
+    corrections.mkdir(parents=True)
+    for recid in (80505, 80512):
+        shutil.copy(ROOT / "metadata" / f"{recid}.json", tmp_path / "metadata")
+    (corrections / "80505.yaml").write_text("files: 5\n")
+    with pytest.raises(MetadataError, match=r"2 records for .*: 1 valid .*, 1 refused"):
+        run(tmp_path, config, [80505, 80512])
 
 
 def test_a_refusal_of_the_schema_keeps_every_line_and_shows_the_first_ones():

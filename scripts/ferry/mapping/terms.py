@@ -10,6 +10,7 @@ from ferry.mapping.leaves import Found, find, shown
 from ferry.mapping.people import experiments_of
 from ferry.mapping.profiles import SPDX_SPELLING
 from ferry.mapping.work import Work
+from ferry.strict_json import kind_of
 
 ENGLISH = frozenset({"english", "eng", "en"})
 UNKNOWN_CATEGORIES = frozenset({"dontknow", "unknown", "none", "n/a"})
@@ -84,8 +85,8 @@ def _licence_name(work: Work, found: Found) -> str | None:
     if found.value in NOTHING:
         return None
     if not isinstance(found.value, str):
-        kind = "an object" if isinstance(found.value, dict) else "a list"
-        raise _no_licence(found, kind if isinstance(found.value, (dict, list)) else json.dumps(found.value))
+        is_whole = isinstance(found.value, (dict, list))
+        raise _no_licence(found, kind_of(found.value) if is_whole else json.dumps(found.value))
     name = work.line(found)
     if name is None and not found.value.isspace():
         raise _no_licence(found, f"{len(found.value)} characters that are no name")

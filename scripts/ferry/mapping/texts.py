@@ -6,6 +6,7 @@ from ferry.mapping import clean
 from ferry.mapping.identity import record_url
 from ferry.mapping.leaves import Found
 from ferry.mapping.work import Note, Relation, Work
+from ferry.words import cut
 
 MIN_LENGTH = 3  # characters of a title or description, below which InvenioRDM refuses it
 
@@ -85,7 +86,7 @@ def _resource_title(work: Work, found: Found, label: str) -> str:
         f"expected at most {clean.MAX_LINE} characters of description and title together, found {len(label)}: cut in "
         "the title of the related resource, whole in the descriptions",
     )
-    return f"{label[: clean.MAX_LINE - 1].rstrip()}…"
+    return cut(label, clean.MAX_LINE)
 
 
 def _first_text(work: Work, found: Found, *names: str) -> tuple[Found, str] | None:

@@ -14,10 +14,12 @@ from ferry.config import check_config
 from ferry.errors import ConfigError, FerryError
 from ferry.wanted import wanted_of
 
-parser = argparse.ArgumentParser(description=__doc__)
+parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
 parser.add_argument("--most", type=int, default=200, help="records of a part (200)")
 parser.add_argument("--configfile", type=Path, help="as for snakemake")
 options, arguments = parser.parse_known_args()
+if {"-C", "--config"} & {argument.split("=")[0] for argument in arguments}:
+    parser.error("--config is for snakemake alone; what it changes, write to a file for --configfile")
 
 command = [str(Path(sys.executable).with_name("snakemake")), *arguments]
 try:

@@ -1,6 +1,7 @@
 """What the Snakefile calls when it is read, when a run begins and when it ends."""
 
 import asyncio
+import atexit
 import logging
 import os
 import signal
@@ -15,12 +16,13 @@ from ferry.bulk import PART_OF_BULK
 from ferry.config import check_config, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
 from ferry.failures import closing_lines
-from ferry.lost_receipts import forget_after_lost
+from ferry.lost_receipts import receipts_after_lost
 from ferry.progress_teller import ProgressTeller
-from ferry.run import Target, begin_run, lock_folder, refuse_other_repository
+from ferry.run import Target, begin_run, is_taken, lock_folder, refuse_other_repository
 from ferry.run_marks import STOPPED, RunMarks
 from ferry.run_plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
-from ferry.stats import forget_failed
+from ferry.set_aside import SetAside
+from ferry.stats import stats_of_failed
 from ferry.stats_log import STATS_LOG, cut_torn_end
 from ferry.step import ATTEMPTS_FILE
 from ferry.storage import Storage, refuse_too_few_cores
@@ -34,6 +36,7 @@ RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight"}
 
 _held: dict[str, Any] = {}
 """What has to live as long as the run: the lock of the folder, the script server and the sandbox."""
+_set_aside = SetAside()
 
 
 @contextmanager
@@ -55,8 +58,9 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     """Check the configuration and return the wanted records.
 
     Where a run begins (and not in one of its jobs on a cluster, which read the Snakefile too), the stats of records
-    that failed in the last run, and receipts after one that is lost, are taken away first: Snakemake would take them
-    for finished.
+    that failed in the last run, and receipts after one that is lost, are set aside: Snakemake would take them for
+    finished. What was not made anew by the end is put back, so that a dry run changes nothing. While another run
+    works here, they are its own.
 
     Raises:
         ConfigError: names the place, what was expected and what was found.
@@ -67,9 +71,10 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     lighten_graph()
     choose_jobs_faster()
     wanted = wanted_of(config)
-    if begins:
-        forget_failed(RESULTS_DIR)
-        forget_after_lost(wanted.recids, results_dir=RESULTS_DIR)
+    if begins and not is_taken():
+        atexit.register(_set_aside.put_back)
+        _set_aside.take(stats_of_failed(wanted.recids, results_dir=RESULTS_DIR))
+        _set_aside.take(receipts_after_lost(wanted.recids, results_dir=RESULTS_DIR))
     return wanted
 
 
@@ -183,6 +188,7 @@ def end(config: Mapping[str, Any], wanted: Wanted, *, failed: bool) -> None:
             if reason := _held.pop("stopped", None):
                 sys.stderr.write(f"ferry: the run was stopped: {reason}\n  run the same command again to go on\n")
     finally:
+        _set_aside.put_back()
         if scripts := _held.pop("scripts", None):
             scripts.stop()
         if sandbox := _held.pop("sandbox", None):

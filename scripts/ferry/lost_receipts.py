@@ -17,13 +17,13 @@ _FROM_THE_END = ("stats", "published", "upload")
 _LAST_BYTES = 16
 
 
-def forget_after_lost(recids: Iterable[int], *, results_dir: Path) -> list[int]:
-    """Delete torn receipts, and of each record that was uploaded those after one that is gone; return the recids.
+def receipts_after_lost(recids: Iterable[int], *, results_dir: Path) -> list[Path]:
+    """Return torn receipts, and of each record that was uploaded those after one that is gone; tell of each record.
 
     Nothing is moved again for that: files that are there are proven, and the draft is compared. Of a record that was
     not uploaded yet, Snakemake asks for what is missing by itself.
     """
-    forgotten = []
+    paths: list[Path] = []
     for recid in recids:
         folder = Path(results_dir, str(recid))
         try:
@@ -37,12 +37,10 @@ def forget_after_lost(recids: Iterable[int], *, results_dir: Path) -> list[int]:
         after = _IN_ORDER[_IN_ORDER.index(lost) + 1 :] if lost else ()
         if not (torn or after):
             continue
-        for name in (*torn, *after):
-            (folder / f"{name}.json").unlink(missing_ok=True)
+        paths += [folder / f"{name}.json" for name in there if name in torn or name in after]
         what = f"{torn[0]}.json is torn" if torn else f"{lost}.json is gone"
         log.warning("%s/%s; what was proven after it is proven anew", folder, what)
-        forgotten.append(recid)
-    return forgotten
+    return paths
 
 
 def _is_torn(path: str) -> bool:

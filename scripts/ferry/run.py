@@ -111,6 +111,18 @@ def lock_folder(path: Path = LOCK_FILE) -> IO[str]:
     return stream
 
 
+def is_taken(path: Path = LOCK_FILE) -> bool:
+    """Tell whether a run works in the folder."""
+    try:
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def refuse_other_repository(*, target_name: str, results_dir: Path) -> None:
     """Make sure that the receipts in this folder are of this repository.
 

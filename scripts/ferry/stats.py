@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from ferry.stats_row import attempt_row, stats_row
 log = logging.getLogger(__name__)
 
 _FAILED_LIST = "failed.json"
+_TABLES_OF_ALL = ("stats.parquet", "coverage.csv")
+"""One output each of the rules that make tables of all wanted records."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,12 @@ def record_stats(*, recid: int, record_dir: Path, journal: Path, publish: bool) 
     return row
 
 
-def aggregate(
-    *, recids: Sequence[int], results_dir: Path, logs_dir: Path, publish: bool, write_failed: bool = True
-) -> Totals:
+def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publish: bool) -> Totals:
     """Write stats.parquet, stats.csv, stats.jsonl, files.parquet and attempts.parquet to `results_dir`.
 
     One row per wanted recid, in the order given, whatever became of it; rows come from receipts and journals
-    alone, so that an old stats.json never speaks for a record that failed since. With `write_failed`, the
-    stats.json of each failed record is written too; `forget_failed` has to take it away before the next run.
-    Memory does not grow with the number of files.
+    alone, so that an old stats.json never speaks for a record that failed since. The stats.json of each failed
+    record is written too; `stats_of_failed` tells the next run which. Memory does not grow with the number of files.
 
     Raises:
         OSError: the tables could not be written; those that were there before are untouched.
@@ -90,41 +89,42 @@ def aggregate(
             counts[row["status"]] += 1
             counts["files"] += len(files)
             counts["verified"] += row["verified_count"]
-    if write_failed:
-        _write_failed(results_dir, failed)
+    _write_failed(results_dir, failed)
     totals = Totals(counts["ok"], counts["failed"], counts["skipped"], counts["files"], counts["verified"])
     log.info("%d records ok, %d failed, %d skipped", totals.ok, totals.failed, totals.skipped)
     return totals
 
 
-def forget_failed(results_dir: Path) -> list[int]:
-    """Delete the stats.json of each record that failed in the last run; return their recids.
+def stats_of_failed(recids: Collection[int], *, results_dir: Path) -> list[Path]:
+    """Return what the last run wrote of failed records and the next one must not take for done.
 
     Snakemake takes a file that is there for an output that is done, however old it is and though the inputs are
     missing: with its stats.json in place a failed record would never run again. So this is called before the graph
-    is built. Which records failed stays in stats.jsonl and the other tables.
+    is built. Tables of records that failed are written by no job; if one of those is not among the wanted `recids`
+    any more, the tables have to be written anew.
     """
     try:
         listed = json.loads((results_dir / _FAILED_LIST).read_bytes())
     except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
         return []
-    forgotten = []
-    for recid in listed if isinstance(listed, list) else []:
-        path = results_dir / str(int(recid)) / "stats.json"
-        try:
-            failed = json.loads(path.read_bytes()).get("status") != "ok"
-        except FileNotFoundError:
-            continue
-        except (UnicodeDecodeError, json.JSONDecodeError):
-            failed = True
-        if failed:
-            path.unlink(missing_ok=True)
-            forgotten.append(int(recid))
-    return forgotten
+    failed = [int(recid) for recid in listed] if isinstance(listed, list) else []
+    paths = [path for recid in failed if _tells_of_failure(path := results_dir / str(recid) / "stats.json")]
+    if not set(failed) <= set(recids):
+        paths += [results_dir / name for name in _TABLES_OF_ALL]
+    return paths
+
+
+def _tells_of_failure(path: Path) -> bool:
+    try:
+        return bool(json.loads(path.read_bytes()).get("status") != "ok")
+    except FileNotFoundError:
+        return False
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        return True
 
 
 def _write_failed(results_dir: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the stats.json of failed records, after the list by which `forget_failed` finds them."""
+    """Write the stats.json of failed records, after the list by which `stats_of_failed` finds them."""
     write_json(results_dir / _FAILED_LIST, [row["recid"] for row in rows])
     for row in rows:
         write_receipt(results_dir / str(row["recid"]) / "stats.json", "stats", row)

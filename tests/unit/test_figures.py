@@ -23,7 +23,7 @@ def make_run(folder: Path, *, records: int, files: int = 0, failed: int = 0, ski
     write_run(folder, plans)
     recids = [plan.recid for plan in plans]
     results = folder / "results"
-    aggregate(recids=recids, results_dir=results, logs_dir=folder / "logs", publish=False, write_failed=False)
+    aggregate(recids=recids, results_dir=results, logs_dir=folder / "logs", publish=False)
     return results
 
 

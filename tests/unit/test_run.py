@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ferry.errors import ConfigError
-from ferry.run import Target, begin_run, lock_folder, read_run, refuse_other_repository, require_target
+from ferry.run import Target, begin_run, is_taken, lock_folder, read_run, refuse_other_repository, require_target
 from ferry.run_marks import STOPPED, RunMarks
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -16,6 +16,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 def test_a_folder_is_taken_once_and_free_again_when_its_process_is_gone(tmp_path):
     path = tmp_path / "logs" / "run.lock"
+    assert not is_taken(path)
     code = f"from pathlib import Path; from ferry.run import lock_folder; held = lock_folder(Path({str(path)!r}))"
     holder = subprocess.Popen(
         [sys.executable, "-c", code + "; print('held', flush=True); input()"],
@@ -27,7 +28,9 @@ def test_a_folder_is_taken_once_and_free_again_when_its_process_is_gone(tmp_path
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(ConfigError, match=rf"another run works here \(process {holder.pid}\)"):
             lock_folder(path)
+        assert is_taken(path)
         holder.kill()
+    assert not is_taken(path)
     lock_folder(path).close()
 
 

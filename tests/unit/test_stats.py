@@ -11,7 +11,7 @@ from ferry.errors import IntegrityError
 from ferry.journal import STEPS, Moment, append, end_event, start_event
 from ferry.receipts import read_receipt, write_json, write_receipt
 from ferry.schemas import load_schema
-from ferry.stats import aggregate, forget_failed, record_stats
+from ferry.stats import aggregate, record_stats, stats_of_failed
 from ferry.stats_table import ATTEMPTS_SCHEMA, FILES_SCHEMA, STATS_SCHEMA
 
 RECID = 81494
@@ -430,34 +430,36 @@ def test_an_aggregate_that_cannot_be_written_leaves_the_tables_before_it(
     assert {path.name: path.read_bytes() for path in folder.results.glob("*.*")} == before
 
 
-def test_the_stats_of_failed_records_are_taken_away_before_the_next_run(folder: Folder):
+def test_the_stats_of_failed_records_must_go_before_the_next_run(folder: Folder):
     folder.receipts()
     folder.all_steps()
     folder.stats()
     folder.attempt("read_record", recid=3, error=OSError("no"))
     folder.aggregate(recids=(RECID, 3))
-    assert folder.path("stats", 3).exists()
-    assert forget_failed(folder.results) == [3]
-    assert not folder.path("stats", 3).exists()
-    assert folder.path("stats").exists()
-    assert forget_failed(folder.results) == []
+    assert stats_of_failed([RECID, 3], results_dir=folder.results) == [folder.path("stats", 3)]
 
 
-def test_forgetting_leaves_a_record_that_is_ok_by_now(folder: Folder):
+def test_the_tables_must_go_when_a_failed_record_is_wanted_no_more(folder: Folder):
+    folder.attempt("read_record", recid=3, error=OSError("no"))
+    folder.aggregate(recids=(3,))
+    outdated = stats_of_failed([RECID], results_dir=folder.results)
+    assert outdated == [folder.path("stats", 3), folder.results / "stats.parquet", folder.results / "coverage.csv"]
+
+
+def test_the_stats_of_a_record_that_is_ok_by_now_stay(folder: Folder):
     folder.attempt("read_record", error=OSError("no"))
     folder.aggregate()
     folder.receipts()
     folder.all_steps()
     folder.stats()
-    assert forget_failed(folder.results) == []
-    assert folder.path("stats").exists()
+    assert stats_of_failed([RECID], results_dir=folder.results) == []
 
 
 @pytest.mark.parametrize("content", ["", "[8149", "{}", "[]"])
-def test_forgetting_survives_a_torn_list(folder: Folder, content: str):
+def test_a_torn_list_of_the_failed_is_no_list(folder: Folder, content: str):
     folder.results.mkdir()
     (folder.results / "failed.json").write_text(content)
-    assert forget_failed(folder.results) == []
+    assert stats_of_failed([RECID], results_dir=folder.results) == []
 
 
 _MANY = """

@@ -207,6 +207,13 @@ def test_bad_input_to_a_bulk_run_is_one_clear_error(tmp_path, text, told):
     assert not (tmp_path / "results").exists()
 
 
+def test_a_bulk_run_refuses_changes_that_only_snakemake_would_see(tmp_path):
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--config", "x=1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--configfile" in done.stderr.splitlines()[-1]
+
+
 def test_a_run_that_is_refused_at_its_start_says_why_once_however_quiet_it_is(flow: Flow):
     flow.config["repository"] = {"url": "https://repository.example.invalid"}
     flow.want(80505)

@@ -10,6 +10,7 @@ import zlib
 import pytest
 from generated_records import put_below, redirect, write_records
 
+from ferry.run import lock_folder
 from workflow.test_chain import assert_ok
 
 RECID, OTHER = 7001, 7002
@@ -75,3 +76,49 @@ def test_a_record_whose_files_are_all_taken_away_keeps_none_in_the_repository(ca
     record = json.loads(next((repository / "records").glob("*.json")).read_bytes())
     assert record["draft"]["files_enabled"] is False
     assert not list((repository / "buckets" / record["draft"]["bucket"]).glob("*.json"))
+
+
+@pytest.fixture
+def half_carried(flow):
+    """Give a flow that has carried one record of two; the files of the other are not where they are said to be."""
+    write_records(flow.folder / "metadata", {RECID: [100], OTHER: [70]}, put=put_below(flow.folder / "far"))
+    next((flow.folder / f"far/generated/{OTHER}").iterdir()).unlink()
+    flow.config = {"source": {"redirects": redirect(flow.folder / "far")}, "download": {"attempts": 1}}
+    flow.want(RECID, OTHER)
+    assert flow.run().returncode != 0
+    return flow
+
+
+def left_of(flow):
+    """Return each file of results/ with its content and time."""
+    paths = sorted(path for path in (flow.folder / "results").rglob("*") if path.is_file())
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_dry_run_shows_what_failed_and_changes_nothing(half_carried, torn):
+    if torn:
+        os.truncate(half_carried.folder / f"results/{RECID}/upload.json", 20)
+    before = left_of(half_carried)
+    dry = half_carried.run("--dry-run")
+    assert_ok(dry)
+    assert f"output: results/{OTHER}/download.json" in dry.stdout
+    assert (f"output: results/{RECID}/upload.json" in dry.stdout) == torn
+    after = left_of(half_carried)
+    assert [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)] == []
+
+
+def test_a_dry_run_beside_a_run_leaves_that_one_its_files(half_carried):
+    os.truncate(half_carried.folder / f"results/{RECID}/upload.json", 20)
+    with lock_folder(half_carried.folder / "logs/run.lock"):
+        dry = half_carried.run("--dry-run")
+    assert_ok(dry)
+    assert f"output: results/{RECID}/upload.json" not in dry.stdout
+
+
+def test_a_failed_record_that_is_wanted_no_more_is_in_no_table(half_carried):
+    assert dict(half_carried.stats()["status"]) == {RECID: "ok", OTHER: "failed"}
+    half_carried.want(RECID)
+    assert_ok(half_carried.run())
+    assert dict(half_carried.stats()["status"]) == {RECID: "ok"}
+    assert str(OTHER) not in (half_carried.folder / "results/failures.csv").read_text(encoding="utf-8")

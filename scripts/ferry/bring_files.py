@@ -88,9 +88,10 @@ class FilesBringer:
         known = self._verified.find(file, path)
         if known is not None and _is_right(file, known, path):
             return Outcome(file["key"], there=known)
-        found = prove(file, path)
-        if _is_right(file, found, path):
-            return Outcome(file["key"], there=found, newly_proven=True)
+        if file["checksum"] is not None:  # nothing else can tell that these bytes are those of the address
+            found = prove(file, path)
+            if _is_right(file, found, path):
+                return Outcome(file["key"], there=found, newly_proven=True)
         path.unlink()
         return None
 

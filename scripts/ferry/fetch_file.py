@@ -99,7 +99,7 @@ class FileFetcher:
                     digests = _no_bytes(file)
             else:
                 synced = digests.size_bytes >= SYNC_ALONE_BYTES
-                return ProvenPart(file["key"], part, digests.size_bytes, mtime_ns, values, synced)
+                return ProvenPart(file["key"], file["uri"], part, digests.size_bytes, mtime_ns, values, synced)
             self._traffic.tried_again()
 
     def _transfer(self, file: SourceFile, url: str, part: str, digests: Digests) -> int:

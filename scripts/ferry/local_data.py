@@ -98,7 +98,7 @@ def _files_below(folder: Path) -> dict[str, Path]:
 def _everything(there: Mapping[str, Path], recid: int) -> list[tuple[SourceFile, Path]]:
     keys = relative_keys(list(there), reserved=own_names(recid))
     return [
-        ({"key": key, "size_bytes": None, "checksum": None}, path)
+        ({"key": key, "uri": path.absolute().as_uri(), "size_bytes": None, "checksum": None}, path)
         for key, path in zip(keys, there.values(), strict=True)
     ]
 

@@ -18,8 +18,13 @@ def redirected(uri: str, redirects: Mapping[str, str]) -> str:
     """Return where a uri is read from: the longest prefix that fits is replaced.
 
     A `file:` address may be relative to the working directory (`file:mirror/`); the client gets an absolute one.
+
+    Raises:
+        PermanentError: the uri would lead out of what stands in its prefix's place, to any file of this machine.
     """
     prefix = max((prefix for prefix in redirects if uri.startswith(prefix)), key=len, default=None)
+    if prefix is not None and ".." in uri.removeprefix(prefix).split("/"):
+        raise PermanentError(f"{uri}: expected a path below {prefix} (source.redirects), found '..' in it")
     url = uri if prefix is None else redirects[prefix] + uri.removeprefix(prefix)
     if not url.startswith("file:"):
         return url

@@ -26,6 +26,8 @@ class Proof:
     """What the bytes of a file were found to be; `mtime_ns` ties it to the file on the disk."""
 
     key: str
+    uri: str
+    """Of the file at the source, as the record gave it."""
     size_bytes: int
     mtime_ns: int
     digests: dict[str, str]
@@ -53,7 +55,7 @@ def prove(file: SourceFile, path: Path) -> Proof:
     checksum = file["checksum"]
     before = path.stat()
     digests = digest_file(path, checksum["algorithm"] if checksum else None)
-    return Proof(file["key"], digests.size_bytes, before.st_mtime_ns, digests.values())
+    return Proof(file["key"], file["uri"], digests.size_bytes, before.st_mtime_ns, digests.values())
 
 
 def receipt_entry(file: SourceFile, proof: Proof, verified: str) -> dict[str, Any]:
@@ -92,10 +94,13 @@ class VerifiedFiles:
             self._proofs[proof.key] = proof
 
     def find(self, file: SourceFile, path: Path) -> Proof | None:
-        """Return what was proven about the file if it is still the same one, and if that is all we have to know."""
+        """Return what was proven about the file if it is still the same one, and if that is all we have to know.
+
+        Without a checksum nothing but its address tells it from another of the same size.
+        """
         proof = self._proofs.get(file["key"])
         checksum = file["checksum"]
-        if proof is None or (checksum and checksum["algorithm"] not in proof.digests):
+        if proof is None or (checksum["algorithm"] not in proof.digests if checksum else proof.uri != file["uri"]):
             return None
         try:
             now = os.stat(path)

@@ -17,12 +17,14 @@ import pytest
 from ferry.daemon_threads import results_of
 from ferry.download import Download, DownloadSettings
 from ferry.download_step import download_to_receipt
-from ferry.errors import DiskError, TransientError
+from ferry.errors import DiskError, PermanentError, TransientError
 from ferry.receipts import write_receipt
+from ferry.source_access import redirected
 from ferry.xrootd import XrootdFile, answer_limit_s
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 CONTENT = b"what is carried"
+ONE_ATTEMPT = DownloadSettings(attempts=1, parallel_files=2)
 
 
 def source_of(*names, content=CONTENT):
@@ -59,12 +61,12 @@ class Reader:
             self._under_way = False
 
 
-def download(folder, source, open_url=Reader, **options):
+def download(folder, source, open_url=Reader, settings=ONE_ATTEMPT, **options):
     return Download(
         source=source,
         files_dir=folder / "files",
         state_path=folder / "verified.jsonl",
-        settings=DownloadSettings(attempts=1, parallel_files=2),
+        settings=settings,
         open_url=open_url,
         **options,
     )
@@ -85,6 +87,30 @@ def test_a_client_that_neither_answers_nor_fails_is_given_up(tmp_path):
     assert {path.name for path in (tmp_path / "files").iterdir() if path.suffix != ".part"} == {"a", "c", "d"}
     forever.set()
     assert download(tmp_path, source).run().measured["files_moved"] == 1
+
+
+@pytest.mark.parametrize("state", ["kept", "gone"])
+def test_without_a_checksum_the_bytes_of_another_address_are_not_kept(tmp_path, state):
+    source = source_of("a")
+    source["files"][0]["checksum"] = None
+    settings = DownloadSettings(attempts=1, allow_unverified=True)
+
+    def fetch():
+        return download(tmp_path, source, lambda url: Reader(url, content=url[-15:].encode()), settings=settings).run()
+
+    assert fetch().measured["files_moved"] == 1
+    assert fetch().measured["files_moved"] == 0
+    source["files"][0]["uri"] = "root://example.invalid//new/a"
+    if state == "gone":
+        (tmp_path / "verified.jsonl").unlink()
+    assert fetch().measured["files_moved"] == 1
+    assert (tmp_path / "files" / "a").read_bytes() == b".invalid//new/a"
+
+
+@pytest.mark.parametrize("uri", ["root://a//eos/../../etc/passwd", "root://a//eos/x/.."])
+def test_no_address_leads_out_of_a_mirror(tmp_path, uri):
+    with pytest.raises(PermanentError, match=r"expected a path below root://a//eos/ .*found '\.\.'"):
+        redirected(uri, {"root://a//eos/": f"file:{tmp_path}/"})
 
 
 def test_a_slow_disk_is_not_taken_for_a_silent_client(tmp_path, monkeypatch):

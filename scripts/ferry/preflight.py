@@ -35,7 +35,6 @@ async def check_repository(
     profile: Profile,
     model: str | None,
     community: str | None,
-    multipart_from_bytes: int | None,
     limits: Sequence[Limit],
 ) -> list[Check]:
     """Ask the repository, with GET requests only, what can be asked before the first record.
@@ -44,7 +43,6 @@ async def check_repository(
         repository: opened; that it is means that it was reached.
         profile: of the target metadata, whose vocabulary ids are looked up.
         model, community: of the configuration.
-        multipart_from_bytes: from which size on files shall go in parts.
         limits: on requests, as configured.
     """
     checks = [Check("reachable", True, f"{repository.url} answers"), await _check_token(repository)]
@@ -54,7 +52,7 @@ async def check_repository(
     for vocabulary, ids in vocabulary_ids(profile).items():
         checks.append(await _check_id(repository, vocabulary, f"vocabularies/{vocabulary}", ids))
     parts = "takes files in parts" if repository.takes_parts else "does not offer to take files in parts: they go whole"
-    checks.append(Check("parts", repository.takes_parts or multipart_from_bytes is None, parts))
+    checks.append(Check("parts", True, parts))
     checks.append(check_limits(limits, told=repository.traffic.told_limit))
     return checks
 

@@ -42,7 +42,6 @@ def preflight(
                 profile=find_profile(profile),
                 model=repository["model"],
                 community=repository["community"],
-                multipart_from_bytes=settings["multipart_from_bytes"],
                 limits=limits_of(repository),
             )
 

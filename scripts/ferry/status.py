@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ferry.journal import attempts, read
-from ferry.run import LOCK_FILE, RUN_FILE
+from ferry.run import LOCK_FILE, LOCKS, RUN_FILE, is_taken
 from ferry.run_plan import PLAN_FILE, read_plan
 from ferry.stats_log import STATS_LOG, latest_rows
 from ferry.step import ATTEMPTS_FILE
-
-LOCKS = Path("/proc/locks")
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
         return None
     wanted = set(plan.recids)
     rows = {recid: row for recid, row in latest_rows(folder / STATS_LOG).items() if recid in wanted}
-    is_going_on = _is_locked(folder / LOCK_FILE, locks)
+    is_going_on = is_taken(folder / LOCK_FILE, locks=locks)
     ok = sum(row.get("status") == "ok" for row in rows.values())
     if not (folder / STATS_LOG).exists():  # the aggregate is just writing it anew
         ok = sum((folder / "results" / str(recid) / "stats.json").exists() for recid in wanted)
@@ -137,13 +135,3 @@ def _running(folder: Path, recids: Sequence[int], *, run_id: str, began: datetim
             if attempt.status == "unfinished" and attempt.run_id == run_id:
                 since_s = (now - datetime.fromisoformat(attempt.started_at)).total_seconds()
                 yield Running(recid, attempt.step, max(0.0, since_s))
-
-
-def _is_locked(path: Path, locks: Path) -> bool:
-    """Return whether a process of this machine holds the folder, without asking for the lock itself."""
-    try:
-        inode = path.stat().st_ino
-        held = locks.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return False
-    return any(f":{inode} " in line and "FLOCK" in line and "->" not in line for line in held)

@@ -11,7 +11,7 @@ from servers.raw_api import Api
 LIMITS = [Limit(500, 60.0), Limit(5000, 3600.0)]
 
 
-def look(sandbox, *, profile="rdm-plain", model=None, community=None, parts_from=10**9, limits=LIMITS, **options):
+def look(sandbox, *, profile="rdm-plain", model=None, community=None, limits=LIMITS, **options):
     """Return the findings by name."""
 
     async def ask(repository):
@@ -20,7 +20,6 @@ def look(sandbox, *, profile="rdm-plain", model=None, community=None, parts_from
             profile=find_profile(profile),
             model=model,
             community=community,
-            multipart_from_bytes=parts_from,
             limits=limits,
         )
 
@@ -59,11 +58,12 @@ def test_ids_that_a_vocabulary_lacks_are_named(sandbox, monkeypatch):
     assert not_ok(look(sandbox))["licenses"].startswith("not there: none-1.0, none-2.0;")
 
 
-def test_parts_that_are_wanted_and_not_taken_are_told(tmp_path):
+def test_a_repository_that_takes_no_parts_takes_files_whole(tmp_path):
     sandbox = launcher.start(tmp_path / "repository", settings=Settings(multipart=False))
     try:
-        assert "parts" in not_ok(look(sandbox))
-        assert not_ok(look(sandbox, parts_from=None)) == {}
+        found = look(sandbox)
+        assert not_ok(found) == {}
+        assert "they go whole" in found["parts"].told
     finally:
         sandbox.stop()
 

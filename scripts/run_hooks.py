@@ -105,9 +105,9 @@ def begin(
     if across_nodes:
         refuse_token_in_environment()
     _held["lock"] = lock_folder()
-    if not across_nodes:  # on other nodes jobs of the run before may still be at work
-        Storage().forget_jobs()
-        if config["storage"]["max_bytes"] is not None:
+    if config["storage"]["max_bytes"] is not None:
+        Storage().take_stock(jobs_may_run=across_nodes)  # on other nodes those of the run before may still be at work
+        if not across_nodes:
             refuse_too_few_cores(
                 package_threads=config["package"]["threads"],
                 cores=resources["_cores"].value,

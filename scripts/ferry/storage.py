@@ -13,7 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,8 @@ class Storage:
                 raise TransientError(
                     f"record {recid}: expected room for {size_bytes} bytes, found {room} of {max_bytes} "
                     f"(storage.max_bytes); the rest is held by records that have failed or were left ({named}), and "
-                    f"{notes} bytes by notes on others: mend them and run again, or remove their data/<recid> and "
-                    "their lines in data/storage.json, or raise the budget"
+                    f"{notes} bytes by notes on others: mend them and run again, or remove their data/<recid>, or "
+                    "raise the budget"
                 )
             self._sleep(POLL_S)
 
@@ -115,12 +115,29 @@ class Storage:
                 if ledger["records"].pop(str(recid), None) is not None:
                     ledger["notes_bytes"] += notes_bytes
 
-    def forget_jobs(self) -> None:
-        """No job runs: what a killed run left as running works no more, though its process id may live again."""
-        if self._path.exists():
-            with self._ledger() as ledger:
-                for entry in ledger["records"].values():
+    def take_stock(self, *, jobs_may_run: bool) -> None:
+        """Bring the ledger up to what lies beside it, where a run begins.
+
+        What a run without a budget has left of a record is held by it from now on. Unless `jobs_may_run`, a record
+        whose folder is gone holds nothing, and what a killed run left as running works no more, though its process id
+        may live again.
+        """
+        folders = {path.name: path for path in self._path.parent.glob("[1-9]*") if path.name.isdecimal()}
+        if not (folders or self._path.exists()):
+            return
+        with self._ledger() as ledger:
+            held, notes = ledger["records"], 0
+            if not jobs_may_run:
+                ledger["records"] = held = {recid: entry for recid, entry in held.items() if recid in folders}
+                for entry in held.values():
                     entry["jobs"] = []
+            for recid in folders.keys() - held.keys():
+                left, noted = _bytes_below(folders[recid]), notes_bytes(folders[recid])
+                if left > noted:
+                    held[recid] = {"bytes": left, "failed": False, "jobs": []}
+                else:
+                    notes += noted
+            ledger["notes_bytes"] = notes
 
     def held(self) -> Mapping[int, Entry]:
         """Return recid -> what it holds."""
@@ -184,6 +201,17 @@ def refuse_too_few_cores(*, package_threads: int, cores: int, download_slots: in
             f"(download_slots of the profile) may hold a core each while they wait for room, found {package_threads}; "
             f"or run with --cores {package_threads + download_slots}"
         )
+
+
+def _bytes_below(folder: Path) -> int:
+    """Return how much lies below a folder, but for files that have another name elsewhere (source.data_root)."""
+    size_bytes = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # a job on another node may remove it just now
+                found = os.stat(os.path.join(parent, name))
+                size_bytes += found.st_size if found.st_nlink == 1 else 0
+    return size_bytes
 
 
 def notes_bytes(data_dir: Path) -> int:

@@ -167,10 +167,34 @@ def test_texts_of_a_streamed_bundle_take_room_for_what_is_packed_of_them():
 def test_a_job_that_a_killed_run_left_is_forgotten_though_its_process_id_lives_again(storage, clock, tmp_path):
     entry = {"bytes": 90, "failed": False, "jobs": [f"{socket.gethostname()}:{os.getpid()}", "a-container-that-was:1"]}
     (tmp_path / "storage.json").write_text(json.dumps({"records": {"1": entry}, "notes_bytes": 0}))
-    storage.forget_jobs()
+    (tmp_path / "1").mkdir()
+    storage.take_stock(jobs_may_run=False)
     with pytest.raises(TransientError, match=r"failed or were left \(1\)"):
         storage.take(recid=2, size_bytes=50, max_bytes=100)
     assert clock.now <= 2 * PATIENCE_S
+
+
+def test_what_a_run_without_a_budget_has_left_is_held(storage, tmp_path):
+    for recid, name, size in [(1, "files/a", 60), (1, "deposit.json", 7), (2, "deposit.json", 5)]:
+        path = tmp_path / str(recid) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size))
+    (tmp_path / "own").write_bytes(bytes(1000))
+    os.link(tmp_path / "own", tmp_path / "1" / "files" / "linked")
+    storage.take_stock(jobs_may_run=False)
+    with pytest.raises(TransientError, match=r"for 30 bytes, found 28 of 100 .*\(1\), and 5 bytes by notes"):
+        storage.take(recid=3, size_bytes=30, max_bytes=100)
+    storage.give_back(recid=1, notes_bytes=7)
+    storage.take(recid=3, size_bytes=88, max_bytes=100)
+
+
+@pytest.mark.parametrize(("jobs_may_run", "left"), [(False, [2]), (True, [1, 2])])
+def test_a_record_whose_folder_is_gone_holds_nothing_unless_it_may_be_at_work(storage, tmp_path, jobs_may_run, left):
+    for recid in (1, 2):
+        storage.take(recid=recid, size_bytes=50, max_bytes=100)
+    (tmp_path / "2").mkdir()
+    storage.take_stock(jobs_may_run=jobs_may_run)
+    assert list(storage.held()) == left
 
 
 @pytest.mark.parametrize(("threads", "cores"), [(1, 1), (1, 2), (2, 6)])

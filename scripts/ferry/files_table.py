@@ -9,7 +9,7 @@ from ferry.evidence import Evidence
 type _Item = Mapping[str, Any]
 
 _PROVES = frozenset({"adler32", "md5", "sha1", "sha256"})
-
+_UNDECLARED: _Item = {"uri": None, "size_bytes": None, "checksum": None}
 
 _STEPS_TO_GO = {
     "not downloaded": "download_files",
@@ -32,12 +32,16 @@ class _Trail:
 
 
 def file_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
-    """Yield a row of `FILES_SCHEMA` for each file that the source receipt lists, in its order."""
+    """Yield a row of `FILES_SCHEMA` for each file that the source receipt lists, in its order.
+
+    Where it lists none, the files are those that were found on the disk (source.data_root).
+    """
     local = _by_key(evidence, "download", "files")
     remote = _by_key(evidence, "upload", "files")
     uploads = _by_key(evidence, "package", "uploads")
     members = {member["key"]: (upload, member) for upload in uploads.values() for member in upload["members"]}
-    for source in evidence.receipts.get("source", {}).get("files", []):
+    listed = evidence.receipts.get("source", {}).get("files", [])
+    for source in listed or [{"key": key, **_UNDECLARED} for key in local]:
         key = source["key"]
         loose = uploads.get(key)
         upload, packed = members.get(key, (loose, loose))

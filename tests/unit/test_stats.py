@@ -201,6 +201,16 @@ def test_a_file_whose_source_declares_no_checksum_is_not_verified(folder: Folder
     assert [file["verified_by"] for file in files] == ["size", "size"]
 
 
+def test_files_that_only_lay_on_the_disk_are_counted_too(folder: Folder):
+    folder.receipts(checksum=False, source={"files": []})
+    folder.all_steps()
+    row = folder.stats()
+    assert (row["status"], row["file_count"], row["source_bytes"], row["verified_count"]) == ("ok", 2, 10, 0)
+    folder.aggregate()
+    found = [(file["key"], file["size_bytes"], file["uri"], file["verified_by"]) for file in folder.rows("files")]
+    assert found == [("a.dat", 10, None, "size"), ("sub/b.dat", 0, None, "size")]
+
+
 @pytest.mark.parametrize(
     ("receipt", "problem"),
     [

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ferry.checksums import HEX_DIGITS
 from ferry.errors import PermanentError
 from ferry.http_source import HttpFile
 from ferry.verified_files import SourceFile
@@ -20,14 +21,14 @@ def redirected(uri: str, redirects: Mapping[str, str]) -> str:
     A `file:` address may be relative to the working directory (`file:mirror/`); the client gets an absolute one.
 
     Raises:
-        PermanentError: the uri would lead out of what stands in its prefix's place, to any file of this machine.
+        PermanentError: the uri would lead out of the folder that stands in its prefix's place, to any file here.
     """
     prefix = max((prefix for prefix in redirects if uri.startswith(prefix)), key=len, default=None)
-    if prefix is not None and ".." in uri.removeprefix(prefix).split("/"):
-        raise PermanentError(f"{uri}: expected a path below {prefix} (source.redirects), found '..' in it")
     url = uri if prefix is None else redirects[prefix] + uri.removeprefix(prefix)
     if not url.startswith("file:"):
         return url
+    if prefix is not None and ".." in uri.removeprefix(prefix).split("/"):
+        raise PermanentError(f"{uri}: expected a path below {prefix} (source.redirects), found '..' in it")
     path = url.removeprefix("file:").removeprefix("//").removeprefix("localhost/")
     if not path.startswith("/") and url.startswith("file://localhost/"):
         path = "/" + path
@@ -69,6 +70,7 @@ def refuse_unreadable(files: list[SourceFile], *, allow_unverified: bool) -> Non
     unproven = [file for file in files if file["checksum"] is None]
     if unproven and not allow_unverified:
         raise PermanentError(
-            f"{unproven[0]['uri']}: expected a checksum in the record, found none ({len(unproven)} of {len(files)} "
-            "files); set source.allow_unverified to carry such files, marked as unverified"
+            f"{unproven[0]['uri']}: expected a whole checksum in the record ({', '.join(HEX_DIGITS)}), found none "
+            f"({len(unproven)} of {len(files)} files); set source.allow_unverified to carry such files, marked as "
+            "unverified"
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ferry.errors import FerryError, IntegrityError, disk_error
-from ferry.fetch_file import FileFetcher, Outcome, part_path
+from ferry.fetch_file import FileFetcher, Outcome, names_of, part_path
 from ferry.fetch_helper import FetchHelper, Job
 from ferry.source_access import redirected
 from ferry.verified_files import Proof, SourceFile, VerifiedFiles, judge, prove
@@ -32,7 +32,8 @@ class FilesBringer:
             DiskError: a folder cannot be made or read.
         """
         self._files_dir = files_dir
-        self._keys = frozenset(file["key"] for file in files)
+        self._keys = [file["key"] for file in files]
+        self._names = names_of(self._keys)
         self._verified = verified
         self._redirects = redirects
         self._fetcher = fetcher
@@ -76,7 +77,7 @@ class FilesBringer:
     def _job(self, file: SourceFile) -> tuple[Job, bool]:
         """Return how to fetch a file, and whether there is a part of it to go on from."""
         key: str = file["key"]
-        part = part_path(f"{self._files_dir}/{key}", key=key, keys=self._keys)
+        part = part_path(f"{self._files_dir}/{key}", key=key, names=self._names)
         url = redirected(file["uri"], self._redirects)
         resumes = part.removeprefix(f"{self._files_dir}/") in self._found
         if resumes and os.stat(part).st_nlink > 1:

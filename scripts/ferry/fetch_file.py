@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,10 +148,19 @@ class FileFetcher:
         self._traffic.moved(len(chunk))
 
 
-def part_path(path: str, *, key: str, keys: frozenset[str]) -> str:
-    """Return the temporary name of a file: its own with `.part`, or a hidden one where that is too long or a key."""
+def names_of(keys: Iterable[str]) -> frozenset[str]:
+    """Return the names that files with these keys take: the keys, and the folders above them."""
+    names = set(keys)
+    for key in keys:
+        while (key := key.rpartition("/")[0]) and key not in names:
+            names.add(key)
+    return frozenset(names)
+
+
+def part_path(path: str, *, key: str, names: frozenset[str]) -> str:
+    """Return the temporary name of a file: its own with `.part`, or a hidden one where that is too long or taken."""
     folder, _, name = path.rpartition("/")
-    if f"{key}.part" in keys or len(name.encode()) + len(".part") > LONGEST_NAME_BYTES:
+    if f"{key}.part" in names or len(name.encode()) + len(".part") > LONGEST_NAME_BYTES:
         return f"{folder}/.{hashlib.sha256(key.encode()).hexdigest()[:32]}.part"
     return f"{path}.part"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.errors import FerryError, IntegrityError, PermanentError, disk_error
-from ferry.fetch_file import part_path
+from ferry.fetch_file import names_of, part_path
 from ferry.file_keys import path_of, relative_keys
 from ferry.source_record import own_names
 from ferry.verified_files import Proof, SourceFile, VerifiedFiles, judge, prove, receipt_entry
@@ -42,13 +42,13 @@ def take_local_files(
     files: list[SourceFile] = source["files"]
     chosen = _match(files, there, folder) if files else _everything(there, source["recid"])
     verified = VerifiedFiles(state_path)
-    keys = frozenset(file["key"] for file, _ in chosen)
+    names = names_of([file["key"] for file, _ in chosen])
 
     def take(choice: tuple[SourceFile, Path]) -> Proof | FerryError:
         file, path = choice
         target = files_dir / file["key"]
         try:
-            _bring(path, target, Path(part_path(str(target), key=file["key"], keys=keys)))
+            _bring(path, target, Path(part_path(str(target), key=file["key"], names=names)))
             proof = verified.find(file, target) or prove(file, target)
             judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(path))
         except IntegrityError as error:

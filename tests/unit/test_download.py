@@ -113,6 +113,13 @@ def test_no_address_leads_out_of_a_mirror(tmp_path, uri):
         redirected(uri, {"root://a//eos/": f"file:{tmp_path}/"})
 
 
+def test_the_part_of_a_file_is_no_folder_of_another(tmp_path):
+    source = source_of("a", "a.part/f")
+    assert download(tmp_path, source).run().measured["files_moved"] == 2
+    found = sorted(str(path.relative_to(tmp_path / "files")) for path in (tmp_path / "files").rglob("*"))
+    assert found == ["a", "a.part", "a.part/f"]
+
+
 def test_a_slow_disk_is_not_taken_for_a_silent_client(tmp_path, monkeypatch):
     monkeypatch.setattr("ferry.fetch_file._write_all", lambda *_: time.sleep(0.8))
     source = source_of("a", content=b"1234")

@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
+import snakemake.common  # type: ignore[import-untyped]
+import snakemake.rules  # type: ignore[import-untyped]
 from snakemake.benchmark import BenchmarkRecord  # type: ignore[import-untyped]
-from snakemake.dag import ScriptProcessor  # type: ignore[import-untyped]
+from snakemake.dag import DAG, ScriptProcessor  # type: ignore[import-untyped]
 from snakemake.iocontainers import AttributeGuard  # type: ignore[import-untyped]
 from snakemake.jobs import Job  # type: ignore[import-untyped]
 from snakemake.scheduling.job_scheduler import JobScheduler  # type: ignore[import-untyped]
@@ -53,6 +55,7 @@ _as_snakemake_does = PythonScript.execute_script
 _look_at_script = ScriptProcessor.process_job
 _build_job = Job.__init__
 _conda_env_of = Job.conda_env_spec.fget
+_parameters_of = snakemake.common.get_function_params
 _look_again = JobScheduler._schedule_reevalutation
 
 
@@ -61,8 +64,9 @@ def lighten_graph() -> None:
 
     Snakemake reads the script of each job to make sure that it is there, and expands each job's parameters to learn
     of its conda environment: once for each rule will do. It gives each job five sets that stay empty and each list of
-    files two objects that only say no: one of each will do. And a graph is no garbage, however often the collector
-    walks through it.
+    files two objects that only say no: one of each will do. It looks up the parameters of a rule's functions for each
+    job, and sorts all outputs to find one in a folder that another job makes: no rule here makes a folder. And a graph
+    is no garbage, however often the collector walks through it.
     """
     seen: set[str] = set()
     environments: dict[str, Any] = {}
@@ -91,6 +95,8 @@ def lighten_graph() -> None:
     Job.__init__ = build
     Job.conda_env_spec = property(environment_of_rule)
     AttributeGuard.__new__ = guard
+    snakemake.common.get_function_params = snakemake.rules.get_function_params = functools.cache(_parameters_of)
+    DAG.check_directory_outputs = lambda _graph: None
     gc.set_threshold(50_000, 20, 50)
 
 

@@ -59,12 +59,12 @@ def test_the_most_urgent_jobs_of_each_step_are_chosen_from_and_no_size_is_asked_
 
 
 GRAPH = """
-import sys
+import inspect, sys
 from pathlib import Path
 import snakemake.api
 from snakemake.jobs import Job
 from snakemake.rules import Rule
-from snakemake.dag import ScriptProcessor
+from snakemake.dag import DAG, ScriptProcessor
 import script_jobs
 
 Path("env.yaml").write_text("dependencies: []")
@@ -76,10 +76,12 @@ rule one:
     output: "{n}.txt"
     conda: "env.yaml"
     params: number=lambda wildcards: int(wildcards.n)
+    priority: lambda wildcards: int(wildcards.n)
     script: "done.py"
 ''')
-asked, jobs, looked = [], [], []
-expand, look, build = Rule.expand_params, script_jobs._look_at_script, script_jobs._build_job
+asked, jobs, looked, read, compared = [], [], [], [], []
+expand, read_signature, compare = Rule.expand_params, inspect.signature, DAG.check_directory_outputs
+look, build = script_jobs._look_at_script, script_jobs._build_job
 
 def count_expanded(rule, *arguments):
     asked.append(rule.name)
@@ -93,6 +95,16 @@ def count_built(job, *arguments, **options):
     build(job, *arguments, **options)
     jobs.append(job)
 
+def count_read(function):
+    if getattr(function, "__name__", "") == "<lambda>":
+        read.append(function.__code__)
+    return read_signature(function)
+
+def count_compared(graph):
+    compared.append(graph)
+    compare(graph)
+
+inspect.signature, DAG.check_directory_outputs = count_read, count_compared
 Rule.expand_params, script_jobs._look_at_script, script_jobs._build_job = count_expanded, count_looked, count_built
 if sys.argv[1] == "light":
     script_jobs.lighten_graph()
@@ -105,21 +117,24 @@ except SystemExit as end:
     assert not end.code
 sets = {id(getattr(job, name)) for job in jobs for name in script_jobs._SETS_OF_FLAGGED_FILES}
 guards = {id(job.output.index) for job in jobs}
-print(len(jobs), asked.count("one"), looked.count("one"), len(sets), len(guards))
+print(len(jobs), asked.count("one"), looked.count("one"), len(sets), len(guards), len(read), len(compared))
 """
 
 
 def graph_of_twenty_jobs(folder, how):
-    """Return the numbers of jobs, of looks at parameters and at scripts, and of empty sets and guards that are kept."""
+    """Return the numbers of jobs, of looks at parameters and at scripts, of empty sets and guards, and of two more.
+
+    These are how often the signature of a function was read, and outputs were compared with each other.
+    """
     return [int(number) for number in printed_by(GRAPH, how, folder=folder).splitlines()[-1].split()]
 
 
 def test_the_graph_is_light_where_snakemake_makes_it_heavy(tmp_path):
-    assert graph_of_twenty_jobs(tmp_path, "heavy") == [21, 20, 40, 105, 21]
+    assert graph_of_twenty_jobs(tmp_path, "heavy") == [21, 20, 40, 105, 21, 100, 1]
     jobs, expanded, *others = graph_of_twenty_jobs(tmp_path, "light")
     assert jobs == 21
     assert expanded <= 2  # of the job whose environment is looked at, and of that whose script is
-    assert others == [1, 1, 1]
+    assert others == [1, 1, 1, 2, 0]
 
 
 WRITE_DOWN = """

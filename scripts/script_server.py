@@ -105,7 +105,8 @@ def _serve(requests: socket.socket) -> _Script | None:
     wake.setblocking(False)
     signal.set_wakeup_fd(wake.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scripts
+    for number in (signal.SIGINT, signal.SIGTERM):  # these are for the scripts: the server ends with the run
+        signal.signal(number, signal.SIG_IGN)
     while True:
         ready, _, _ = select.select([requests, ended], [], [])
         if ended in ready:
@@ -120,12 +121,17 @@ def _serve(requests: socket.socket) -> _Script | None:
             return None
         asker = socket.socket(fileno=descriptors[0])
         server = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # whoever asked runs the script as Snakemake does
+            asker.close()
+            continue
         if pid == 0:
             _end_with(server)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             for inherited in (requests, ended, wake, *children.values()):
                 inherited.close()
             with asker:

@@ -1,6 +1,7 @@
 """What every step of a record has around it: a log, a line in the journal when it starts and when it ends."""
 
 import contextlib
+import errno
 import logging
 import sys
 import time
@@ -9,16 +10,18 @@ from pathlib import Path
 from types import TracebackType
 
 from ferry import journal
-from ferry.errors import FerryError, PermanentError, StoppedError
+from ferry.errors import FerryError, PermanentError, StoppedError, disk_error
 from ferry.process_memory import peak_memory_bytes
 from ferry.run import read_run
 from ferry.run_marks import STOPPED, RunMarks
 from ferry.stats_log import tell_failed
 from ferry.storage import Storage
-from ferry.termination import ending_at_sigterm
+from ferry.termination import ending_when_told
 
 ATTEMPTS_FILE = Path("results/attempts.jsonl")
 """Every ended attempt of every record, in the order in which they ended."""
+
+_ERRORS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES}
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +47,17 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     start = journal.start_event(run_id=run_id, recid=recid, step=name, attempt=journal.next_attempt(journal_path, name))
     journal.append(journal_path, start)
     storage = Storage()
-    storage.begin(recid=recid)
     measured: dict[str, float] = {}
     error: BaseException | None = None
     try:
-        with ending_at_sigterm():
+        with ending_when_told(), _disk_errors_told():
+            storage.begin(recid=recid)
             yield measured
     except BaseException as raised:
         error = raised
         log.error("%s of %d failed: %s", name, recid, raised, exc_info=not isinstance(raised, FerryError | SystemExit))
         raise
     finally:
-        storage.end(recid=recid, failed=error is not None)
         measured["cpu_s"] = round(time.process_time(), 4)  # of the whole job, also of starting it
         measured["peak_memory_bytes"] = peak_memory_bytes()
         end = journal.end_event(start, error=error, measured=measured)
@@ -63,6 +65,21 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
         journal.append(ATTEMPTS_FILE, end)
         if error is not None:
             tell_failed(recid=recid, journal=journal_path)
+        try:
+            storage.end(recid=recid, failed=error is not None)
+        except OSError as refused:  # a job that is gone is found by others all the same
+            log.error("%s", disk_error(refused.filename, "be written", refused))
+
+
+@contextlib.contextmanager
+def _disk_errors_told() -> Iterator[None]:
+    """Tell an error of the disk, wherever it comes up, as what it is: no bug of the step, and a reason to stop."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _ERRORS_OF_DISKS:
+            raise
+        raise disk_error(error.filename or "disk", "serve the step", error) from error
 
 
 def write_log(path: Path) -> None:

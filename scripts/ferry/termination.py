@@ -1,4 +1,4 @@
-"""Ending when told to (SIGTERM: a walltime, scancel, a shutdown): what is said and done before, within seconds."""
+"""Ending when told to (SIGTERM: a walltime, scancel, a shutdown; SIGINT: Ctrl-C): what is said before, in seconds."""
 
 import contextlib
 import os
@@ -9,36 +9,42 @@ from pathlib import Path
 
 LIMIT_S = 5.0
 """What hangs for longer is not waited for; a killed step is found by its missing end line."""
-_STATUS = 128 + signal.SIGTERM
+_BY_WHOM = {
+    signal.SIGTERM: "by the walltime, an administrator or the end of the run",
+    signal.SIGINT: "by Ctrl-C or the like",
+}
 
 
 class Terminated(SystemExit):
     """Somebody told this process to stop."""
 
-    def __init__(self) -> None:
-        super().__init__(_STATUS)
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self._signal = signal.Signals(number)
 
     def __str__(self) -> str:
-        return "told to stop (SIGTERM), by the walltime, an administrator or the end of the run; run again"
+        return f"told to stop ({self._signal.name}), {_BY_WHOM[self._signal]}; run again"
 
 
 @contextlib.contextmanager
-def ending_at_sigterm() -> Iterator[None]:
-    """Raise `Terminated` in the body at SIGTERM, and end the process some seconds later if the body does not."""
+def ending_when_told() -> Iterator[None]:
+    """Raise `Terminated` in the body at the signal, and end the process some seconds later if the body does not."""
 
-    def end(_number: int, _frame: object) -> None:
-        last_way_out = threading.Timer(LIMIT_S, os._exit, [_STATUS])
+    def end(number: int, _frame: object) -> None:
+        last_way_out = threading.Timer(LIMIT_S, os._exit, [128 + number])
         last_way_out.daemon = True
         last_way_out.start()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Terminated
+        for each in _BY_WHOM:
+            signal.signal(each, signal.SIG_IGN)
+        raise Terminated(number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in _BY_WHOM}
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGTERM) is end:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            if signal.getsignal(number) is end:
+                signal.signal(number, handler)
 
 
 def end_steps() -> None:

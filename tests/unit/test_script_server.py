@@ -145,3 +145,55 @@ def test_a_script_does_not_outlive_a_server_that_is_killed(server, tmp_path):
     while works(told.read_text().strip()):
         assert time.monotonic() < deadline, "it goes on, though it was told to have ended"
         time.sleep(0.01)
+
+
+def start(server, path, text):
+    """Run a script that makes the file `begun` beside it, in a thread; return that and what it will have ended with."""
+    path.write_text(text, encoding="utf-8")
+    ended = []
+    running = threading.Thread(target=lambda: ended.append(server.run(str(path), environment={}).status))
+    running.start()
+    deadline = time.monotonic() + 20
+    while not (path.parent / "begun").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return running, ended
+
+
+def test_a_signal_to_all_of_the_run_ends_the_scripts_each_in_its_own_way_and_not_the_server(server, tmp_path):
+    text = (
+        "import pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))\n"
+        f"pathlib.Path({str(tmp_path / 'begun')!r}).touch()\n"
+        "time.sleep(60)\n"
+    )
+    running, ended = start(server, tmp_path / "job.py", text)
+    child = int(Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text())
+    os.kill(server.pid, signal.SIGTERM)
+    os.kill(child, signal.SIGTERM)
+    running.join(20)
+    assert ended == [9]
+    assert run(server, tmp_path / "next.py", "") == 0
+
+
+def test_a_script_that_cannot_be_forked_is_an_error_to_whoever_asked_alone(tmp_path, monkeypatch):
+    (tmp_path / "second_fork_fails.py").write_text(
+        "import os\n"
+        "fork, forked = os.fork, []\n"
+        "def once():\n"
+        "    forked.append(1)\n"
+        "    if len(forked) == 2: raise BlockingIOError(11, 'Resource temporarily unavailable')\n"
+        "    return fork()\n"
+        "os.fork = once\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    server = ScriptServer("second_fork_fails")
+    try:
+        text = f"import pathlib, time; pathlib.Path({str(tmp_path / 'begun')!r}).touch(); time.sleep(1)"
+        running, ended = start(server, tmp_path / "job.py", text)
+        with pytest.raises(ConnectionError):
+            run(server, tmp_path / "next.py", "")
+        running.join(20)
+        assert ended == [0]
+    finally:
+        server.stop()

@@ -1,13 +1,15 @@
 """What stands around a step: it is not begun where that cannot help."""
 
+import errno
 import json
 
 import pytest
 
-from ferry.errors import MetadataError, PermanentError, StoppedError, TransientError
+from ferry.errors import DiskError, MetadataError, PermanentError, StoppedError, TransientError
 from ferry.run import begin_run
 from ferry.run_marks import STOPPED, RunMarks
 from ferry.step import record_step
+from ferry.storage import Storage
 
 
 @pytest.fixture
@@ -59,3 +61,33 @@ def test_nothing_is_begun_in_a_run_that_was_stopped_and_the_next_run_begins_it(t
     assert not (tmp_path / "logs" / "5" / "journal.jsonl").exists()
     begin_run(target=None)
     step(tmp_path)
+
+
+def full(name):
+    return OSError(errno.ENOSPC, "No space left on device", name)
+
+
+@pytest.fixture
+def full_ledger(tmp_path, run, monkeypatch):
+    """Have a ledger in which this process holds room for the record and that cannot be written any more."""
+    Storage().take(recid=5, size_bytes=10, max_bytes=100)
+
+    def refuse(path, _document):
+        raise full(str(path))
+
+    monkeypatch.setattr("ferry.storage.write_json", refuse)
+    return tmp_path / "data" / "storage.json"
+
+
+def test_a_full_disk_is_told_as_one_and_the_end_is_written_though_the_ledger_cannot_be(tmp_path, full_ledger):
+    with pytest.raises(DiskError, match=r"big: expected to serve the step, found No space left .*make room"):
+        step(tmp_path, error=full("big"))
+    assert events(tmp_path) == [("transform_record", "start"), ("transform_record", "end")]
+    assert len((tmp_path / "results" / "attempts.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_ledger_that_cannot_be_written_fails_the_step_and_not_without_an_end(tmp_path, full_ledger):
+    full_ledger.write_text(full_ledger.read_text().replace('"failed": false', '"failed": true'))
+    with pytest.raises(DiskError, match=r"storage\.json: expected"):
+        step(tmp_path)
+    assert events(tmp_path) == [("transform_record", "start"), ("transform_record", "end")]

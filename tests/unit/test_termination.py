@@ -30,6 +30,7 @@ def start_step(folder, body):
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert step.stdout.readline() == b"begun\n"
     return step
@@ -39,13 +40,15 @@ def last_event(folder):
     return json.loads((folder / "logs" / "5" / "journal.jsonl").read_text(encoding="utf-8").splitlines()[-1])
 
 
-def test_a_step_that_is_told_to_stop_says_so(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_step_that_is_told_to_stop_says_so(tmp_path, number):
     with start_step(tmp_path, "print('begun', flush=True); time.sleep(60)") as step:
-        step.terminate()
-        assert step.wait(10) == 143
+        step.send_signal(number)
+        assert step.wait(10) == 128 + number
+        assert step.stderr.read() == b""
     event = last_event(tmp_path)
     assert (event["event"], event["status"], event["error"]["type"]) == ("end", "failed", "Terminated")
-    assert "told to stop" in event["error"]["message"]
+    assert f"told to stop ({number.name})" in event["error"]["message"]
 
 
 def test_a_step_in_which_something_hangs_is_gone_all_the_same(tmp_path):
@@ -60,10 +63,10 @@ def test_a_step_in_which_something_hangs_is_gone_all_the_same(tmp_path):
 
 
 def test_the_handler_that_was_there_is_put_back():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyError), termination.ending_at_sigterm():
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    with pytest.raises(KeyError), termination.ending_when_told():
         raise KeyError
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
 def test_steps_below_a_shell_are_told_and_what_has_a_session_of_its_own_is_not(tmp_path):

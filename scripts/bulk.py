@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -16,8 +18,10 @@ from ferry.wanted import wanted_of
 
 parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
 parser.add_argument("--most", type=int, default=200, help="records of a part (200)")
-parser.add_argument("--configfile", type=Path, help="as for snakemake")
+parser.add_argument("--configfile", "--configfiles", type=Path, help="as for snakemake")
 options, arguments = parser.parse_known_args()
+if options.most < 1:
+    parser.error(f"--most: expected at least 1, found {options.most}")
 if {"-C", "--config"} & {argument.split("=")[0] for argument in arguments}:
     parser.error("--config is for snakemake alone; what it changes, write to a file for --configfile")
 
@@ -36,13 +40,33 @@ except (FerryError, OSError, yaml.YAMLError) as error:
     sys.exit(f"bulk.py: {error}")
 if not {"-q", "--quiet"} & {argument.split("=")[0] for argument in arguments}:
     command += ["--quiet", "all"]  # the lines of thousands of jobs would hide the few that count
+
+
+def run(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
+    """Run snakemake to its end; when this process is told to stop, stop with it."""
+    told: list[int] = []
+    job = subprocess.Popen(command, env=environment)  # noqa: S603
+
+    def stop(number: int, _frame: object) -> None:
+        told.append(number)
+        if number == signal.SIGTERM:  # Ctrl-C reaches it by itself
+            job.terminate()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    status = job.wait()
+    if told:
+        sys.exit(128 + told[0])
+    return status
+
+
 part = {**os.environ, PART_OF_BULK: "1"}
 sys.exit(
     run_in_parts(
         wanted,
         results_dir=Path("results"),
         most=options.most,
-        run_part=lambda targets: subprocess.run([command[0], *targets, *command[1:]], env=part, check=False).returncode,  # noqa: S603
-        run_all=lambda: subprocess.run(command, check=False).returncode,  # noqa: S603
+        run_part=lambda targets: run([command[0], *targets, *command[1:]], part),
+        run_all=lambda: run(command),
     )
 )

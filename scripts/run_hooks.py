@@ -182,7 +182,10 @@ def end(config: Mapping[str, Any], wanted: Wanted, *, failed: bool) -> None:
     try:
         if not _held.pop("only_looks", False):
             if failed and not _held.get("in_a_hurry") and PART_OF_BULK not in os.environ:
-                _tell_what_there_is(wanted, publish=config["repository"]["finish"] != "draft")
+                try:
+                    _tell_what_there_is(wanted, publish=config["repository"]["finish"] != "draft")
+                except OSError as error:
+                    sys.stderr.write(f"ferry: the tables could not be made: {error}; see to the disk and run again\n")
             for line in closing_lines(wanted.recids, command=command_of()):
                 sys.stderr.write(line + "\n")
             if reason := _held.pop("stopped", None):

@@ -1,6 +1,7 @@
 """Shows how the run in a folder stands, from any terminal: status.py [--folder F] [--every SECONDS]. Only reads."""
 
 import argparse
+import contextlib
 import sys
 import time
 from datetime import UTC, datetime
@@ -13,13 +14,16 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--folder", type=Path, default=Path(), help="where results/ and logs/ are; here if not given")
 parser.add_argument("--every", type=float, metavar="SECONDS", help="show it again and again, until the run is over")
 options = parser.parse_args()
+if options.every is not None and not options.every > 0:
+    parser.error(f"--every: expected seconds above 0, found {options.every:g}")
 
-while True:
-    status = read_status(options.folder, now=datetime.now(UTC))
-    if status is None:
-        sys.exit(f"{options.folder.resolve()}: no run has begun here (logs/plan.json is missing)")
-    sys.stdout.write("\033[H\033[2J" * bool(options.every and sys.stdout.isatty()) + status_page(status))
-    if not options.every or not status.is_going_on:
-        break
-    sys.stdout.flush()
-    time.sleep(options.every)
+with contextlib.suppress(KeyboardInterrupt):
+    while True:
+        status = read_status(options.folder, now=datetime.now(UTC))
+        if status is None:
+            sys.exit(f"{options.folder.resolve()}: no run has begun here (logs/plan.json is missing)")
+        sys.stdout.write("\033[H\033[2J" * bool(options.every and sys.stdout.isatty()) + status_page(status))
+        if not options.every or not status.is_going_on:
+            break
+        sys.stdout.flush()
+        time.sleep(options.every)

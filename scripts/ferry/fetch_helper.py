@@ -99,7 +99,7 @@ class FetchHelper:
             )
 
     def __enter__(self) -> Self:
-        self._line.send(self._settings)
+        self._send(self._settings)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,13 +116,24 @@ class FetchHelper:
         under_way = 0
         while not self._stopped.is_set():
             while under_way < MOST_UNDER_WAY and (batch := list(islice(jobs, BATCH_FILES))):
-                self._line.send(batch)
+                self._send(batch)
                 under_way += len(batch)
             if not under_way:
                 return
             told = self._next_told()
             under_way -= len(told.fetched)
             yield from told.fetched
+
+    def _send(self, thing: HelperSettings | list[Job]) -> None:
+        try:
+            self._line.send(thing)
+        except OSError as error:
+            raise self._gone() from error
+
+    def _gone(self) -> TransientError:
+        return TransientError(
+            f"a process that fetches ended with status {self._process.wait()}, see the log; run again"
+        )
 
     def _next_told(self) -> _Told:
         deadline = time.monotonic() + self._settings.limit_s
@@ -136,9 +147,7 @@ class FetchHelper:
                     )
             answer: _Told = self._line.recv()
         except (EOFError, OSError) as error:
-            raise TransientError(
-                f"a process that fetches ended with status {self._process.wait()}, see the log; run again"
-            ) from error
+            raise self._gone() from error
         for level, message in answer.logged:
             log.log(level, "%s", message)
         self._traffic.moved(answer.bytes_moved)

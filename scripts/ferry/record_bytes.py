@@ -10,6 +10,8 @@ from pathlib import Path
 def record_bytes(receipt: Path) -> int:
     """Return the bytes that a record uploads; while it is not packaged, those of its files.
 
+    0 where the receipt that tells is not what it should be: the job that reads it says what is wrong.
+
     Args:
         receipt: a receipt of the record that the asking step needs; beside it lie those that tell.
 
@@ -30,5 +32,7 @@ def record_bytes(receipt: Path) -> int:
 
 @lru_cache(maxsize=100_000)
 def _listed_bytes(path: str, listed: str, _changed_ns: int) -> int:
-    receipt = json.loads(Path(path).read_bytes())
-    return sum(entry["size_bytes"] or 0 for entry in receipt[listed])
+    try:
+        return sum(entry["size_bytes"] or 0 for entry in json.loads(Path(path).read_bytes())[listed])
+    except (ValueError, KeyError, TypeError):
+        return 0

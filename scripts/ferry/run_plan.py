@@ -19,6 +19,7 @@ _KEPT_MANY = {
     "--configfile": (".yaml", ".yml", ".json"),
     "--configfiles": (".yaml", ".yml", ".json"),
     "--config": ("=",),
+    "-C": ("=",),
 }
 
 

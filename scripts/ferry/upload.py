@@ -1,6 +1,7 @@
 """The two steps that talk to the repository, from receipts to receipts."""
 
 import asyncio
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -130,15 +131,18 @@ def reading(data_dir: Path) -> OpenUpload:
     read again from where it was asked for.
     """
     readers: dict[tuple[str, str], UploadReader] = {}
+    lock = threading.Lock()  # parts begin together, each in a thread of its own
 
-    def read(entry: Upload, /, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def reader_of_parts(entry: Upload) -> UploadReader:
         name = (entry["key"], entry["adler32"])
-        if length is None:  # a pass over the whole proves itself; counted with the parts it would overlap them
-            reader = open_upload(entry, data_dir=data_dir)
-        else:
+        with lock:
             if name not in readers:
                 readers[name] = open_upload(entry, data_dir=data_dir)
-            reader = readers[name]
+            return readers[name]
+
+    def read(entry: Upload, /, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        # a pass over the whole proves itself; counted with the parts it would overlap them
+        reader = open_upload(entry, data_dir=data_dir) if length is None else reader_of_parts(entry)
         try:
             yield from reader.chunks(offset=offset, length=length)
         except ChangedError as error:
@@ -146,7 +150,8 @@ def reading(data_dir: Path) -> OpenUpload:
                 raise
             path = data_dir / entry["path"]
             mend_bundle(path, reader.layout, files_dir=data_dir / "files", offset=error.offset)
-            readers.pop(name, None)  # it remembers what the damaged bytes were
+            with lock:
+                readers.pop((entry["key"], entry["adler32"]), None)  # it remembers what the damaged bytes were
             raise TransientError(f"{error.where}: was damaged on disk, and is written again from its file") from error
 
     return read

@@ -186,6 +186,18 @@ def test_the_end_is_estimated_from_the_late_rate_and_the_bytes_that_are_missing(
     assert "1 min more at this rate" in drawing.figure.axes[0].get_title(loc="left")
 
 
+def test_no_end_is_estimated_where_what_arrived_had_no_bytes_at_the_source():
+    stats = pd.DataFrame(
+        {"recid": [1, 2], "status": ["ok", "skipped"], "source_bytes": [0, 300], "bytes_uploaded": [20, 0]}
+    )
+    attempts = pd.DataFrame(
+        {"recid": [1], "step": ["upload_record"], "status": ["ok"], "begin_s": [0.0], "finish_s": [60.0]}
+    )
+    with in_style():
+        drawing = bytes_against_plan(Run(stats=stats, attempts=attempts, file_sizes=np.array([], dtype=np.int64)))
+    assert drawing.figure.axes[0].get_title(loc="left") == "0 B of 300 B arrived in 1 min of working time"
+
+
 @pytest.mark.parametrize(
     ("count", "text"), [(0, "0 B"), (999, "999 B"), (999.6, "1 kB"), (1.25e12, "1.25 TB"), (999_600, "1 MB")]
 )

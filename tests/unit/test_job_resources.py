@@ -33,3 +33,9 @@ def test_what_goes_up_counts_once_the_record_is_packaged_and_a_file_without_a_si
     assert record_bytes(tmp_path / "package.json") == 50
     write(tmp_path / "package.json", 70, listed="uploads", time_s=2)
     assert record_bytes(tmp_path / "package.json") == 70
+
+
+@pytest.mark.parametrize("text", ["{}", "{", "[]", '{"uploads": [{}]}'])
+def test_a_receipt_that_is_none_is_for_the_job_to_tell(tmp_path, text):
+    (tmp_path / "package.json").write_text(text, encoding="utf-8")
+    assert record_bytes(tmp_path / "package.json") == 0

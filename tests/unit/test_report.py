@@ -159,6 +159,7 @@ def test_a_run_of_nothing_has_pages_too(tmp_path: Path):
         ("snakemake --cores=2 -n --directory 'my data' --quiet rules", "snakemake --cores=2 --directory 'my data'"),
         ("snakemake -c2 --configfile a.yaml -- results/1/stats.json", "snakemake -c2 --configfile a.yaml"),
         ("snakemake --config a=1 all --profile slurm -k", "snakemake --config a=1 --profile slurm"),
+        ("snakemake -c2 -C a=1 b=2 -k", "snakemake -c2 -C a=1 b=2"),
     ],
 )
 def test_the_command_to_run_again_keeps_place_and_configuration_and_drops_targets(arguments: str, command: str):

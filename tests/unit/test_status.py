@@ -1,6 +1,10 @@
 import fcntl
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -53,6 +57,26 @@ def going_on(folder: Path):
     with (folder / "logs" / "run.lock").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield folder
+
+
+WATCH = [sys.executable, str(Path(__file__).parents[2] / "scripts" / "status.py")]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "scripts")}
+
+
+def test_ctrl_c_ends_a_watch_without_a_word(going_on: Path):
+    (going_on / "results" / "stats.jsonl").unlink()  # its rows here have not all columns
+    command = [*WATCH, "--folder", str(going_on), "--every", "60"]
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
+        assert watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        assert (watch.stderr.read(), watch.wait(20)) == (b"", 0)
+
+
+@pytest.mark.parametrize("every", ["0", "-1", "nan"])
+def test_a_watch_needs_seconds_to_wait(folder: Path, every: str):
+    command = [*WATCH, "--folder", str(folder), "--every", every]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1].count("expected seconds above 0")) == (2, 1)
 
 
 def test_a_run_that_goes_on_is_counted_from_outside(going_on: Path):

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 
 from browser import Page
 from bulk_records import write_bulk
+from ferry.run import is_taken
 from ferry.words import bytes_text
 from sandbox import launcher
 from sandbox.settings import Settings
@@ -205,6 +207,28 @@ def test_bad_input_to_a_bulk_run_is_one_clear_error(tmp_path, text, told):
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_a_bulk_run_that_is_told_to_stop_leaves_no_run_behind(flow: Flow):
+    recids, _ = write_bulk(flow, records=30, failing=1)
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--most", "20", *flow.command(cores=1)[1:]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    with subprocess.Popen(command, cwd=flow.folder, env=environment, stdout=subprocess.DEVNULL) as bulk:
+        deadline = time.monotonic() + 60
+        while not list(flow.folder.glob("results/*/stats.json")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        bulk.terminate()
+        assert bulk.wait(30) == 143
+    assert not is_taken(flow.folder / "logs" / "run.lock")
+    assert len(list(flow.folder.glob("results/*/stats.json"))) < len(recids)
+
+
+@pytest.mark.parametrize("most", ["0", "-1"])
+def test_a_bulk_run_refuses_parts_of_nothing(tmp_path, most):
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--most", most]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1].endswith(f"expected at least 1, found {most}")) == (2, True)
 
 
 def test_a_bulk_run_refuses_changes_that_only_snakemake_would_see(tmp_path):

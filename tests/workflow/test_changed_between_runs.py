@@ -116,6 +116,17 @@ def test_a_dry_run_beside_a_run_leaves_that_one_its_files(half_carried):
     assert f"output: results/{RECID}/upload.json" not in dry.stdout
 
 
+def test_what_failed_is_told_though_the_tables_cannot_be_made(half_carried):
+    table = half_carried.folder / "results" / "stats.parquet"
+    table.unlink()
+    (table / "in the way").mkdir(parents=True)
+    done = half_carried.run()
+    assert done.returncode != 0
+    assert "ferry: the tables could not be made: " in done.stderr
+    assert "stats.parquet" in done.stderr
+    assert "ferry: 1 ok, 1 failed, 0 not reached, of 2 records" in done.stderr
+
+
 def test_a_failed_record_that_is_wanted_no_more_is_in_no_table(half_carried):
     assert dict(half_carried.stats()["status"]) == {RECID: "ok", OTHER: "failed"}
     half_carried.want(RECID)

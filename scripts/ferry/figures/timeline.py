@@ -105,8 +105,7 @@ def bytes_against_plan(run: Run) -> Drawing:
     axes_end_s = end_s
     if missing > plan * 1e-9 and not unknown and not (run.stats["status"] == "skipped").any():
         title += f"; {bytes_text(missing)} failed"
-    elif missing > plan * 1e-9:
-        rate = _late_rate(times, totals, end_s)
+    elif missing > plan * 1e-9 and (rate := _late_rate(times, totals, end_s)) > 0:
         left_s = missing / rate
         axes_end_s = min(end_s + left_s, end_s * 4)
         axes.plot([end_s, end_s + left_s], [arrived, plan], color=QUIET, linestyle=":", linewidth=1.6)

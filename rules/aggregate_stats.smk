@@ -22,6 +22,6 @@ rule aggregate_stats:
         "../envs/workflow.yaml"
     params:
         recids=wanted.recids,
-        publish=config["repository"]["finish"] != "draft",
+        publish=publishes(config),
     script:
         "../scripts/aggregate_stats.py"

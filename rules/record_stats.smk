@@ -10,7 +10,7 @@ rule record_stats:
     """Tell what became of a record, from its receipts and its journal."""
     input:
         finished=branch(
-            config["repository"]["finish"] != "draft",
+            publishes(config),
             then=rules.publish_record.output.receipt,
             otherwise=rules.upload_record.output.receipt,
         ),
@@ -27,6 +27,6 @@ rule record_stats:
     params:
         data_dir="data/{recid}",
         storage=config["storage"],
-        publish=config["repository"]["finish"] != "draft",
+        publish=publishes(config),
     script:
         "../scripts/record_stats.py"

@@ -44,6 +44,6 @@ rule write_pages:
     conda:
         "../envs/workflow.yaml"
     params:
-        publish=config["repository"]["finish"] != "draft",
+        publish=publishes(config),
     script:
         "../scripts/write_pages.py"

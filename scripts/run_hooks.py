@@ -13,7 +13,7 @@ from typing import Any
 
 from ferry.breaker import Breaker
 from ferry.bulk import PART_OF_BULK
-from ferry.config import check_config, uses_sandbox_repository, uses_sandbox_source
+from ferry.config import check_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
 from ferry.failures import closing_lines
 from ferry.lost_receipts import receipts_after_lost
@@ -133,7 +133,7 @@ def begin(
         RunPlan(
             run_id=run.run_id,
             recids=wanted.recids,
-            publish=config["repository"]["finish"] != "draft",
+            publish=publishes(config),
             caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
             command=command_without_targets(sys.argv),
         )
@@ -183,7 +183,7 @@ def end(config: Mapping[str, Any], wanted: Wanted, *, failed: bool) -> None:
         if not _held.pop("only_looks", False):
             if failed and not _held.get("in_a_hurry") and PART_OF_BULK not in os.environ:
                 try:
-                    _tell_what_there_is(wanted, publish=config["repository"]["finish"] != "draft")
+                    _tell_what_there_is(wanted, publish=publishes(config))
                 except OSError as error:
                     sys.stderr.write(f"ferry: the tables could not be made: {error}; see to the disk and run again\n")
             for line in closing_lines(wanted.recids, command=command_of()):

@@ -88,6 +88,11 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def publishes(config: Mapping[str, Any]) -> bool:
+    """Return whether records go on from a draft."""
+    return bool(config["repository"]["finish"] != "draft")
+
+
 def uses_sandbox_source(config: Mapping[str, Any]) -> bool:
     """Return whether files are read from the embedded demo source."""
     return SANDBOX in config["source"]["redirects"].values()

@@ -1,20 +1,22 @@
 """Tables for people as CSV: whole or not at all, and no cell that a spreadsheet would run."""
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ferry.whole_file import whole_file
+
 
 def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a small table in one step, each row with its cells in the order of `names`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+    with whole_file(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+        writer = csv.writer(text, lineterminator="\n")
         writer.writerow(names)
         writer.writerows([csv_cell(value) for value in row] for row in rows)
-    part.replace(path)
+        text.detach()
 
 
 def csv_cell(value: Any) -> Any:

@@ -14,7 +14,7 @@ from ferry.bring_files import FilesBringer
 from ferry.daemon_threads import results_of
 from ferry.durable_files import FinalNames
 from ferry.errors import DiskError, FerryError, PermanentError
-from ferry.fetch_file import FileFetcher, Outcome, StoppedError
+from ferry.fetch_file import BrokenOffError, FileFetcher, Outcome
 from ferry.fetch_helper import FetchHelper, HelperSettings
 from ferry.fetch_traffic import Traffic
 from ferry.source_access import CHUNK_BYTES, SourceReader, open_source, refuse_unreadable
@@ -151,7 +151,7 @@ class Download:
     def _take(
         self, outcome: Outcome, names: FinalNames, there: dict[str, Proof], errors: dict[str, FerryError]
     ) -> None:
-        if isinstance(outcome.error, StoppedError):
+        if isinstance(outcome.error, BrokenOffError):
             return
         key = outcome.key
         if outcome.error is not None:

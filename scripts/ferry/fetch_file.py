@@ -26,7 +26,7 @@ LONGEST_NAME_BYTES = 255
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
-class StoppedError(TransientError):
+class BrokenOffError(TransientError):
     """Broken off because the record failed elsewhere; not a failure of this file."""
 
 
@@ -87,7 +87,7 @@ class FileFetcher:
                     raise
                 log.warning("%s; fetched once anew", error)
                 refetched, digests = True, _no_bytes(file)
-            except StoppedError:
+            except BrokenOffError:
                 raise
             except TransientError as error:
                 if attempt == self._attempts:
@@ -105,7 +105,7 @@ class FileFetcher:
     def _transfer(self, file: SourceFile, url: str, part: str, digests: Digests) -> int:
         # Returns when the file was last written to.
         if self._stopped.is_set():
-            raise StoppedError(url)
+            raise BrokenOffError(url)
         declared = file["size_bytes"]
         self._traffic.wait_begins(url)
         try:
@@ -135,7 +135,7 @@ class FileFetcher:
             for chunk in chunks:
                 self._take(chunk, target, part, digests)
                 if self._stopped.is_set() and digests.size_bytes != declared:
-                    raise StoppedError(opened.url)
+                    raise BrokenOffError(opened.url)
                 self._traffic.wait_begins(opened.url)
         self._traffic.wait_ends()
         if digests.size_bytes >= SYNC_ALONE_BYTES:

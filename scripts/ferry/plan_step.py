@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ferry.config import publishes
 from ferry.csv_tables import write_csv
 from ferry.package_plan import PackageSettings
 from ferry.record_plan import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
@@ -96,7 +97,7 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
         ],
         settings=PackageSettings.of(config["package"]),
         fetched=config["source"]["data_root"] is None,
-        publish=config["repository"]["finish"] != "draft",
+        publish=publishes(config),
         allow_unverified=config["source"]["allow_unverified"],
     )
 

@@ -1,6 +1,5 @@
 """Receipts: small, deterministic JSON files, each saying that one step of one record is done."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import orjson
 
 from ferry.errors import IntegrityError, disk_error
 from ferry.schemas import problems
+from ferry.whole_file import whole_file
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -16,17 +16,9 @@ def write_json(path: Path, document: Any) -> None:
     Raises:
         OSError: disk full, or the folder cannot be written; `path` is as it was before.
     """
-    part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    try:
-        with part.open("wb") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as stream:
+        stream.write(text)
 
 
 def write_receipt(path: Path, kind: str, document: dict[str, Any]) -> None:

@@ -109,7 +109,6 @@ class Repository(RepositoryFiles, RepositoryReviews):
             self,
             connection=self._connection,
             asking=self._asking_for,
-            requests_url=self._info.links.requests or URL(url) / "api" / "requests",
             communities_url=self._info.links.communities,
         )
         requests = AsyncInvenioRequestsClient(self._connection, self._info)

@@ -22,13 +22,11 @@ class RepositoryReviews:
         *,
         connection: Any,
         asking: Callable[..., contextlib.AbstractAsyncContextManager[None]],
-        requests_url: URL,
         communities_url: URL,
     ) -> None:
         """Talk over nrp-cmd's connection; `asking(action)` is around each request and puts errors in our words."""
         self._connection = connection
         self._asking = asking
-        self._requests_url = requests_url
         self._communities_url = communities_url
 
     async def publish(self, draft: RemoteRecord) -> ReviewRequest | None:
@@ -49,12 +47,6 @@ class RepositoryReviews:
                 return _request(await self._connection.get(url=_review_url(draft), result_class=dict))
         except NotFoundError:
             return None
-
-    async def read_request(self, request_id: str) -> ReviewRequest:
-        """Return a request by its id."""
-        url = (self._requests_url) / request_id
-        async with self._asking(f"read the request {request_id}"):
-            return _request(await self._connection.get(url=url, result_class=dict))
 
     async def propose(self, draft: RemoteRecord, community: str) -> ReviewRequest:
         """Tie the draft to a community (slug or id), by a request that waits to be submitted."""

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ferry.whole_file import whole_file
+
 
 class SetAside:
     """Keeps the content of files that are taken away, until it is known whether they are made anew."""
@@ -27,9 +29,7 @@ class SetAside:
         """
         for path, (content, times) in self._kept.items():
             if not path.exists() and path.parent.is_dir():
-                # under another name until it is whole and as old as it was: Snakemake goes by both
-                part = path.with_name(path.name + ".part")
-                part.write_bytes(content)
-                os.utime(part, ns=times)
-                part.replace(path)
+                with whole_file(path) as stream:
+                    stream.write(content)
+                os.utime(path, ns=times)
         self._kept.clear()

@@ -48,15 +48,16 @@ def read_source(
     """
     local = metadata_path is not None and metadata_path.is_file()
     if local and metadata_path is not None:
-        origin, document = f"metadata/{metadata_path.name}", _load(metadata_path)
+        origin, place, document = f"metadata/{metadata_path.name}", str(metadata_path), _load(metadata_path)
     elif fetch_record is not None:
         origin, document = fetch_record(recid)
+        place = origin
     else:
         raise MetadataError(f"record {recid}: expected {metadata_path}, found no file, and no portal is configured")
-    record = bare_record(document, recid=recid, origin=origin)
-    read = read_index if local or read_index is None else _from_elsewhere(read_index, origin)
-    entries = list(listed_entries(record, origin=origin, read_index=read, index_files=index_files))
-    files = _normalised(entries, record, origin, recid=recid, local_files_allowed=local)
+    record = bare_record(document, recid=recid, origin=place)
+    read = read_index if local or read_index is None else _from_elsewhere(read_index, place)
+    entries = list(listed_entries(record, origin=place, read_index=read, index_files=index_files))
+    files = _normalised(entries, record, place, recid=recid, local_files_allowed=local)
     _compare_with_distribution(record, files, recid)
     return {"recid": recid, "origin": origin, "record": record, "files": files}
 

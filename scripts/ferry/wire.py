@@ -202,6 +202,8 @@ class Wire:
                 async with session.request(method, url, **options) as response:
                     limit.reschedule(None)
                     yield response
+        except aiohttp.ConnectionTimeoutError as error:
+            raise TransientError(f"{method} {url.path}: no connection within {CONNECT_TIMEOUT_S:g} s") from error
         except TimeoutError as error:
             raise TransientError(f"{method} {url.path}: not a byte went on for {self._stall_s:g} s") from error
 

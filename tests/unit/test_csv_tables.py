@@ -33,3 +33,4 @@ def test_a_table_that_could_not_be_made_whole_leaves_the_earlier_one(tmp_path):
     with pytest.raises(ValueError, match="torn"):
         write_csv(path, ["a"], rows())
     assert path.read_text(encoding="utf-8") == "a\n1\n"
+    assert list(tmp_path.iterdir()) == [path]

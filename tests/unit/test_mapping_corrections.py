@@ -21,6 +21,15 @@ def test_a_patch_replaces_merges_and_takes_away_and_leaves_the_original_alone() 
     assert record == {"recid": "7", "a": {"b": 1, "c": 2}, "d": [1, 2], "e": "x"}
 
 
+def test_a_value_that_an_object_takes_the_place_of_is_in_the_account() -> None:
+    record, changes = corrected({"abstract": "a text"}, {"abstract": {"description": "x"}})
+    assert record == {"abstract": {"description": "x"}}
+    assert changes == [
+        {"path": "abstract", "before": "a text", "after": {}},
+        {"path": "abstract.description", "before": None, "after": "x"},
+    ]
+
+
 def test_a_patch_cannot_make_it_another_record() -> None:
     with pytest.raises(MetadataError, match="recid"):
         corrected({"recid": "7"}, {"recid": "8"})

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import subprocess
 from dataclasses import dataclass, field
@@ -137,6 +138,13 @@ def test_retry_after_on_a_good_answer_makes_nobody_wait(tmp_path):
     assert asyncio.run(scenario()) == 0
 
 
+def test_a_mark_stays_as_the_first_left_it(tmp_path):
+    for text in ("revoked", "something else"):
+        RunMarks("one", tmp_path).set(TOKEN_REFUSED, text)
+    assert RunMarks("one", tmp_path).get(TOKEN_REFUSED) == "revoked"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_refused_token_stops_every_job_of_the_run_and_not_the_next_run(tmp_path):
     async def scenario():
         async with serving() as server:
@@ -233,6 +241,24 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
             return server.seen
 
     assert asyncio.run(scenario()) == []
+
+
+def test_a_connection_that_is_not_made_is_told_as_that(monkeypatch):
+    monkeypatch.setattr("ferry.wire.CONNECT_TIMEOUT_S", 0.2)
+
+    async def main():
+        with contextlib.ExitStack() as stack:
+            full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+            for _ in range(3):  # nobody accepts: one waits in the queue, those after it are not answered
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            url = URL(f"http://127.0.0.1:{full.getsockname()[1]}/x")
+            async with Wire(origin=url.origin(), verify_tls=True, stall_s=60) as wire, wire.request("GET", url):
+                pass
+
+    with pytest.raises(TransientError, match=r"GET /x: no connection within 0\.2 s"):
+        asyncio.run(main())
 
 
 def test_a_body_is_not_sent_a_second_time():

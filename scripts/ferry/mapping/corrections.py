@@ -83,6 +83,8 @@ def _merged(record: Any, patch: Mapping[str, Any], place: str, changes: list[dic
     for name, value in patch.items():
         path = f"{place}.{name}" if place else name
         if isinstance(value, Mapping):
+            if name in result and not isinstance(result[name], Mapping):
+                changes.append({"path": path, "before": result[name], "after": {}})
             result[name] = _merged(result.get(name), value, path, changes)
             continue
         changes.append({"path": path, "before": result.pop(name, None), "after": value})

@@ -5,7 +5,6 @@ from typing import Any
 
 from ferry.errors import MetadataError
 from ferry.mapping import clean
-from ferry.mapping.identity import record_url
 from ferry.mapping.leaves import Found
 from ferry.mapping.work import Relation, Work
 
@@ -107,14 +106,9 @@ def collaboration(work: Work, found: Found) -> None:
 
 def author_list(work: Work, found: Found) -> None:
     """The record that lists the authors of the collaboration."""
-    number = work.line(found)
-    if number is None:
-        return
-    if not (number.isascii() and number.isdigit() and len(number) <= 12):
-        work.left_out(found, "expected the number of a record")
-        return
-    work.relations.append(Relation("references", url=record_url(int(number)), title="Author list"))
-    work.took(found.path)
+    if (url := work.record_address(found)) is not None:
+        work.relations.append(Relation("references", url=url, title="Author list"))
+        work.took(found.path)
 
 
 def experiment(work: Work, found: Found) -> None:

@@ -1,6 +1,5 @@
 """Rules for how data were made and what is in them: steps of the production, container images, variables."""
 
-from ferry.mapping.identity import record_url
 from ferry.mapping.leaves import Found, find
 from ferry.mapping.texts import section_link
 from ferry.mapping.work import OWN_JSON, RELATED, Relation, Work
@@ -69,14 +68,10 @@ def container_image(work: Work, found: Found) -> None:
 
 def required_record(work: Work, found: Found | None) -> None:
     """A record that is needed to use this one."""
-    number = work.line(found)
-    if found is None or number is None:
-        return
-    if not (number.isascii() and number.isdigit() and len(number) <= 12):
-        work.left_out(found, "expected the number of a record")
-        return
-    work.relations.append(Relation("requires", url=record_url(int(number))))
-    work.took(found.path, RELATED)
+    url = work.record_address(found)
+    if found is not None and url is not None:
+        work.relations.append(Relation("requires", url=url))
+        work.took(found.path, RELATED)
 
 
 def variable(work: Work, found: Found) -> None:

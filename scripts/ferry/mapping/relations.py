@@ -3,7 +3,7 @@
 from typing import Any
 
 from ferry.mapping import clean
-from ferry.mapping.identity import record_url, source_identifier
+from ferry.mapping.identity import source_identifier
 from ferry.mapping.leaves import Found
 from ferry.mapping.work import RELATED, Relation, Work
 
@@ -43,14 +43,10 @@ def related(work: Work, found: Found) -> None:
     title_at, description_at = work.child(found, "title"), work.child(found, "description")
     title, description = work.line(title_at), work.line(description_at)
     recid_at, doi_at = work.child(found, "recid"), work.child(found, "doi")
-    number, doi_text = work.line(recid_at), work.line(doi_at)
-    url = doi = None
-    if recid_at is not None and number is not None:
-        if number.isascii() and number.isdigit() and len(number) <= 12:
-            url = record_url(int(number))
-            work.took(recid_at.path, RELATED)
-        else:
-            work.left_out(recid_at, "expected the number of a record")
+    url, doi_text = work.record_address(recid_at), work.line(doi_at)
+    doi = None
+    if recid_at is not None and url is not None:
+        work.took(recid_at.path, RELATED)
     if doi_at is not None and doi_text is not None:
         doi = clean.doi(doi_text)
         if doi is None:

@@ -3,7 +3,6 @@
 from html import escape
 
 from ferry.mapping import clean
-from ferry.mapping.identity import record_url
 from ferry.mapping.leaves import Found
 from ferry.mapping.work import Note, Relation, Work
 from ferry.words import cut
@@ -109,12 +108,9 @@ def _first_text(work: Work, found: Found, *names: str) -> tuple[Found, str] | No
 def _targets(work: Work, found: Found) -> list[tuple[Found, str]]:
     targets: list[tuple[Found, str]] = []
     recid = work.child(found, "recid")
-    number = work.line(recid)
-    if recid is not None and number is not None:
-        if number.isascii() and number.isdigit() and len(number) <= 12:
-            targets.append((recid, record_url(int(number))))
-        else:
-            work.left_out(recid, "expected the number of a record")
+    url = work.record_address(recid)
+    if recid is not None and url is not None:
+        targets.append((recid, url))
     place = work.child(found, "url")
     address = work.line(place)
     if place is not None and address is not None:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferry.mapping import clean
+from ferry.mapping.identity import record_url
 from ferry.mapping.leaves import Found, Ledger, count_leaves, shown
 from ferry.mapping.profiles import Profile
 
 RELATED = "metadata.related_identifiers[]"
 _RESOURCES = "metadata.related_resources[]"  # what the CCMM targets have in place of it
 OWN_JSON = "in the record's own JSON"  # where a value is that has no place in the target; the tables say it so
+_MOST_DIGITS = 12  # of a recid: the portal's have five
 _NOT_COPIED = "on the portal only, no JSON of the record goes up"
 
 
@@ -132,6 +134,16 @@ class Work:
         return tuple(self.rule.says.split("|"))
 
     # --- values ---
+
+    def record_address(self, found: Found | None) -> str | None:
+        """Return the address of the record whose number this is; None (and accounted for) if it is none."""
+        number = self.line(found)
+        if found is None or number is None:
+            return None
+        if not (number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS):
+            self.left_out(found, "expected the number of a record")
+            return None
+        return record_url(int(number))
 
     def child(self, found: Found, name: str) -> Found | None:
         """Return a member of an object, None where there is none."""

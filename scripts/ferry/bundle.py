@@ -93,7 +93,7 @@ class _Writer:
         return layout
 
     def _store(self, packed: PackedMember, position: int) -> None:
-        place = Place(packed, position, packed.header)
+        place = Place(packed, position)
         adjacent = self._group and self._group[-1].end == place.offset
         if not adjacent or place.end - self._group[0].offset > GROUP_BYTES:
             self._submit_group()

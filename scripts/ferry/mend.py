@@ -48,7 +48,7 @@ def _write_member(packed: PackedMember, offset: int, *, target: int, files_dir: 
     if packed.method == DEFLATED:
         _write_text(packed, offset, target=target, files_dir=files_dir)
     else:
-        bring_right([Place(packed, offset, packed.header)], target=target, found_bytes=0, files_dir=files_dir)
+        bring_right([Place(packed, offset)], target=target, found_bytes=0, files_dir=files_dir)
 
 
 def _write_text(packed: PackedMember, offset: int, *, target: int, files_dir: Path) -> None:

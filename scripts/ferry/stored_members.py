@@ -42,12 +42,11 @@ class Place:
     packed: PackedMember
     offset: int
     """Of the local header."""
-    header: bytes
 
     @property
     def length(self) -> int:
         """Bytes of header and member together."""
-        return len(self.header) + self.packed.packed_bytes
+        return len(self.packed.header) + self.packed.packed_bytes
 
     @property
     def end(self) -> int:
@@ -80,8 +79,8 @@ def bring_right(places: Sequence[Place], *, target: int, found_bytes: int, files
             return Work(bytes_read)
     for place in wrong:
         at = place.offset - start
-        body = at + len(place.header)
-        buffer[at:body] = place.header
+        body = at + len(place.packed.header)
+        buffer[at:body] = place.packed.header
         member = place.packed.member
         data = buffer[body : body + member.size_bytes]
         with open_source(member, files_dir=files_dir) as source:
@@ -96,8 +95,8 @@ def bring_right(places: Sequence[Place], *, target: int, found_bytes: int, files
 
 def _lies_in(buffer: memoryview, place: Place, start: int) -> bool:
     at = place.offset - start
-    body = at + len(place.header)
-    if buffer[at:body] != place.header:
+    body = at + len(place.packed.header)
+    if buffer[at:body] != place.packed.header:
         return False
     return isal_zlib.crc32(buffer[body : at + place.length]) == place.packed.member.crc32
 
@@ -114,13 +113,13 @@ def _runs(places: Sequence[Place]) -> list[tuple[Place, Place]]:
 
 
 def _bring_large_right(place: Place, *, target: int, found_bytes: int, files_dir: Path) -> Work:
-    member, body = place.packed.member, place.offset + len(place.header)
+    member, body = place.packed.member, place.offset + len(place.packed.header)
     buffer, bytes_read = _buffer(), 0
     if found_bytes >= place.end:
-        head = buffer[: len(place.header)]
+        head = buffer[: len(place.packed.header)]
         read_exactly(target, head, offset=place.offset, name="bundle")
         bytes_read = len(head)
-        if head == place.header:
+        if head == place.packed.header:
             crc32 = 0
             for offset in range(0, member.size_bytes, GROUP_BYTES):
                 piece = buffer[: min(GROUP_BYTES, member.size_bytes - offset)]
@@ -129,7 +128,7 @@ def _bring_large_right(place: Place, *, target: int, found_bytes: int, files_dir
             bytes_read += member.size_bytes
             if crc32 == member.crc32:
                 return Work(bytes_read)
-    write_exactly(target, place.header, offset=place.offset)
+    write_exactly(target, place.packed.header, offset=place.offset)
     crc32 = 0
     with open_source(member, files_dir=files_dir) as source:
         for offset in range(0, member.size_bytes, GROUP_BYTES):

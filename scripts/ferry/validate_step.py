@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ferry.corrections import read_correction
+from ferry.corrections import FOLDER, read_correction
 from ferry.csv_tables import write_csv
 from ferry.errors import MetadataError
 from ferry.portal import fetch_record
@@ -69,7 +69,7 @@ def read_with_corrections(
     recid: int, *, metadata_dir: Path, results_dir: Path, portal: str
 ) -> tuple[Source, Mapping[str, Any]]:
     """Return a record's receipt `source`, index files not expanded, and its corrections."""
-    corrections_path = metadata_dir / "corrections" / f"{recid}.yaml"
+    corrections_path = metadata_dir / FOLDER / f"{recid}.yaml"
     corrections = read_correction(corrections_path) if corrections_path.exists() else {}
     metadata_path, receipt_path = metadata_dir / f"{recid}.json", results_dir / str(recid) / "source.json"
     if not metadata_path.exists() and receipt_path.exists():

@@ -123,6 +123,12 @@ async def _compare(repository: Repository, record: RemoteRecord, uploaded: Mappi
             f"{record.id}, {key}: expected (bytes, md5) {expected[key]} as uploaded, found {found.get(key)} in the "
             f"repository ({len(wrong)} such files); delete results/{uploaded['recid']}/upload.json and run again"
         )
+    if others := sorted(found.keys() - expected.keys()):
+        raise IntegrityError(
+            f"{record.id}: expected the {len(expected)} files that were uploaded, found also {', '.join(others[:5])} "
+            f"({len(others)} such files), which nobody here has sent; look at {record.page_url} and remove them there, "
+            f"or set upload.foreign_files to remove, delete results/{uploaded['recid']}/upload.json and run again"
+        )
 
 
 def _doi(record: RemoteRecord) -> str | None:

@@ -217,7 +217,7 @@ class Repository(RepositoryFiles, RepositoryReviews):
         async with self._asking_for(f"edit the record {record.id}"):
             return _record(
                 await self._connection.post(
-                    url=record.self_url / "draft", json={}, result_class=Record, may_repeat=True
+                    url=_without_draft(record.self_url) / "draft", json={}, result_class=Record, may_repeat=True
                 )
             )
 
@@ -226,7 +226,7 @@ class Repository(RepositoryFiles, RepositoryReviews):
         async with self._asking_for(f"begin a new version of {record.id}"):
             return _record(
                 await self._connection.post(
-                    url=record.self_url / "versions", json={}, result_class=Record, may_repeat=True
+                    url=_without_draft(record.self_url) / "versions", json={}, result_class=Record, may_repeat=True
                 )
             )
 
@@ -238,6 +238,11 @@ class Repository(RepositoryFiles, RepositoryReviews):
         async with self._asking_for(f"look up {path}"):
             answer: dict[str, Any] = await self._connection.get(url=url, result_class=dict)
         return answer
+
+
+def _without_draft(url: URL) -> URL:
+    """Return the address of a record, from its own or that of its draft."""
+    return url.parent if url.name == "draft" else url
 
 
 async def discover(*, url: str, verify_tls: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ferry.errors import IntegrityError, MetadataError, PermanentError
 from ferry.publish import publish_record
 from ferry.run_marks import TOKEN_REFUSED, RunMarks
 from servers.depositing import CONTENTS, act, creations, deposit, document, requests
-from servers.raw_api import Api
+from servers.raw_api import Api, Draft
 
 SETTINGS = DepositSettings(index_delay_s=2)
 
@@ -56,6 +56,38 @@ def test_metadata_of_a_published_record_are_updated_where_config_says_so(sandbox
     assert again.measured["bytes_moved"] == 0
     assert publish(sandbox, again.receipt)["state"] == "published"
     assert read(sandbox, first["record_id"])[0].document["metadata"]["title"] == "Corrected"
+
+
+@pytest.mark.parametrize("edited_by_hand", [False, True])
+def test_an_edit_that_is_open_is_gone_on_with(sandbox, tmp_path, edited_by_hand):
+    first = published(sandbox, tmp_path)
+    update = replace(SETTINGS, when_published="update_metadata")
+    if edited_by_hand:
+        path = f"/api/records/{first['record_id']}/draft"
+        assert Api(sandbox.url, sandbox.token).call("POST", path, json={}).status_code == 201
+    else:
+        deposit(sandbox, tmp_path, doc=document(title="Corrected"), settings=update)
+    again = deposit(sandbox, tmp_path, doc=document(title="Corrected again"), settings=update)
+    assert publish(sandbox, again.receipt)["state"] == "published"
+    assert read(sandbox, first["record_id"])[0].document["metadata"]["title"] == "Corrected again"
+
+
+def test_a_new_version_is_begun_though_an_edit_is_open(sandbox, tmp_path):
+    first = published(sandbox, tmp_path)
+    Api(sandbox.url, sandbox.token).call("POST", f"/api/records/{first['record_id']}/draft", json={})
+    version = replace(SETTINGS, when_published="new_version")
+    second = deposit(sandbox, tmp_path, contents={**CONTENTS, "a.al": b"other"}, settings=version)
+    assert second.receipt["record_id"] != first["record_id"]
+    assert publish(sandbox, second.receipt)["state"] == "published"
+
+
+def test_files_that_nobody_here_has_sent_are_not_made_public(sandbox, tmp_path):
+    uploaded = deposit(sandbox, tmp_path).receipt
+    Draft(Api(sandbox.url, sandbox.token), uploaded["record_id"]).upload("theirs.txt", b"x")
+    with pytest.raises(IntegrityError, match=r"found also theirs\.txt \(1 such files\), which nobody here has sent"):
+        publish(sandbox, uploaded)
+    cleared = deposit(sandbox, tmp_path, settings=replace(SETTINGS, foreign_files="remove")).receipt
+    assert publish(sandbox, cleared)["state"] == "published"
 
 
 def test_files_of_a_published_record_are_not_touched_by_a_metadata_update(sandbox, tmp_path):

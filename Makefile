@@ -30,8 +30,8 @@ run: $(INSTALLED) ## Carry the records of config.yaml (by default the demo, into
 bulk: $(INSTALLED) ## Thousands of records, 200 at a time; again goes on where it stopped. ARGS="--configfile mine.yaml --most 500"
 	$(BIN)/python scripts/bulk.py --cores $(CORES) $(ARGS)
 
-report: $(INSTALLED) ## results/report.html: one offline page about the last run
-	$(BIN)/snakemake --cores $(CORES) --report results/report.html
+report: $(INSTALLED) ## results/report.html: one offline page about the last run. ARGS="--configfile mine.yaml" as for it
+	$(BIN)/snakemake --cores $(CORES) --report results/report.html $(ARGS)
 
 status: $(INSTALLED) ## How the run in this folder stands, from any terminal
 	@$(BIN)/python scripts/status.py

@@ -26,7 +26,7 @@ report: "report/workflow.rst"
 
 is_silent = any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 with run_hooks.errors_told(is_silent=is_silent):
-    wanted = run_hooks.prepare(config, begins=workflow.is_main_process)
+    wanted = run_hooks.prepare(config, begins=workflow.is_main_process and "--report" not in sys.argv)
     record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 cluster = JobResources(**config["cluster"])
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import yaml
 from snakemake.utils import update_config
 
-from ferry.bulk import PART_OF_BULK, run_in_parts
-from ferry.config import check_config
+from ferry.bulk import PART_OF_BULK, GettingOn, run_in_parts
+from ferry.config import check_config, publishes
 from ferry.errors import ConfigError, FerryError
 from ferry.wanted import wanted_of
 
 parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
 parser.add_argument("--most", type=int, default=200, help="records of a part (200)")
+parser.add_argument("--directory", "-d", type=Path, default=Path(), help="as for snakemake")
 parser.add_argument("--configfile", "--configfiles", type=Path, help="as for snakemake")
 options, arguments = parser.parse_known_args()
 if options.most < 1:
@@ -25,7 +26,7 @@ if options.most < 1:
 if {"-C", "--config"} & {argument.split("=")[0] for argument in arguments}:
     parser.error("--config is for snakemake alone; what it changes, write to a file for --configfile")
 
-command = [str(Path(sys.executable).with_name("snakemake")), *arguments]
+command = [str(Path(sys.executable).with_name("snakemake")), *arguments, "--directory", str(options.directory)]
 try:
     config = yaml.safe_load((Path(__file__).resolve().parents[1] / "config.yaml").read_text(encoding="utf-8"))
     if options.configfile:
@@ -35,6 +36,8 @@ try:
         update_config(config, changes)
         command += ["--configfile", str(options.configfile)]
     check_config(config)
+    here = Path.cwd()
+    os.chdir(options.directory)
     wanted = wanted_of(config)
 except (FerryError, OSError, yaml.YAMLError) as error:
     sys.exit(f"bulk.py: {error}")
@@ -45,7 +48,7 @@ if not {"-q", "--quiet"} & {argument.split("=")[0] for argument in arguments}:
 def run(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
     """Run snakemake to its end; when this process is told to stop, stop with it."""
     told: list[int] = []
-    job = subprocess.Popen(command, env=environment)  # noqa: S603
+    job = subprocess.Popen(command, cwd=here, env=environment)  # noqa: S603
 
     def stop(number: int, _frame: object) -> None:
         told.append(number)
@@ -66,7 +69,9 @@ sys.exit(
         wanted,
         results_dir=Path("results"),
         most=options.most,
+        publish=publishes(config),
         run_part=lambda targets: run([command[0], *targets, *command[1:]], part),
         run_all=lambda: run(command),
+        gets_on=GettingOn(),
     )
 )

@@ -181,7 +181,8 @@ def end(config: Mapping[str, Any], wanted: Wanted, *, failed: bool) -> None:
         progress.stop()
     try:
         if not _held.pop("only_looks", False):
-            if failed and not _held.get("in_a_hurry") and PART_OF_BULK not in os.environ:
+            is_last = PART_OF_BULK not in os.environ or "stopped" in _held
+            if failed and not _held.get("in_a_hurry") and is_last:
                 try:
                     _tell_what_there_is(wanted, publish=publishes(config))
                 except OSError as error:

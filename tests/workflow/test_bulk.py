@@ -209,6 +209,18 @@ def test_bad_input_to_a_bulk_run_is_one_clear_error(tmp_path, text, told):
     assert not (tmp_path / "results").exists()
 
 
+def test_a_bulk_run_of_another_folder_takes_the_list_that_lies_there(flow: Flow, tmp_path_factory):
+    recids, _ = write_bulk(flow, records=4, failing=1)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "records.csv").write_text("recid\n1\n2\n")
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--most", "2", *flow.command()[1:]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
+    assert "ferry: 3 ok, 1 failed, 0 not reached, of 4 records" in done.stderr
+    assert {recid for recid, _ in flow.jobs()} == set(recids)
+    assert [path.name for path in elsewhere.iterdir()] == ["records.csv"]
+
+
 def test_a_bulk_run_that_is_told_to_stop_leaves_no_run_behind(flow: Flow):
     recids, _ = write_bulk(flow, records=30, failing=1)
     command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--most", "20", *flow.command(cores=1)[1:]]

@@ -130,6 +130,7 @@ def test_what_failed_is_told_though_the_tables_cannot_be_made(half_carried):
 def test_a_failed_record_that_is_wanted_no_more_is_in_no_table(half_carried):
     assert dict(half_carried.stats()["status"]) == {RECID: "ok", OTHER: "failed"}
     half_carried.want(RECID)
+    assert_ok(half_carried.run("--report", "results/report.html"))
     assert_ok(half_carried.run())
     assert dict(half_carried.stats()["status"]) == {RECID: "ok"}
     assert str(OTHER) not in (half_carried.folder / "results/failures.csv").read_text(encoding="utf-8")

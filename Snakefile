@@ -26,7 +26,7 @@ report: "report/workflow.rst"
 
 is_silent = any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 with run_hooks.errors_told(is_silent=is_silent):
-    wanted = run_hooks.prepare(config, begins=workflow.is_main_process and "--report" not in sys.argv)
+    wanted = run_hooks.prepare(config, begins=workflow.is_main_process)
     record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 cluster = JobResources(**config["cluster"])
 
@@ -69,7 +69,10 @@ onstart:
         run_hooks.begin(
             config,
             wanted,
-            rules_to_run={job.rule.name for job in workflow.dag.needrun_jobs()},
+            jobs={
+                (job.rule.name, job.wildcards_dict.get("recid"))
+                for job in workflow.dag.needrun_jobs()
+            },
             resources=workflow.global_resources,
             across_nodes=workflow.non_local_exec,
             begin_no_more=workflow.scheduler.exit_gracefully,

@@ -71,7 +71,7 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     lighten_graph()
     choose_jobs_faster()
     wanted = wanted_of(config)
-    if begins and not is_taken():
+    if begins and "--report" not in sys.argv and not is_taken():  # a report is made of what is there
         atexit.register(_set_aside.put_back)
         _set_aside.take(stats_of_failed(wanted.recids, results_dir=RESULTS_DIR))
         _set_aside.take(receipts_after_lost(wanted.recids, results_dir=RESULTS_DIR))
@@ -82,7 +82,7 @@ def begin(
     config: Mapping[str, Any],
     wanted: Wanted,
     *,
-    rules_to_run: Set[str],
+    jobs: Set[tuple[str, str | None]],
     resources: Mapping[str, Any],
     across_nodes: bool,
     begin_no_more: Callable[[], object],
@@ -92,7 +92,7 @@ def begin(
     Args:
         config: as `prepare` has checked it.
         wanted: what `prepare` gave.
-        rules_to_run: names of the rules of which the run has jobs.
+        jobs: that the run has: the rule's name, and the recid where it is of one record.
         resources: of the profile, by name.
         across_nodes: the jobs run on other machines.
         begin_no_more: makes Snakemake end when the jobs have ended that run now.
@@ -102,6 +102,7 @@ def begin(
             another repository.
         PermanentError: no repository answers.
     """
+    rules_to_run = {name for name, _ in jobs}
     if across_nodes:
         refuse_token_in_environment()
     _held["lock"] = lock_folder()
@@ -134,6 +135,7 @@ def begin(
             run_id=run.run_id,
             recids=wanted.recids,
             publish=publishes(config),
+            to_do=frozenset(int(recid) for _, recid in jobs if recid is not None),
             caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
             command=command_without_targets(sys.argv),
         )
@@ -187,7 +189,7 @@ def end(config: Mapping[str, Any], wanted: Wanted, *, failed: bool) -> None:
                     _tell_what_there_is(wanted, publish=publishes(config))
                 except OSError as error:
                     sys.stderr.write(f"ferry: the tables could not be made: {error}; see to the disk and run again\n")
-            for line in closing_lines(wanted.recids, command=command_of()):
+            for line in closing_lines(wanted.recids, plan=read_plan()):
                 sys.stderr.write(line + "\n")
             if reason := _held.pop("stopped", None):
                 sys.stderr.write(f"ferry: the run was stopped: {reason}\n  run the same command again to go on\n")

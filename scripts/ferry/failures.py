@@ -1,10 +1,10 @@
 """Records that are not complete: what failed, why, where its log is, and the command that runs just it again."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ferry.run_plan import RunPlan
 from ferry.stats_log import STATS_LOG, latest_rows
 
 MOST_LINES = 20
@@ -41,12 +41,13 @@ def failure_lines(
     return lines
 
 
-def closing_lines(recids: Sequence[int], *, command: str, stats_log: Path = STATS_LOG) -> list[str]:
+def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Path = STATS_LOG) -> list[str]:
     """Return what the terminal shows at the end of a run: how the wanted records stand, and each failure."""
+    plan = plan or RunPlan("", recids, publish=False)
     latest = latest_rows(stats_log)
     rows = [latest[recid] for recid in recids if recid in latest]
-    counts = Counter(row["status"] for row in rows)
-    missing = len(recids) - counts["ok"] - counts["failed"]
-    failures = failure_rows(rows, command=command)
-    head = f"ferry: {counts['ok']} ok, {counts['failed']} failed, {missing} not reached, of {len(recids)} records"
+    ok = sum(map(plan.is_ok, rows))
+    failures = failure_rows(rows, command=plan.command)
+    missing = len(recids) - ok - len(failures)
+    head = f"ferry: {ok} ok, {len(failures)} failed, {missing} not reached, of {len(recids)} records"
     return [head, *failure_lines(failures, most=MOST_LINES)]

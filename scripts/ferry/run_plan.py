@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ferry.receipts import write_json
 
@@ -27,14 +28,20 @@ _KEPT_MANY = {
 class RunPlan:
     """The wanted recids, whether they are to be published, how many jobs of a step may run at once, how to rerun.
 
-    `command` is the snakemake command of the run without its targets.
+    `to_do` are the recids of which the run has jobs; `command` is its snakemake command without targets.
     """
 
     run_id: str
     recids: Sequence[int]
     publish: bool
+    to_do: frozenset[int] = frozenset()
     caps: Mapping[str, int] = field(default_factory=dict)
     command: str = "snakemake --cores 1"
+
+    def is_ok(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row of the stats says that a record is done: an earlier run cannot, of one that is to do."""
+        said_now = row["recid"] not in self.to_do or row.get("run_id") == self.run_id
+        return bool(row.get("status") == "ok" and said_now)
 
 
 def command_without_targets(arguments: Sequence[str]) -> str:
@@ -71,12 +78,13 @@ def caps_of_steps(resources: Mapping[str, int]) -> dict[str, int]:
 
 def write_plan(plan: RunPlan, path: Path = PLAN_FILE) -> None:
     """Write the plan of the run that begins."""
-    write_json(path, asdict(plan))
+    write_json(path, {**asdict(plan), "to_do": sorted(plan.to_do)})
 
 
 def read_plan(path: Path = PLAN_FILE) -> RunPlan | None:
     """Return the plan of the last run, None if none was written or it cannot be read."""
     try:
-        return RunPlan(**json.loads(path.read_bytes()))
+        document = json.loads(path.read_bytes())
+        return RunPlan(**{**document, "to_do": frozenset(document.get("to_do", ()))})
     except (OSError, ValueError, TypeError):
         return None

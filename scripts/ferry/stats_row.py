@@ -27,6 +27,8 @@ def stats_row(evidence: Evidence, verdict: Verdict) -> tuple[dict[str, Any], lis
     files = list(file_rows(evidence))
     verdict = _unless_behind(verdict, files)
     upload, published = receipts.get("upload", {}), receipts.get("published", {})
+    if published.get("record_id") != upload.get("record_id", published.get("record_id")):
+        published = {}  # an earlier version: what was uploaded since is a draft
     packages = receipts.get("package")
     bundles = [item for item in (packages or {}).get("uploads", []) if item["kind"] == "bundle"]
     last = {attempt.step: attempt for attempt in evidence.attempts}

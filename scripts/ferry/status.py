@@ -68,7 +68,7 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
     wanted = set(plan.recids)
     rows = {recid: row for recid, row in latest_rows(folder / STATS_LOG).items() if recid in wanted}
     is_going_on = is_taken(folder / LOCK_FILE, locks=locks)
-    ok = sum(row.get("status") == "ok" for row in rows.values())
+    ok = sum(map(plan.is_ok, rows.values()))
     if not (folder / STATS_LOG).exists():  # the aggregate is just writing it anew
         ok = sum((folder / "results" / str(recid) / "stats.json").exists() for recid in wanted)
     # a failure of an earlier run is a record that is still to be done

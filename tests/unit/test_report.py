@@ -107,7 +107,9 @@ def test_every_failed_record_is_listed_with_its_reason_its_log_and_its_command(b
 
 def test_the_terminal_names_each_failure_and_counts_those_that_were_not_reached(bulk: Path):
     recids = [row["recid"] for row in parquet.read_table(bulk / "stats.parquet").to_pylist()]
-    lines = closing_lines(recids, command=COMMAND, stats_log=bulk / "stats.jsonl")
+    lines = closing_lines(
+        recids, plan=RunPlan("r", recids, publish=False, command=COMMAND), stats_log=bulk / "stats.jsonl"
+    )
     assert lines[0] == "ferry: 43 ok, 12 failed, 5 not reached, of 60 records"
     assert len(lines) == 1 + 2 * 12
     assert all(f"again: {COMMAND} -- results/" in line for line in lines[2::2])

@@ -201,6 +201,13 @@ def test_a_file_whose_source_declares_no_checksum_is_not_verified(folder: Folder
     assert [file["verified_by"] for file in files] == ["size", "size"]
 
 
+def test_a_draft_of_a_new_version_is_not_called_published(folder: Folder):
+    folder.receipts(published={"record_id": "old-id", "doi": "10.5555/old"})
+    folder.all_steps()
+    row = folder.stats(publish=False)
+    assert (row["record_id"], row["published"], row["doi"]) == ("ab-cd", False, None)
+
+
 def test_files_that_only_lay_on_the_disk_are_counted_too(folder: Folder):
     folder.receipts(checksum=False, source={"files": []})
     folder.all_steps()

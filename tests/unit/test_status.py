@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ferry.errors import PermanentError
+from ferry.failures import closing_lines
 from ferry.journal import Moment, append, end_event, start_event
 from ferry.progress_teller import ProgressTeller
 from ferry.receipts import write_json
@@ -88,6 +89,21 @@ def test_a_run_that_goes_on_is_counted_from_outside(going_on: Path):
     assert [(job.recid, job.step, round(job.since_s)) for job in status.running] == [(3, "upload_record", 30)]
     assert (status.bytes_down, status.bytes_up, status.elapsed_s) == (50, 40, pytest.approx(100))
     assert status.left_s == pytest.approx(300)  # three records at one in 100 s
+
+
+def test_a_record_that_is_to_be_done_again_is_not_ok_by_the_word_of_an_earlier_run(going_on: Path):
+    row = {"recid": 5, "status": "ok", "run_id": "run1"}
+    append(going_on / "results" / "stats.jsonl", row)
+    write_plan(
+        RunPlan("run2", [1, 2, 3, 4, 5], publish=True, to_do=frozenset([1, 2, 3, 4])), going_on / "logs" / "plan.json"
+    )
+    assert read_status(going_on, now=NOW).ok == 2
+    plan = RunPlan("run2", [1, 2, 3, 4, 5], publish=True, to_do=frozenset([1, 2, 3, 4, 5]))
+    write_plan(plan, going_on / "logs" / "plan.json")
+    assert read_status(going_on, now=NOW).ok == 1
+    (going_on / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    lines = closing_lines([5], plan=plan, stats_log=going_on / "rows.jsonl")
+    assert lines == ["ferry: 0 ok, 0 failed, 1 not reached, of 1 records"]
 
 
 def test_a_run_that_is_over_runs_nothing_and_its_time_stands_still(folder: Path):

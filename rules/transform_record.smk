@@ -1,4 +1,4 @@
-# Needs: the record as the portal gave it, and corrections to it if there are any.
+# Needs: the record as the portal gave it, how to map it, and corrections to it if there are any.
 # Makes: the record for the repository, valid by its schema, and where each field of the source went.
 
 
@@ -10,6 +10,7 @@ rule transform_record:
     """Map a record's metadata to the target schema; what the repository would refuse is refused here."""
     input:
         source=rules.read_record.output.receipt,
+        settings=str(TRANSFORM_SETTINGS),
         corrections=record_inputs.corrections,
     output:
         record="results/{recid}/record.json",

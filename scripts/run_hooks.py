@@ -16,6 +16,7 @@ from ferry.bulk import PART_OF_BULK
 from ferry.config import check_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
 from ferry.failures import closing_lines
+from ferry.kept_settings import TRANSFORM_SETTINGS, keep_settings
 from ferry.lost_receipts import receipts_after_lost
 from ferry.progress_teller import ProgressTeller
 from ferry.run import Target, begin_run, is_taken, lock_folder, refuse_other_repository
@@ -71,7 +72,10 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     lighten_graph()
     choose_jobs_faster()
     wanted = wanted_of(config)
-    if begins and "--report" not in sys.argv and not is_taken():  # a report is made of what is there
+    may_change = begins and "--report" not in sys.argv and not is_taken()  # a report is made of what is there
+    if may_change or not TRANSFORM_SETTINGS.exists():
+        keep_settings(config["transform"], TRANSFORM_SETTINGS)
+    if may_change:
         atexit.register(_set_aside.put_back)
         _set_aside.take(stats_of_failed(wanted.recids, results_dir=RESULTS_DIR))
         _set_aside.take(receipts_after_lost(wanted.recids, results_dir=RESULTS_DIR))

@@ -78,6 +78,22 @@ def test_a_record_whose_files_are_all_taken_away_keeps_none_in_the_repository(ca
     assert not list((repository / "buckets" / record["draft"]["bucket"]).glob("*.json"))
 
 
+def test_changed_settings_of_the_mapping_reach_what_was_carried_and_send_no_file(carried):
+    def access():
+        folder = carried.folder / "data/sandbox/repository/records"
+        return json.loads(next(folder.glob("*.json")).read_bytes())["draft"]["access"]["record"]
+
+    assert access() == "public"
+    moved = carried.stats().loc[RECID, "upload_moved_bytes"]
+    before = len(carried.jobs())
+    carried.config["transform"] = {"access": "restricted"}
+    assert_ok(carried.run())
+    assert access() == "restricted"
+    assert {step for _, step in carried.jobs()[before:]} == {"transform_record", "upload_record", "record_stats"}
+    assert carried.stats().loc[RECID, "upload_moved_bytes"] == moved
+    assert "Nothing to be done" in carried.run("--dry-run").stdout
+
+
 @pytest.fixture
 def half_carried(flow):
     """Give a flow that has carried one record of two; the files of the other are not where they are said to be."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.breaker import Breaker
-from ferry.bulk import PART_OF_BULK
+from ferry.bulk import PART_OF_BULK, has_arrived
 from ferry.config import check_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
 from ferry.failures import closing_lines
@@ -26,7 +26,7 @@ from ferry.set_aside import SetAside
 from ferry.stats import stats_of_failed
 from ferry.stats_log import STATS_LOG, cut_torn_end
 from ferry.step import ATTEMPTS_FILE
-from ferry.storage import Storage, refuse_too_few_cores
+from ferry.storage import Storage, let_go, refuse_too_few_cores
 from ferry.termination import end_steps
 from ferry.tokens import refuse_token_in_environment
 from ferry.wanted import Wanted, wanted_of
@@ -110,6 +110,10 @@ def begin(
     if across_nodes:
         refuse_token_in_environment()
     _held["lock"] = lock_folder()
+    to_do = frozenset(int(recid) for _, recid in jobs if recid is not None)
+    _held["only_looks"] = rules_to_run <= RULES_THAT_ONLY_LOOK
+    if config["storage"]["remove"] and not _held["only_looks"]:
+        _let_go_of_arrived(config, to_do)
     if config["storage"]["max_bytes"] is not None:
         Storage().take_stock(jobs_may_run=across_nodes)  # on other nodes those of the run before may still be at work
         if not across_nodes:
@@ -127,7 +131,6 @@ def begin(
         metadata_dir = Path(config["metadata"]["dir"])
         paths = [path for recid in wanted.recids if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
-    _held["only_looks"] = rules_to_run <= RULES_THAT_ONLY_LOOK
     if not (_held["only_looks"] or across_nodes):
         from script_jobs import serve_scripts  # noqa: PLC0415
 
@@ -139,12 +142,22 @@ def begin(
             run_id=run.run_id,
             recids=wanted.recids,
             publish=publishes(config),
-            to_do=frozenset(int(recid) for _, recid in jobs if recid is not None),
+            to_do=to_do,
             caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
             command=command_without_targets(sys.argv),
         )
     )
     _watch(config, marks=RunMarks(run_id=run.run_id), begin_no_more=begin_no_more)
+
+
+def _let_go_of_arrived(config: Mapping[str, Any], to_do: Set[int]) -> None:
+    """Remove what `storage.remove` names of records that were carried before it did."""
+    remove, publish = config["storage"]["remove"], publishes(config)
+    held = {path.parent for name in remove for path in Path("data").glob(f"[1-9]*/{name}")}
+    for data_dir in sorted(path for path in held if path.name.isdecimal()):
+        recid = int(data_dir.name)
+        if recid not in to_do and has_arrived(recid, RESULTS_DIR, publish=publish):
+            let_go(recid=recid, data_dir=data_dir, remove=remove)
 
 
 def _watch(config: Mapping[str, Any], *, marks: RunMarks, begin_no_more: Callable[[], object]) -> None:

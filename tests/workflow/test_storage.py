@@ -122,6 +122,19 @@ def size_of(path):
         return 0
 
 
+def test_a_budget_that_comes_later_is_not_filled_for_good_by_what_has_arrived(bulk):
+    bulk.want(7001, 7002)
+    assert_ok(bulk.run())
+    assert list((bulk.folder / "data").glob("7???/files"))
+    bulk.want(7001, 7002, 7003)
+    bulk.config |= {"storage": {"remove": ["bundles", "files"], "max_bytes": 1_300_000}}
+    assert_ok(bulk.run("plan"))
+    assert list((bulk.folder / "data").glob("7???/files")), "who only looks removes nothing"
+    assert_ok(bulk.run())
+    assert dict(bulk.stats()["status"]) == {7001: "ok", 7002: "ok", 7003: "ok"}
+    assert {path.name for path in (bulk.folder / "data").glob("7???/**/*") if path.is_file()} == {"deposit.json"}
+
+
 def test_a_record_beyond_the_budget_fails_alone(bulk):
     bulk.config |= {"storage": {"remove": ["bundles", "files"], "max_bytes": 1_000_000}}
     bulk.want(7001, 7002)

@@ -259,3 +259,18 @@ def _number(value: Any) -> float | None:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def working_s(attempts: Iterable[tuple[str, datetime | None, datetime | None]]) -> float:
+    """Return the seconds from the first start to the last end of each run, added up.
+
+    Args:
+        attempts: run, start and end of each; a time that is not known is None.
+    """
+    spans: dict[str, tuple[datetime, datetime]] = {}
+    for run_id, *times in attempts:
+        for moment in times:
+            if moment is not None:
+                first, last = spans.get(run_id, (moment, moment))
+                spans[run_id] = min(first, moment), max(last, moment)
+    return sum((last - first).total_seconds() for first, last in spans.values())

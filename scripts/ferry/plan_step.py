@@ -1,16 +1,18 @@
 """The step `plan`: all wanted records told from their metadata, before a byte moves."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ferry.config import publishes
 from ferry.csv_tables import write_csv
+from ferry.errors import FerryError
+from ferry.journal import Event, read, working_s
 from ferry.package_plan import PackageSettings
 from ferry.record_plan import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
 from ferry.stats_log import latest_rows
@@ -44,7 +46,9 @@ def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
     total = forecast(
         plans,
         requests_per_hour=min(limits, default=None),
-        bytes_per_s=measured_rate(latest_rows(inputs.results_dir / "stats.jsonl").values()),
+        bytes_per_s=measured_rate(
+            latest_rows(inputs.results_dir / "stats.jsonl").values(), read(inputs.results_dir / "attempts.jsonl")
+        ),
         removed=set(config["storage"]["remove"]) == {"bundles", "files"},
         at_once=2 * cores,
         max_bytes=config["storage"]["max_bytes"],
@@ -52,32 +56,38 @@ def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
     return "\n".join([*_lines(total), *_problem_lines(plans), f"each record in {table_path}"])
 
 
-def measured_rate(rows: Any) -> float | None:
-    """Return bytes uploaded per second of wall time of the records (rows of stats.jsonl) that earlier runs finished."""
-    done = [row for row in rows if row.get("status") == "ok" and row.get("started_at") and row.get("ended_at")]
-    if not done:
-        return None
-    began = min(datetime.fromisoformat(row["started_at"]) for row in done)
-    ended = max(datetime.fromisoformat(row["ended_at"]) for row in done)
-    seconds = (ended - began).total_seconds()
-    uploaded = sum(row.get("bytes_uploaded") or 0 for row in done)
+def measured_rate(rows: Iterable[Mapping[str, Any]], ended: Iterable[Event]) -> float | None:
+    """Return bytes uploaded per second of the wall time of earlier runs, not counting the time between them.
+
+    Args:
+        rows: of stats.jsonl, of the records that they finished.
+        ended: the attempts that they ended (attempts.jsonl).
+    """
+    uploaded = sum(row.get("bytes_uploaded") or 0 for row in rows if row.get("status") == "ok")
+    ends = [(event["run_id"], datetime.fromisoformat(event["at"]), event["duration_s"]) for event in ended]
+    seconds = working_s((run_id, end - timedelta(seconds=duration_s), end) for run_id, end, duration_s in ends)
     return uploaded / seconds if seconds > 0 and uploaded else None
 
 
 def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
     config = inputs.config
-    read = partial(
+    read_record = partial(
         read_with_corrections,
         recid,
         metadata_dir=Path(config["metadata"]["dir"]),
         results_dir=inputs.results_dir,
         portal=config["metadata"]["portal"],
     )
-    found: list[tuple[Any, Any]] = []
+    found: list[tuple[Any, Any] | FerryError] = []
 
     def read_once() -> tuple[Any, Any]:
         if not found:
-            found.append(read())
+            try:
+                found.append(read_record())
+            except FerryError as error:
+                found.append(error)
+        if isinstance(found[0], FerryError):
+            raise found[0]
         return found[0]
 
     problems = validate_record(
@@ -99,6 +109,7 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
         fetched=config["source"]["data_root"] is None,
         publish=publishes(config),
         allow_unverified=config["source"]["allow_unverified"],
+        max_bytes=config["storage"]["max_bytes"],
     )
 
 

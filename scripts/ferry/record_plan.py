@@ -10,12 +10,14 @@ from ferry.package_plan import PackageSettings, PlannedUpload, plan_packages
 from ferry.source_access import refuse_unreadable
 from ferry.zip_format import largest_bundle_overhead, largest_member_overhead
 
-REQUESTS_PER_DRAFT = 6
-"""To look for the record, make its draft, announce its files, and list them before and after."""
+REQUESTS_PER_DRAFT = 2
+"""To look for the record and make its draft."""
+REQUESTS_PER_SET = 3
+"""To announce files, and to list them before and after: once for those of the source, once for the attachments."""
 REQUESTS_PER_FILE = 2
 """Content and commit."""
-REQUESTS_TO_PUBLISH = 4
-"""To read the draft and its files, publish, and read the record back."""
+REQUESTS_TO_PUBLISH = 3
+"""To read the draft, publish it, and read the record back; where there are files they are listed twice."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def plan_record(
     fetched: bool,
     publish: bool,
     allow_unverified: bool,
+    max_bytes: int | None,
 ) -> RecordPlan:
     """Return what the record will take.
 
@@ -60,11 +63,13 @@ def plan_record(
         fetched: its files are; false: they lie on disk already.
         publish: it is to be published.
         allow_unverified: a file may go on whose checksum the record does not name.
+        max_bytes: the budget (storage.max_bytes), None if there is none.
     """
     try:
-        files = read()["files"]
+        source = read()
     except FerryError as error:
         return RecordPlan(recid, priority, problem=str(error))
+    files = source["files"]
     source_bytes = sum(file["size_bytes"] or 0 for file in files)
     known = {"recid": recid, "priority": priority, "files": len(files), "source_bytes": source_bytes}
     try:
@@ -76,16 +81,24 @@ def plan_record(
         uploads = plan_packages(recid=recid, files=sized, settings=settings).uploads
     except FerryError as error:
         return RecordPlan(**known, problem=str(error))
-    sent = len(uploads) + len(settings.attachments) if uploads else 0
+    disk_bytes = most_disk_bytes(files=files, settings=settings, fetched=fetched, record=source.get("record"))
+    if max_bytes is not None and disk_bytes > max_bytes:
+        refused = [f"expected at most {max_bytes} bytes on disk (storage.max_bytes), found {disk_bytes}", *refused]
     return RecordPlan(
         **known,
         uploads=len(uploads),
         bundles=sum(upload.kind == "bundle" for upload in uploads),
         upload_bytes=sum(map(_upload_bytes, uploads)),
-        requests=REQUESTS_PER_DRAFT + REQUESTS_PER_FILE * sent + (REQUESTS_TO_PUBLISH if publish else 0),
-        disk_bytes=most_disk_bytes(files=files, settings=settings, fetched=fetched),
+        requests=_requests(len(uploads), len(settings.attachments), publish=publish),
+        disk_bytes=disk_bytes,
         problem="; ".join(refused[:3]) + (f"; and {len(refused) - 3} more" if len(refused) > 3 else ""),
     )
+
+
+def _requests(uploads: int, attachments: int, *, publish: bool) -> int:
+    sets = [size for size in (uploads, attachments) if uploads and size]
+    count = REQUESTS_PER_DRAFT + sum(REQUESTS_PER_SET + REQUESTS_PER_FILE * size for size in sets)
+    return count + ((REQUESTS_TO_PUBLISH + (2 if uploads else 0)) if publish else 0)
 
 
 def _upload_bytes(upload: PlannedUpload) -> int:

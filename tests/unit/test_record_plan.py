@@ -19,7 +19,7 @@ def file(key, size_bytes=1_000_000, **changes):
     } | changes
 
 
-def plan(files, *, refused=(), publish=False, allow_unverified=False, **settings):
+def plan(files, *, refused=(), publish=False, allow_unverified=False, max_bytes=None, **settings):
     return plan_record(
         recid=7,
         priority=0,
@@ -29,6 +29,7 @@ def plan(files, *, refused=(), publish=False, allow_unverified=False, **settings
         fetched=True,
         publish=publish,
         allow_unverified=allow_unverified,
+        max_bytes=max_bytes,
     )
 
 
@@ -36,21 +37,27 @@ def test_loose_files_go_up_one_by_one_with_two_attachments():
     found = plan([file(f"f{number}.al") for number in range(5)])
     assert (found.files, found.uploads, found.bundles, found.source_bytes) == (5, 5, 0, 5_000_000)
     assert found.upload_bytes == 5_000_000
-    assert found.requests == 6 + 2 * 7
+    assert found.requests == 8 + 2 * 7
     assert found.problem == ""
 
 
 def test_many_files_go_up_as_one_bundle_and_take_disk_twice():
     found = plan([file(f"f{number:03}.al") for number in range(200)], publish=True)
     assert (found.files, found.uploads, found.bundles) == (200, 1, 1)
-    assert found.requests == 6 + 2 * 3 + 4
+    assert found.requests == 8 + 2 * 3 + 5
     assert 400_000_000 < found.disk_bytes < 401_000_000
     assert plan([file(f"f{number:03}.al") for number in range(200)], mode="stream").disk_bytes < 201_000_000
 
 
+def test_a_record_beyond_the_budget_cannot_succeed():
+    told = plan([file("a", 2_000_000)], max_bytes=1_000_000).problem
+    assert told.startswith("expected at most 1000000 bytes on disk (storage.max_bytes), found 2")
+    assert plan([file("a", 2_000_000)], max_bytes=3_000_000).problem == ""
+
+
 def test_a_record_without_files_takes_no_upload():
     found = plan([])
-    assert (found.files, found.uploads, found.requests, found.problem) == (0, 0, 6, "")
+    assert (found.files, found.uploads, found.requests, found.problem) == (0, 0, 2, "")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +80,7 @@ def test_a_record_that_cannot_be_read_is_told_and_stops_nothing():
 
     found = plan_record(
         recid=7, priority=3, read=broken, refused=[], settings=PackageSettings(), fetched=True, publish=False,
-        allow_unverified=False,
+        allow_unverified=False, max_bytes=None,
     )  # fmt: skip
     assert found == RecordPlan(7, 3, problem="metadata/7.json: expected JSON")
 
@@ -100,13 +107,13 @@ def test_disk_is_that_of_the_records_on_it_together_and_never_more_than_the_budg
 
 
 def test_the_measured_rate_is_over_all_of_the_time_that_earlier_runs_took():
-    rows = [
-        {"status": "ok", "started_at": "2026-01-01T00:00:00+00:00", "ended_at": "2026-01-01T00:00:10+00:00",
-         "bytes_uploaded": 1000},
-        {"status": "ok", "started_at": "2026-01-01T00:00:05+00:00", "ended_at": "2026-01-01T00:00:20+00:00",
-         "bytes_uploaded": 3000},
-        {"status": "failed", "started_at": "2026-01-01T00:00:00+00:00", "ended_at": "2026-01-02T00:00:20+00:00"},
-    ]  # fmt: skip
-    assert measured_rate(rows) == 200
-    assert measured_rate(rows[2:]) is None
+    rows = [{"status": "ok", "bytes_uploaded": 1000}, {"status": "ok", "bytes_uploaded": 3000}, {"status": "failed"}]
+    ended = [
+        {"run_id": "one", "at": "2026-01-01T00:00:10+00:00", "duration_s": 10},
+        {"run_id": "one", "at": "2026-01-01T00:00:15+00:00", "duration_s": 12},
+        {"run_id": "another", "at": "2026-01-03T00:00:05+00:00", "duration_s": 5},
+    ]
+    assert measured_rate(rows, ended) == 200
+    assert measured_rate(rows[2:], ended) is None
+    assert measured_rate(rows, []) is None
     assert forecast(PLANS, **LIMITS | {"bytes_per_s": 1050 / 7200}).hours_by_earlier_runs == pytest.approx(2)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ferry.journal import working_s
+
 type Row = Mapping[str, Any]
 
 WORST = 10
@@ -62,7 +64,7 @@ def summarise(stats: Sequence[Row], attempts: Sequence[Row]) -> Summary:
         began=min(times, default=None),
         ended=max(times, default=None),
         runs=len({row["run_id"] for row in attempts}),
-        working_s=_working_s(attempts),
+        working_s=working_s((row["run_id"], row["started_at"], row["ended_at"]) for row in attempts),
         downloaded_bytes=sum(row["download_moved_bytes"] or 0 for row in stats),
         uploaded_bytes=sum(row["upload_moved_bytes"] or 0 for row in stats),
         retries=sum(row["retries"] or 0 for row in stats),
@@ -72,14 +74,3 @@ def summarise(stats: Sequence[Row], attempts: Sequence[Row]) -> Summary:
         hosts=sorted({row["host"] for row in stats if row["host"]}),
         slowest=sorted(worked, key=lambda row: (-row["duration_s"], row["recid"]))[:WORST],
     )
-
-
-def _working_s(attempts: Sequence[Row]) -> float:
-    """Return the seconds from the first start to the last end of each run, added up."""
-    spans: dict[str, tuple[datetime, datetime]] = {}
-    for row in attempts:
-        for time in (row["started_at"], row["ended_at"]):
-            if time is not None:
-                first, last = spans.get(row["run_id"], (time, time))
-                spans[row["run_id"]] = min(first, time), max(last, time)
-    return sum((last - first).total_seconds() for first, last in spans.values())

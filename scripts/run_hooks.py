@@ -71,7 +71,7 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     check_config(config)
     lighten_graph()
     choose_jobs_faster()
-    wanted = wanted_of(config)
+    wanted = Wanted({}) if _makes_its_list(config) else wanted_of(config)
     may_change = begins and "--report" not in sys.argv and not is_taken()  # a report is made of what is there
     if may_change or not TRANSFORM_SETTINGS.exists():
         keep_settings(config["transform"], TRANSFORM_SETTINGS)
@@ -80,6 +80,12 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
         _set_aside.take(stats_of_failed(wanted.recids, results_dir=RESULTS_DIR))
         _set_aside.take(receipts_after_lost(wanted.recids, results_dir=RESULTS_DIR))
     return wanted
+
+
+def _makes_its_list(config: Mapping[str, Any]) -> bool:
+    """Tell whether the run is to write a master list where there is none yet."""
+    records = config["records"]
+    return "catalogue" in sys.argv and not records["recids"] and not Path(records["list"]).exists()
 
 
 def begin(

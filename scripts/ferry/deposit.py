@@ -27,6 +27,10 @@ from ferry.wanted_files import OpenUpload, Upload, WantedFiles
 _AGAIN = (
     "compare {url}, then remove the recid from the list, or set repository.when_published to what shall become of it"
 )
+_FILES_STAY = (
+    "update_metadata leaves the files of {url} as they are, also <recid>.json, which holds the metadata of the source: "
+    "set repository.when_published to new_version, or change by a correction what shall change"
+)
 
 
 @dataclass(frozen=True)
@@ -180,9 +184,10 @@ class Deposit:
             changes = [change.path for change in diff_records(self._document, record.document)]
         if wrong:
             if choice != "new_version":
+                advice = _AGAIN if choice == "compare" else _FILES_STAY
                 raise IntegrityError(
                     f"record {record.id} of {self._identifier} is published already and its files differ: "
-                    f"{', '.join(wrong[:10])}; {_AGAIN.format(url=record.page_url)}"
+                    f"{', '.join(wrong[:10])}; {advice.format(url=record.page_url)}"
                 )
         elif not changes:
             return record, local

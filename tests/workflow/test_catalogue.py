@@ -2,14 +2,19 @@
 
 import json
 
+import pytest
+
 from answering_portal import Answer, portal
 from workflow.test_chain import MANUAL, assert_ok
 
 
-def test_the_list_is_written_and_can_be_run(flow):
+@pytest.mark.parametrize("has_list", [True, False])
+def test_the_list_is_written_and_can_be_run(flow, has_list):
     hits = [{"metadata": {"recid": MANUAL, "title": "A manual", "type": {"secondary": ["Manual"]}}}]
     body = json.dumps({"hits": {"total": 1, "hits": hits}}).encode()
     flow.want(MANUAL)
+    if not has_list:
+        (flow.folder / "records.csv").unlink()
     with portal(Answer(body=body)) as server:
         flow.config = {"metadata": {"portal": server.url}}
         done = flow.run("catalogue")

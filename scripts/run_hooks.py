@@ -61,7 +61,7 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     Where a run begins (and not in one of its jobs on a cluster, which read the Snakefile too), the stats of records
     that failed in the last run, and receipts after one that is lost, are set aside: Snakemake would take them for
     finished. What was not made anew by the end is put back, so that a dry run changes nothing. While another run
-    works here, they are its own.
+    works here, they are its own. The settings of the mapping go to a file that Snakemake can look at.
 
     Raises:
         ConfigError: names the place, what was expected and what was found.

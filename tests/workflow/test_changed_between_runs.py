@@ -92,6 +92,10 @@ def test_changed_settings_of_the_mapping_reach_what_was_carried_and_send_no_file
     assert {step for _, step in carried.jobs()[before:]} == {"transform_record", "upload_record", "record_stats"}
     assert carried.stats().loc[RECID, "upload_moved_bytes"] == moved
     assert "Nothing to be done" in carried.run("--dry-run").stdout
+    carried.config["transform"] = {"access": "public"}
+    assert "output: results/7001/record.json" in carried.run("--dry-run").stdout
+    carried.config["transform"] = {"access": "restricted"}
+    assert "Nothing to be done" in carried.run("--dry-run").stdout, "a dry run is not yet a change"
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """What one job has found out and every other job of the same run has to know."""
 
-import os
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,17 +18,15 @@ class RunMarks:
     directory: Path = MARKS_DIR
 
     def set(self, name: str, text: str) -> None:
-        """Leave a mark for all jobs; one that is there stays as it is."""
+        """Leave a mark for all jobs; one that is there stays as it is (of two at the same moment, either)."""
         path = self._path(name)
+        if path.exists():
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         # jobs find out the same at the same time, on a cluster on several nodes: each has a part of its own
         part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
         part.write_text(text + "\n", encoding="utf-8")
-        try:
-            with suppress(FileExistsError):
-                os.link(part, path)
-        finally:
-            part.unlink()
+        part.replace(path)
 
     def get(self, name: str) -> str | None:
         """Return the text of a mark, None if nobody has left it."""

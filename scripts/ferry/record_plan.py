@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ferry.disk_bytes import most_disk_bytes
-from ferry.errors import FerryError
+from ferry.errors import FerryError, TransientError
 from ferry.package_plan import PackageSettings, PlannedUpload, plan_packages
 from ferry.source_access import refuse_unreadable
 from ferry.zip_format import largest_bundle_overhead, largest_member_overhead
@@ -67,6 +67,8 @@ def plan_record(
     """
     try:
         source = read()
+    except TransientError as error:
+        return RecordPlan(recid, priority, problem=f"not known yet: {error}")
     except FerryError as error:
         return RecordPlan(recid, priority, problem=str(error))
     files = source["files"]

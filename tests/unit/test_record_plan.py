@@ -2,7 +2,7 @@
 
 import pytest
 
-from ferry.errors import MetadataError
+from ferry.errors import MetadataError, TransientError
 from ferry.package_plan import PackageSettings
 from ferry.plan_step import measured_rate
 from ferry.record_plan import RecordPlan, forecast, plan_record
@@ -74,15 +74,22 @@ def test_what_cannot_succeed_says_why(files, changes, told):
     assert told in plan(files, **changes).problem
 
 
-def test_a_record_that_cannot_be_read_is_told_and_stops_nothing():
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MetadataError("metadata/7.json: expected JSON"), "metadata/7.json: expected JSON"),
+        (TransientError("the portal is silent"), "not known yet: the portal is silent"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_told_and_stops_nothing(error, told):
     def broken():
-        raise MetadataError("metadata/7.json: expected JSON")
+        raise error
 
     found = plan_record(
         recid=7, priority=3, read=broken, refused=[], settings=PackageSettings(), fetched=True, publish=False,
         allow_unverified=False, max_bytes=None,
     )  # fmt: skip
-    assert found == RecordPlan(7, 3, problem="metadata/7.json: expected JSON")
+    assert found == RecordPlan(7, 3, problem=told)
 
 
 PLANS = [

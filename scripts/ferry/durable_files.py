@@ -71,7 +71,7 @@ class FinalNames:
                 os.replace(proven.part, path)
             except OSError as error:
                 raise disk_error(path, "get its final name", error) from error
-            proofs[proven.key] = Proof(proven.key, proven.uri, proven.size_bytes, proven.mtime_ns, proven.digests)
+            proofs[proven.key] = Proof(proven.key, proven.size_bytes, proven.mtime_ns, proven.digests, proven.uri)
             folders.add(os.path.dirname(path))
         sync_folders(folders)
         self._verified.add(list(proofs.values()))

@@ -26,11 +26,11 @@ class Proof:
     """What the bytes of a file were found to be; `mtime_ns` ties it to the file on the disk."""
 
     key: str
-    uri: str
-    """Of the file at the source, as the record gave it."""
     size_bytes: int
     mtime_ns: int
     digests: dict[str, str]
+    uri: str = ""
+    """Of the file at the source, as the record gave it; only where there is no checksum does it have to be known."""
 
 
 def judge(file: SourceFile, *, size_bytes: int, digests: dict[str, str], found_at: str) -> str:
@@ -55,7 +55,7 @@ def prove(file: SourceFile, path: Path) -> Proof:
     checksum = file["checksum"]
     before = path.stat()
     digests = digest_file(path, checksum["algorithm"] if checksum else None)
-    return Proof(file["key"], file["uri"], digests.size_bytes, before.st_mtime_ns, digests.values())
+    return Proof(file["key"], digests.size_bytes, before.st_mtime_ns, digests.values(), file["uri"])
 
 
 def receipt_entry(file: SourceFile, proof: Proof, verified: str) -> dict[str, Any]:

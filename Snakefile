@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 import run_hooks
 from ferry.config import publishes
 from ferry.job_resources import JobResources
-from ferry.kept_settings import TRANSFORM_SETTINGS
+from ferry.kept_settings import changed_settings
 from ferry.record_inputs import RecordInputs
 from ferry.upload_slots import upload_weight
 

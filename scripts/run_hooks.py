@@ -74,10 +74,11 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     wanted = Wanted({}) if _makes_its_list(config) else wanted_of(config)
     may_change = begins and "--report" not in sys.argv and not is_taken()  # a report is made of what is there
     if may_change or not TRANSFORM_SETTINGS.exists():
-        keep_settings(config["transform"], TRANSFORM_SETTINGS)
+        _set_aside.replace(TRANSFORM_SETTINGS, lambda: keep_settings(config["transform"], TRANSFORM_SETTINGS))
     if may_change:
         atexit.register(_set_aside.put_back)
-        _set_aside.take(stats_of_failed(wanted.recids, results_dir=RESULTS_DIR))
+        _held["failed"] = stats_of_failed(wanted.recids, results_dir=RESULTS_DIR)
+        _set_aside.take(_held["failed"])
         _set_aside.take(receipts_after_lost(wanted.recids, results_dir=RESULTS_DIR))
     return wanted
 
@@ -118,6 +119,10 @@ def begin(
     _held["lock"] = lock_folder()
     to_do = frozenset(int(recid) for _, recid in jobs if recid is not None)
     _held["only_looks"] = rules_to_run <= RULES_THAT_ONLY_LOOK
+    if not _held["only_looks"]:
+        # the stats of a failed record would be taken for done once it is in no list of failed ones any more
+        failed = [path for path in _held.pop("failed", ()) if path.name == "stats.json"]
+        _set_aside.settle([TRANSFORM_SETTINGS, *failed])
     if config["storage"]["remove"] and not _held["only_looks"]:
         _let_go_of_arrived(config, to_do)
     if config["storage"]["max_bytes"] is not None:

@@ -6,7 +6,7 @@ from ferry.step import record_step
 from ferry.transform import mapping_options, transform_to_receipts
 
 recid = int(snakemake.wildcards.recid)
-corrections = next(iter(snakemake.input[2:]), None)
+corrections = next(iter(snakemake.input.corrections), None)
 with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         transform_to_receipts(

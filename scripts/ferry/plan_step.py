@@ -61,10 +61,15 @@ def measured_rate(rows: Iterable[Mapping[str, Any]], ended: Iterable[Event]) -> 
 
     Args:
         rows: of stats.jsonl, of the records that they finished.
-        ended: the attempts that they ended (attempts.jsonl).
+        ended: the attempts that they ended (attempts.jsonl); those of other records do not count.
     """
-    uploaded = sum(row.get("bytes_uploaded") or 0 for row in rows if row.get("status") == "ok")
-    ends = [(event["run_id"], datetime.fromisoformat(event["at"]), event["duration_s"]) for event in ended]
+    done = {row["recid"]: row.get("bytes_uploaded") or 0 for row in rows if row.get("status") == "ok"}
+    uploaded = sum(done.values())
+    ends = [
+        (event["run_id"], datetime.fromisoformat(event["at"]), event["duration_s"])
+        for event in ended
+        if event["recid"] in done
+    ]
     seconds = working_s((run_id, end - timedelta(seconds=duration_s), end) for run_id, end, duration_s in ends)
     return uploaded / seconds if seconds > 0 and uploaded else None
 

@@ -114,11 +114,16 @@ def test_disk_is_that_of_the_records_on_it_together_and_never_more_than_the_budg
 
 
 def test_the_measured_rate_is_over_all_of_the_time_that_earlier_runs_took():
-    rows = [{"status": "ok", "bytes_uploaded": 1000}, {"status": "ok", "bytes_uploaded": 3000}, {"status": "failed"}]
+    rows = [
+        {"recid": 1, "status": "ok", "bytes_uploaded": 1000},
+        {"recid": 2, "status": "ok", "bytes_uploaded": 3000},
+        {"recid": 3, "status": "failed"},
+    ]
     ended = [
-        {"run_id": "one", "at": "2026-01-01T00:00:10+00:00", "duration_s": 10},
-        {"run_id": "one", "at": "2026-01-01T00:00:15+00:00", "duration_s": 12},
-        {"run_id": "another", "at": "2026-01-03T00:00:05+00:00", "duration_s": 5},
+        {"recid": 9, "run_id": "of another list", "at": "2025-01-01T00:00:10+00:00", "duration_s": 1000},
+        {"recid": 1, "run_id": "one", "at": "2026-01-01T00:00:10+00:00", "duration_s": 10},
+        {"recid": 1, "run_id": "one", "at": "2026-01-01T00:00:15+00:00", "duration_s": 12},
+        {"recid": 2, "run_id": "another", "at": "2026-01-03T00:00:05+00:00", "duration_s": 5},
     ]
     assert measured_rate(rows, ended) == 200
     assert measured_rate(rows[2:], ended) is None

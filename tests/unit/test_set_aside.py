@@ -28,3 +28,25 @@ def test_it_is_put_back_once(tmp_path):
     path.unlink()
     aside.put_back()
     assert not path.exists()
+
+
+def test_what_was_replaced_is_put_back_unless_a_run_goes_by_it(tmp_path):
+    paths = [tmp_path / name for name in ("undone", "settled", "same", "new")]
+    for path in paths[:3]:
+        path.write_text("old")
+    aside = SetAside()
+    for path, text in zip(paths, ["new", "new", "old", "new"], strict=True):
+        aside.replace(path, lambda path=path, text=text: path.write_text(text))
+    aside.settle([paths[1]])
+    aside.put_back()
+    assert [path.read_text() for path in paths] == ["old", "new", "old", "new"]
+
+
+def test_what_a_run_has_settled_is_not_put_back(tmp_path):
+    path = tmp_path / "stats.json"
+    path.write_text("failed")
+    aside = SetAside()
+    aside.take([path])
+    aside.settle([path])
+    aside.put_back()
+    assert not path.exists()

@@ -98,6 +98,17 @@ def test_changed_settings_of_the_mapping_reach_what_was_carried_and_send_no_file
     assert "Nothing to be done" in carried.run("--dry-run").stdout, "a dry run is not yet a change"
 
 
+def test_what_was_carried_before_the_settings_were_kept_is_not_carried_again(carried):
+    settings = carried.folder / "results" / "transform.json"
+    settings.unlink()
+    carried.config["transform"] = {"access": "restricted"}
+    assert "Nothing to be done" in carried.run("--dry-run").stdout
+    carried.config["transform"] = {"access": "public"}
+    assert "output: results/7001/record.json" in carried.run("--dry-run").stdout
+    carried.config["transform"] = {"access": "restricted"}
+    assert "Nothing to be done" in carried.run("--dry-run").stdout
+
+
 @pytest.fixture
 def half_carried(flow):
     """Give a flow that has carried one record of two; the files of the other are not where they are said to be."""

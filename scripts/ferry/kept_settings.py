@@ -27,6 +27,6 @@ def keep_settings(settings: Mapping[str, Any], path: Path) -> None:
         os.utime(path, (_LONG_AGO_S, _LONG_AGO_S))
 
 
-def changed_settings(_wildcards: Any, path: Path = TRANSFORM_SETTINGS) -> list[str]:
+def changed_settings(path: Path = TRANSFORM_SETTINGS) -> list[str]:
     """Return the file once it tells of a change: records carried before there was one had no such input."""
     return [str(path)] if path.stat().st_mtime > _LONG_AGO_S else []

@@ -104,7 +104,7 @@ def main() -> None:
     wanted = wanted_of(config)
     # a run that only looks has a repository, and neither jobs nor tables
     run_hooks.begin(
-        config, wanted, rules_to_run={"preflight"}, resources={}, across_nodes=False, begin_no_more=lambda: None
+        config, wanted, jobs={("preflight", None)}, resources={}, across_nodes=False, begin_no_more=lambda: None
     )
     try:
         asyncio.run(carry(config, wanted.recids))

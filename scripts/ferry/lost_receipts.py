@@ -13,15 +13,15 @@ log = logging.getLogger(__name__)
 
 _IN_ORDER = ("source", "download", "package", "record", "upload", "published", "stats")
 """As each needs those before it."""
-_FROM_THE_END = ("stats", "published", "upload")
+_FROM_THE_END = ("stats", "published", "upload", "package")
 _LAST_BYTES = 16
 
 
 def receipts_after_lost(recids: Iterable[int], *, results_dir: Path) -> list[Path]:
-    """Return torn receipts, and of each record that was uploaded those after one that is gone; tell of each record.
+    """Return torn receipts, and of each record that was packaged those after one that is gone; tell of each record.
 
     Nothing is moved again for that: files that are there are proven, and the draft is compared. Of a record that was
-    not uploaded yet, Snakemake asks for what is missing by itself.
+    not packaged yet, Snakemake asks for what is missing by itself.
     """
     paths: list[Path] = []
     for recid in recids:

@@ -39,8 +39,12 @@ def test_what_was_proven_after_a_lost_receipt_is_proven_anew(names, lost, left):
     assert names(lost) == left
 
 
-def test_a_record_that_was_not_uploaded_yet_is_left_to_the_order_of_its_steps(names):
-    assert names("download", "upload", "stats") == {"source", "record", "mapping", "package"}
+def test_a_record_that_was_not_uploaded_yet_is_packaged_anew_after_its_download(names):
+    assert names("download", "upload", "stats") == {"source", "mapping"}
+
+
+def test_a_record_that_was_not_packaged_yet_is_left_to_the_order_of_its_steps(names):
+    assert names("download", "package", "upload", "stats") == {"source", "record", "mapping"}
 
 
 def test_without_its_upload_a_published_record_is_compared_again(names):
@@ -61,8 +65,8 @@ def test_a_torn_receipt_is_a_lost_one(names, torn, left):
     assert names(torn=[torn]) == left
 
 
-def test_a_torn_receipt_of_a_record_that_was_not_uploaded_goes_alone(names):
-    assert names("upload", "stats", torn=["download"]) == {"source", "record", "mapping", "package"}
+def test_a_torn_receipt_of_a_record_that_was_not_packaged_goes_alone(names):
+    assert names("package", "upload", "stats", torn=["download"]) == {"source", "record", "mapping"}
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"a": "}"', "\x00" * 40])

@@ -47,6 +47,21 @@ def test_a_receipt_that_is_lost_or_torn_is_made_again_and_nothing_is_moved(carri
     assert carried.stats().loc[RECID, ["download_moved_bytes", "upload_moved_bytes"]].tolist() == moved
 
 
+def test_a_file_that_is_gone_before_it_was_uploaded_comes_again_when_its_receipt_is_deleted_as_told(carried):
+    before = carried.receipt(RECID, "upload")
+    results, data = carried.folder / f"results/{RECID}", carried.folder / f"data/{RECID}"
+    lost = next(path for path in (data / "files").rglob("*") if path.is_file())
+    for path in (lost, data / "deposit.json", results / "upload.json", results / "stats.json"):
+        path.unlink()
+    failed = carried.run()
+    assert failed.returncode != 0
+    assert "found no file; delete the record's package receipt (of a loose file the download receipt)" in failed.stderr
+    (results / "download.json").unlink()
+    assert_ok(carried.run())
+    assert status_of(carried) == "ok"
+    assert carried.receipt(RECID, "upload") == before
+
+
 def test_a_run_that_ends_between_the_steps_of_a_changed_record_does_not_call_it_ok(carried):
     record, data = carried.metadata(RECID), b"a file that is new"
     (carried.folder / f"far/generated/{RECID}/new.al").write_bytes(data)

@@ -193,17 +193,19 @@ class Wire:
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Send a request; give up when its body is not taken. aiohttp's own limits begin when the body is sent."""
         loop = asyncio.get_running_loop()
-        body = options.get("data")
+        body, timeout = options.get("data"), self._timeout
         try:
             async with asyncio.timeout(None) as limit:
                 if isinstance(body, SendOnce):
-                    options["timeout"] = self._timeout_after(int(options["headers"]["Content-Length"]))
+                    timeout = self._timeout_after(int(options["headers"]["Content-Length"]))
                     body.on_progress = lambda more: limit.reschedule(loop.time() + self._stall_s if more else None)
-                async with session.request(method, url, **options) as response:
+                async with session.request(method, url, timeout=timeout, **options) as response:
                     limit.reschedule(None)
                     yield response
         except aiohttp.ConnectionTimeoutError as error:
             raise TransientError(f"{method} {url.path}: no connection within {CONNECT_TIMEOUT_S:g} s") from error
+        except aiohttp.SocketTimeoutError as error:
+            raise TransientError(f"{method} {url.path}: nothing came back for {timeout.sock_read:g} s") from error
         except TimeoutError as error:
             raise TransientError(f"{method} {url.path}: not a byte went on for {self._stall_s:g} s") from error
 

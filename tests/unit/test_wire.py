@@ -228,6 +228,20 @@ def test_a_body_that_nobody_takes_ends_at_the_stall_limit():
     asyncio.run(scenario())
 
 
+def test_an_answer_that_does_not_come_is_told_with_the_time_that_was_waited(monkeypatch):
+    monkeypatch.setattr("ferry.wire.HANDED_ON_BYTES_PER_S", PIECE_BYTES / 0.2)
+
+    async def scenario():
+        async with serving(reads=False) as server, wired(server, stall_s=0.3) as wire:
+            with pytest.raises(TransientError, match=r"GET /: nothing came back for 0\.3 s"):
+                await ask(wire, "GET", server.url)
+            with pytest.raises(TransientError, match=r"PUT /: nothing came back for 0\.5 s"):
+                async with put(wire, server.url, 1):
+                    pytest.fail("answered")
+
+    asyncio.run(scenario())
+
+
 def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(tmp_path):
     command = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=127.0.0.1"
     subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+from ferry.let_go import let_go
 from ferry.receipts import write_receipt
 from ferry.stats import record_stats
 from ferry.stats_log import tell_row
 from ferry.step import record_step
-from ferry.storage import let_go
 
 recid = int(snakemake.wildcards.recid)
 output, log = Path(snakemake.output.stats), Path(snakemake.log[0])
 with record_step(name=snakemake.rule, recid=recid, log_path=log) as measured:
     # first: stats that are there tell that this was done
     measured["bytes_freed"] = let_go(
-        recid=recid, data_dir=Path(snakemake.params.data_dir), remove=snakemake.params.storage["remove"]
+        recid=recid,
+        record_dir=output.parent,
+        data_dir=Path(snakemake.params.data_dir),
+        remove=snakemake.params.storage["remove"],
     )
     stats = record_stats(
         recid=recid,

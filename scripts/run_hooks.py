@@ -17,6 +17,7 @@ from ferry.config import check_config, publishes, uses_sandbox_repository, uses_
 from ferry.errors import FerryError
 from ferry.failures import closing_lines
 from ferry.kept_settings import TRANSFORM_SETTINGS, keep_settings
+from ferry.let_go import let_go
 from ferry.lost_receipts import receipts_after_lost
 from ferry.progress_teller import ProgressTeller
 from ferry.run import Target, begin_run, is_taken, lock_folder, refuse_other_repository
@@ -26,7 +27,7 @@ from ferry.set_aside import SetAside
 from ferry.stats import stats_of_failed
 from ferry.stats_log import STATS_LOG, cut_torn_end
 from ferry.step import ATTEMPTS_FILE
-from ferry.storage import Storage, let_go, refuse_too_few_cores
+from ferry.storage import Storage, refuse_too_few_cores
 from ferry.termination import end_steps
 from ferry.tokens import refuse_token_in_environment
 from ferry.wanted import Wanted, wanted_of
@@ -168,7 +169,7 @@ def _let_go_of_arrived(config: Mapping[str, Any], to_do: Set[int]) -> None:
     for data_dir in sorted(path for path in held if path.name.isdecimal()):
         recid = int(data_dir.name)
         if recid not in to_do and has_arrived(recid, RESULTS_DIR, publish=publish):
-            let_go(recid=recid, data_dir=data_dir, remove=remove)
+            let_go(recid=recid, record_dir=RESULTS_DIR / str(recid), data_dir=data_dir, remove=remove)
 
 
 def _watch(config: Mapping[str, Any], *, marks: RunMarks, begin_no_more: Callable[[], object]) -> None:

@@ -20,7 +20,7 @@ from ferry.mapping.work import MappingOptions
 from ferry.patience import Patience
 from ferry.repository import Repository
 from ferry.run import read_run
-from ferry.storage import NOTES
+from ferry.storage import DEPOSIT
 from ferry.target import open_repository
 from ferry.transform import mapping_options
 from ferry.validate_step import read_with_corrections
@@ -83,7 +83,7 @@ def diff_all(
                     recid,
                     opened,
                     read=partial(_ours, recid, metadata, transform["profile"], options, results_dir),
-                    state_path=data_dir / str(recid) / NOTES,
+                    state_path=data_dir / str(recid) / DEPOSIT,
                     attempts=settings["attempts"],
                 )
                 for recid in recids

@@ -1,6 +1,6 @@
 """How much disk a record takes at most, known before its first byte."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ferry.attachments import most_attached_bytes
@@ -33,6 +33,10 @@ def most_disk_bytes(
         written = [member for member in members if settings.mode == "file" or may_be_deflated(member.key)]
         size_bytes += sum(member.size_bytes + largest_member_overhead(member.key) for member in written)
         size_bytes += largest_bundle_overhead()
-    if record is not None and settings.attachments:
-        size_bytes += most_attached_bytes(record=record, keys=[member.key for member in members])
-    return size_bytes + NOTE_BYTES * (1 + len(members))
+    return size_bytes + most_bytes_beside(keys=[member.key for member in members], settings=settings, record=record)
+
+
+def most_bytes_beside(*, keys: Sequence[str], settings: PackageSettings, record: Mapping[str, Any] | None) -> int:
+    """Return the most bytes that lie there beside files and bundles: attachments and notes; arguments as above."""
+    attached = most_attached_bytes(record=record, keys=keys) if record is not None and settings.attachments else 0
+    return attached + NOTE_BYTES * (1 + len(keys))

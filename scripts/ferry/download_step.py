@@ -6,9 +6,11 @@ from typing import Any
 
 from ferry.config import SANDBOX
 from ferry.download import Download, DownloadSettings
+from ferry.let_go import LetGo
 from ferry.local_data import take_local_files
 from ferry.receipts import read_receipt, write_receipt
 from ferry.source_access import refuse_unreadable
+from ferry.storage import LET_GO
 
 
 def download_to_receipt(
@@ -24,6 +26,8 @@ def download_to_receipt(
 ) -> dict[str, float]:
     """Fetch a record's files to data/<recid>/files, or take them from the disk, and write the receipt.
 
+    Files that have arrived in the repository and were removed (`storage.remove`) are not fetched for the receipt.
+
     Args:
         source_path: the receipt `source`.
         receipt_path: where the receipt goes.
@@ -35,9 +39,16 @@ def download_to_receipt(
         What was measured: bytes_moved, files_moved, retries, waited_for_disk_s.
     """
     record = read_receipt(source_path, "source")
+    fetched = source["data_root"] is None
+    known = LetGo.of(data_dir) if fetched else None
+    is_known = known is not None and known.has(record["files"])
     waited_s = 0.0
     if storage["max_bytes"] is not None:
-        waited_s = _wait_for_room(record, data_dir, package, storage, fetched=source["data_root"] is None)
+        waited_s = _wait_for_room(record, data_dir, package, storage, fetched=fetched, has_gone=is_known)
+    if known is not None and is_known:
+        write_receipt(receipt_path, "download", known.download)
+        return {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": waited_s}
+    (data_dir / LET_GO).unlink(missing_ok=True)
     files_dir = data_dir / "files"
     state_path = data_dir / "verified.jsonl"
     if source["data_root"] is not None:
@@ -72,14 +83,18 @@ def _wait_for_room(
     storage: Mapping[str, Any],
     *,
     fetched: bool,
+    has_gone: bool,
 ) -> float:
-    from ferry.disk_bytes import most_disk_bytes  # noqa: PLC0415 - most runs have no budget
+    from ferry.disk_bytes import most_bytes_beside, most_disk_bytes  # noqa: PLC0415 - most runs have no budget
     from ferry.package_plan import PackageSettings  # noqa: PLC0415
     from ferry.storage import Storage, notes_bytes  # noqa: PLC0415
 
-    size_bytes = most_disk_bytes(
-        files=record["files"], settings=PackageSettings.of(package), fetched=fetched, record=record["record"]
-    )
+    files, settings = record["files"], PackageSettings.of(package)
+    if has_gone:
+        keys = [file["key"] for file in files]
+        size_bytes = most_bytes_beside(keys=keys, settings=settings, record=record["record"])
+    else:
+        size_bytes = most_disk_bytes(files=files, settings=settings, fetched=fetched, record=record["record"])
     return Storage().take(
         recid=record["recid"],
         size_bytes=size_bytes,

@@ -8,6 +8,7 @@ from ferry.attachments import RO_CRATE_KEY, attach_source, manifest_key
 from ferry.bundle import write_bundle
 from ferry.deflated_members import packed_notes
 from ferry.errors import PermanentError
+from ferry.let_go import LetGo, bytes_needed
 from ferry.package_plan import PackagePlan, PackageSettings, PlannedUpload, plan_packages, refuse_twins
 from ferry.package_receipt import bundle_entry, file_entry
 from ferry.packed_texts import prepare_bundle, texts_path
@@ -29,7 +30,8 @@ def package(
     """Decide what goes up, see to it that the bundles are right, and write the receipt `package`.
 
     The plan is written (`bundles/plan.json`) before the first byte of a bundle. Bundles that are there are brought
-    right, those of an earlier plan removed. In the mode `stream` only packed texts are written.
+    right, those of an earlier plan removed. In the mode `stream` only packed texts are written. Of bytes that were let
+    go of (`storage.remove`) nothing is made: they have gone up.
 
     Args:
         recid: of the record, on the portal.
@@ -47,21 +49,18 @@ def package(
         PermanentError: the record is beyond what the repository takes, its bundles beyond the free disk, or a file is
             called as an attachment is.
         IntegrityError: a file is not what its receipt says.
+        TransientError: bytes that were let go of are needed; the next run fetches them.
     """
+    record_dir = download_path.parent
+    if not download_path.exists():  # an earlier attempt of this step has had it made anew
+        raise bytes_needed(record_dir=record_dir, data_dir=data_dir, why="nothing is known of them any more")
     download = read_receipt(download_path, "download")
     plan = plan_packages(recid=recid, files=download["files"], settings=settings)
-    bundles_dir = data_dir / "bundles"
-    bundles = [upload for upload in plan.uploads if upload.kind == "bundle"]
-    _remove_stale(bundles_dir, {upload.key for upload in bundles}, settings.mode)
-    if bundles:
-        if settings.mode == "file":
-            _require_disk(recid, bundles, bundles_dir, data_dir)
-        _write_plan(bundles_dir / "plan.json", plan, settings.mode)
-    entries, work = [], Work()
-    for upload in plan.uploads:
-        entry, done = _pack(upload, data_dir=data_dir, mode=settings.mode, threads=threads)
-        entries.append(entry)
-        work += done
+    known = LetGo.of(data_dir)
+    if known is not None:
+        entries, work = [_known_entry(known, upload, record_dir, data_dir) for upload in plan.uploads], Work()
+    else:
+        entries, work = _pack_all(plan, data_dir=data_dir, settings=settings, threads=threads)
     if entries and "source" in settings.attachments:
         record = read_receipt(source_path, "source")["record"]
         entries.append(attach_source(recid=recid, record=record, data_dir=data_dir))
@@ -81,8 +80,35 @@ def package(
         "bytes_moved": work.bytes_written,
         "files_moved": work.members_written,
         "bytes_read": work.bytes_read,
-        "bundle_disk_bytes": sum(path.stat().st_size for path in bundles_dir.glob("*")),
+        "bundle_disk_bytes": sum(path.stat().st_size for path in (data_dir / "bundles").glob("*")),
     }
+
+
+def _known_entry(known: LetGo, upload: PlannedUpload, record_dir: Path, data_dir: Path) -> dict[str, Any]:
+    """Return the entry of what went up before its bytes were let go of."""
+    entry = known.entry(upload)
+    if entry is None:
+        raise bytes_needed(record_dir=record_dir, data_dir=data_dir, why=f"{upload.key} was not made of them before")
+    return entry
+
+
+def _pack_all(
+    plan: PackagePlan, *, data_dir: Path, settings: PackageSettings, threads: int
+) -> tuple[list[dict[str, Any]], Work]:
+    """Return the entries of what goes up, its bundles made."""
+    bundles_dir = data_dir / "bundles"
+    bundles = [upload for upload in plan.uploads if upload.kind == "bundle"]
+    _remove_stale(bundles_dir, {upload.key for upload in bundles}, settings.mode)
+    if bundles:
+        if settings.mode == "file":
+            _require_disk(plan.recid, bundles, bundles_dir, data_dir)
+        _write_plan(bundles_dir / "plan.json", plan, settings.mode)
+    entries, work = [], Work()
+    for upload in plan.uploads:
+        entry, done = _pack(upload, data_dir=data_dir, mode=settings.mode, threads=threads)
+        entries.append(entry)
+        work += done
+    return entries, work
 
 
 def _pack(upload: PlannedUpload, *, data_dir: Path, mode: str, threads: int) -> tuple[dict[str, Any], Work]:

@@ -28,6 +28,15 @@ CHUNK_BYTES = 1 << 20
 _AGAIN = "delete the record's package receipt (of a loose file the download receipt) and run again"
 
 
+class GoneError(IntegrityError):
+    """What is to be read is not there."""
+
+    def __init__(self, path: Path, size_bytes: int) -> None:
+        """Say what was expected at the path."""
+        self.where = f"{path}: expected {size_bytes} bytes, found no file"
+        super().__init__(f"{self.where}; {_AGAIN}")
+
+
 def open_upload(entry: Mapping[str, Any], *, data_dir: Path) -> "UploadReader":
     """Return a reader of one entry of the receipt `package`; nothing is opened before it is read.
 
@@ -174,7 +183,7 @@ class _LastFile:
             try:
                 self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             except (FileNotFoundError, NotADirectoryError) as error:
-                raise IntegrityError(f"{path}: expected {size_bytes} bytes, found no file; {_AGAIN}") from error
+                raise GoneError(path, size_bytes) from error
             self._path = path
             found = os.fstat(self._descriptor).st_size
             if found != size_bytes:

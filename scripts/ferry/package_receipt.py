@@ -29,7 +29,7 @@ def bundle_entry(key: str, layout: BundleLayout, *, generated: bool) -> dict[str
         "path": f"bundles/{key}",
         "size_bytes": layout.size_bytes,
         "adler32": f"{layout.adler32:08x}",
-        "members": [_member_entry(packed) for packed in layout.members],
+        "members": [_packed_entry(packed) for packed in layout.members],
     }
     if generated:
         entry["generated"] = True
@@ -53,14 +53,18 @@ def layout_of(entry: Mapping[str, Any]) -> BundleLayout:
     return layout
 
 
-def _member_entry(packed: PackedMember) -> dict[str, Any]:
-    member = packed.member
-    entry: dict[str, Any] = {
+def member_entry(member: Member) -> dict[str, Any]:
+    """Return what the entry of a bundle says of a member, but for how it is packed."""
+    return {
         "key": member.key,
         "size_bytes": member.size_bytes,
         "adler32": f"{member.adler32:08x}",
         "crc32": f"{member.crc32:08x}",
     }
+
+
+def _packed_entry(packed: PackedMember) -> dict[str, Any]:
+    entry = member_entry(packed.member)
     if packed.method == DEFLATED:
         entry["deflated"] = {"size_bytes": packed.packed_bytes, "adler32": f"{packed.packed_adler32:08x}"}
     return entry

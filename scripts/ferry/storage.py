@@ -9,10 +9,9 @@ has begun never waits again, and somebody always gets on.
 import fcntl
 import json
 import os
-import shutil
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from ferry.errors import ConfigError, PermanentError, TransientError
 from ferry.receipts import write_json
 
 LEDGER = Path("data/storage.json")
-NOTES = "deposit.json"
-"""Of a record that is through, all that stays in its folder."""
+DEPOSIT, LET_GO = "deposit.json", "let_go.json.gz"
+"""Notes in data/<recid>, all that stays there of a record that is through: of its upload, and of bytes that went."""
 POLL_S = 0.5
 PATIENCE_S = 60.0
 """A waiting record gives up when for so long nobody who holds room has worked."""
@@ -166,27 +165,6 @@ class Storage:
                 write_json(self._path, ledger)
 
 
-def let_go(*, recid: int, data_dir: Path, remove: Collection[str], ledger: Path = LEDGER) -> int:
-    """Remove what is not needed once the repository has confirmed every upload; return the bytes that this freed.
-
-    Args:
-        recid: of the record, on the portal.
-        data_dir: data/<recid>.
-        remove: `bundles` (they can be made again from the files), `files` (they would have to be fetched again; with
-            them go the attachments).
-        ledger: where the record's room is noted; it is given back.
-    """
-    freed = 0
-    for name in (*remove, *(["attachments"] if "files" in remove else [])):
-        freed += sum(path.stat().st_size for path in (data_dir / name).rglob("*") if path.is_file())
-        if (data_dir / name).exists():
-            shutil.rmtree(data_dir / name)
-    if "files" in remove:
-        (data_dir / "verified.jsonl").unlink(missing_ok=True)
-        Storage(ledger).give_back(recid=recid, notes_bytes=notes_bytes(data_dir))
-    return freed
-
-
 def refuse_too_few_cores(*, package_threads: int, cores: int, download_slots: int) -> None:
     """Make sure that a record which holds room can be packed while downloads, each on a core, wait for that room.
 
@@ -216,10 +194,11 @@ def _bytes_below(folder: Path) -> int:
 
 def notes_bytes(data_dir: Path) -> int:
     """Return how much the notes take that stay of a record."""
-    try:
-        return (data_dir / NOTES).stat().st_size
-    except FileNotFoundError:
-        return 0
+    size_bytes = 0
+    for name in (DEPOSIT, LET_GO):
+        with suppress(FileNotFoundError):
+            size_bytes += (data_dir / name).stat().st_size
+    return size_bytes
 
 
 def _this_job() -> str:

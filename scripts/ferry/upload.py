@@ -10,14 +10,15 @@ from ferry.attachments import Manifest
 from ferry.deposit import Deposit
 from ferry.deposit_settings import DepositSettings
 from ferry.errors import IntegrityError, TransientError
+from ferry.let_go import bytes_needed, has_let_go
 from ferry.mapping.identity import source_identifier
 from ferry.mend import mend_bundle
-from ferry.package_reader import UploadReader, open_upload
+from ferry.package_reader import GoneError, UploadReader, open_upload
 from ferry.publish import publish_record
 from ferry.read_proof import ChangedError
 from ferry.receipts import read_receipt, write_receipt
 from ferry.run import read_run
-from ferry.storage import NOTES
+from ferry.storage import DEPOSIT
 from ferry.target import open_repository
 from ferry.wanted_files import OpenUpload, Upload
 
@@ -45,6 +46,9 @@ def upload(
 
     Returns:
         What was measured: bytes_moved, files_moved, requests, retries …
+
+    Raises:
+        TransientError: bytes that were let go of (`storage.remove`) are needed; the next run fetches them.
     """
     package = read_receipt(package_path, "package")
     # data on disk may bring files that the record does not list: what goes up decides whether there are files
@@ -68,7 +72,7 @@ def upload(
                 uploads=uploads,
                 open_upload=reading(data_dir),
                 manifest=manifest if package.get("manifest") else None,
-                state_path=data_dir / NOTES,
+                state_path=data_dir / DEPOSIT,
                 settings=DepositSettings(
                     attempts=settings["attempts"],
                     parallel_files=settings["parallel_files"],
@@ -85,7 +89,12 @@ def upload(
         write_receipt(receipt_path, "upload", done.receipt)
         return done.measured
 
-    return asyncio.run(deposit())
+    try:
+        return asyncio.run(deposit())
+    except GoneError as error:
+        if not has_let_go(record_dir=package_path.parent, data_dir=data_dir):
+            raise
+        raise bytes_needed(record_dir=package_path.parent, data_dir=data_dir, why=error.where) from error
 
 
 def publish(

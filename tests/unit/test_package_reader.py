@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from packed_records import many, measure_package, run_package, sha256, write_files
 
 from ferry.errors import IntegrityError
+from ferry.let_go import let_go
 from ferry.package_reader import open_upload, read_chunks
-from ferry.storage import let_go
 
 MODES = ["file", "stream"]
 
@@ -206,10 +206,10 @@ def test_disk_is_freed_as_told(record):
     data_dir, _ = record
     size = sum(path.stat().st_size for path in (data_dir / "bundles").iterdir())
     ledger = data_dir / "storage.json"
-    assert let_go(recid=7, data_dir=data_dir, remove=["bundles"], ledger=ledger) == size
+    assert let_go(recid=7, record_dir=data_dir, data_dir=data_dir, remove=["bundles"], ledger=ledger) == size
     assert not (data_dir / "bundles").exists()
     assert (data_dir / "files/run1/large.al").exists()
-    freed = let_go(recid=7, data_dir=data_dir, remove=["bundles", "files"], ledger=ledger)
+    freed = let_go(recid=7, record_dir=data_dir, data_dir=data_dir, remove=["bundles", "files"], ledger=ledger)
     assert freed == sum(len(data) for data in contents().values())
     assert not (data_dir / "files").exists()
 

@@ -25,6 +25,7 @@ rule download_files:
         download=config["download"],
         package=config["package"],
         storage=config["storage"],
+        repository=config["repository"]["url"],
         sandbox_dir=config["sandbox"]["dir"],
     script:
         "../scripts/download_files.py"

@@ -16,6 +16,7 @@ with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0
             download=snakemake.params.download,
             package=snakemake.params.package,
             storage=snakemake.params.storage,
+            repository=snakemake.params.repository,
             sandbox_dir=Path(snakemake.params.sandbox_dir),
         )
     )

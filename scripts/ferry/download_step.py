@@ -22,6 +22,7 @@ def download_to_receipt(
     download: Mapping[str, Any],
     package: Mapping[str, Any],
     storage: Mapping[str, Any],
+    repository: str,
     sandbox_dir: Path,
 ) -> dict[str, float]:
     """Fetch a record's files to data/<recid>/files, or take them from the disk, and write the receipt.
@@ -33,6 +34,7 @@ def download_to_receipt(
         receipt_path: where the receipt goes.
         data_dir: data/<recid>.
         source, download, package, storage: those parts of the configuration.
+        repository: name of the one that the files are for.
         sandbox_dir: where the demo files lie, for which a redirect says `sandbox`.
 
     Returns:
@@ -41,14 +43,15 @@ def download_to_receipt(
     record = read_receipt(source_path, "source")
     fetched = source["data_root"] is None
     known = LetGo.of(data_dir) if fetched else None
-    is_known = known is not None and known.has(record["files"])
+    is_known = known is not None and known.has(record["files"], repository=repository)
     waited_s = 0.0
     if storage["max_bytes"] is not None:
         waited_s = _wait_for_room(record, data_dir, package, storage, fetched=fetched, has_gone=is_known)
     if known is not None and is_known:
         write_receipt(receipt_path, "download", known.download)
         return {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": waited_s}
-    (data_dir / LET_GO).unlink(missing_ok=True)
+    if (data_dir / LET_GO).exists():  # of other files, or for another repository
+        (data_dir / LET_GO).unlink()
     files_dir = data_dir / "files"
     state_path = data_dir / "verified.jsonl"
     if source["data_root"] is not None:

@@ -56,11 +56,12 @@ def _note(record_dir: Path, data_dir: Path) -> None:
         files = read_receipt(record_dir / "source.json", "source")["files"]
         download = read_receipt(record_dir / "download.json", "download")
         package = read_receipt(record_dir / "package.json", "package")
+        repository = read_receipt(record_dir / "upload.json", "upload")["repository"]
         if sorted(file["key"] for file in files) != sorted(file["key"] for file in download["files"]):
             return
-        known = {"files_sha256": _sha256(files), "download": download, "uploads": package["uploads"]}
+        known = LetGo(repository, _sha256(files), download, package["uploads"])
         with whole_file(data_dir / LET_GO) as stream:
-            stream.write(gzip.compress(orjson.dumps(known), mtime=0))  # it counts against storage.max_bytes
+            stream.write(gzip.compress(orjson.dumps(vars(known)), mtime=0))  # it counts against storage.max_bytes
     except (FerryError, OSError) as error:
         log.warning("%s; if a byte is needed again, all files are fetched again", error)
 
@@ -69,6 +70,8 @@ def _note(record_dir: Path, data_dir: Path) -> None:
 class LetGo:
     """What is known of a record whose bytes are not here any more."""
 
+    repository: str
+    """Name of the one that has them."""
     files_sha256: str
     """Of `files` of the receipt `source`, as it was."""
     download: dict[str, Any]
@@ -81,12 +84,12 @@ class LetGo:
         """Return what was noted of a record; None where its bytes are here, or nothing is known of them."""
         try:
             return cls(**orjson.loads(gzip.decompress((data_dir / LET_GO).read_bytes())))
-        except (FileNotFoundError, gzip.BadGzipFile, EOFError, zlib.error, orjson.JSONDecodeError, TypeError):
+        except (OSError, EOFError, zlib.error, orjson.JSONDecodeError, TypeError):
             return None
 
-    def has(self, files: list[dict[str, Any]]) -> bool:
-        """Tell whether these files of a record (`files` of its receipt `source`) are the ones that were let go of."""
-        return self.files_sha256 == _sha256(files)
+    def has(self, files: list[dict[str, Any]], *, repository: str) -> bool:
+        """Tell whether it is these files (`files` of the receipt `source`) that went, and went to this repository."""
+        return (self.repository, self.files_sha256) == (repository, _sha256(files))
 
     def entry(self, upload: PlannedUpload) -> dict[str, Any] | None:
         """Return the entry of an upload in the receipt `package`, if it is one that was made then."""

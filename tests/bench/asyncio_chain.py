@@ -57,6 +57,7 @@ async def carry(config: Mapping[str, Any], recids: list[int]) -> None:
                 receipt_path=receipt["download"],
                 data_dir=data_dir,
                 sandbox_dir=sandbox_dir,
+                repository=config["repository"]["url"],
                 **{name: config[name] for name in ("source", "download", "package", "storage")},
             ),
             asyncio.to_thread(

@@ -223,6 +223,7 @@ def step(folder):
         download={"parallel_files": 2, "attempts": 1, "stall_s": 5},
         package={},
         storage={"max_bytes": None},
+        repository="one",
         sandbox_dir=folder / "sandbox",
     )
 

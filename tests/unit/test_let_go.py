@@ -14,6 +14,12 @@ NOTE = "let_go.json.gz"
 TEXTS = {f"d/{number}.txt": b"a line of a log\n" * (number + 50) for number in range(3)}
 
 
+def uploaded(record_dir):
+    """Write a receipt of an upload to a repository."""
+    receipt = {"recid": 7, "repository": "one", "record_id": "a", "record_url": "https://one.example/a", "files": []}
+    write_receipt(record_dir / "upload.json", "upload", receipt)
+
+
 @pytest.fixture
 def gone(tmp_path):
     """Give a packaged record of three texts in one bundle, whose bytes were let go of."""
@@ -25,6 +31,7 @@ def gone(tmp_path):
     ]
     source = read_receipt(tmp_path / "source.json", "source")
     write_receipt(tmp_path / "source.json", "source", {**source, "files": files})
+    uploaded(tmp_path)
     let_go(recid=7, record_dir=tmp_path, data_dir=tmp_path, remove=["bundles", "files"], ledger=tmp_path / "ledger")
     assert not (tmp_path / "files").exists()
     return tmp_path
@@ -65,10 +72,19 @@ def test_a_note_that_is_torn_says_nothing(gone, content):
     assert LetGo.of(gone) is None
 
 
-@pytest.mark.parametrize("receipt", ["source", "download", "package"])
+def test_what_went_to_another_repository_has_to_be_fetched(gone):
+    files = read_receipt(gone / "source.json", "source")["files"]
+    known = LetGo.of(gone)
+    assert known.has(files, repository="one")
+    assert not known.has(files, repository="another")
+    assert not known.has(files[1:], repository="one")
+
+
+@pytest.mark.parametrize("receipt", ["source", "download", "package", "upload"])
 def test_without_its_receipts_nothing_is_noted_and_the_bytes_go(tmp_path, receipt):
     write_files(tmp_path, TEXTS)
     run_package(tmp_path, max_files=2)
+    uploaded(tmp_path)
     (tmp_path / f"{receipt}.json").unlink(missing_ok=True)
     let_go(recid=7, record_dir=tmp_path, data_dir=tmp_path, remove=["files"], ledger=tmp_path / "ledger")
     assert not (tmp_path / "files").exists()

@@ -249,6 +249,7 @@ def step(tmp_path, source, **settings):
         download={"parallel_files": 4, "attempts": 1, "stall_s": 5},
         package={},
         storage={"max_bytes": None},
+        repository="one",
         sandbox_dir=tmp_path / "sandbox",
     )
 

@@ -1,6 +1,7 @@
 """The download step: from the receipt `source` to the receipt `download`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,16 +94,19 @@ def _wait_for_room(
     from ferry.storage import Storage, notes_bytes  # noqa: PLC0415
 
     files, settings = record["files"], PackageSettings.of(package)
-    if has_gone:
-        keys = [file["key"] for file in files]
-        size_bytes = most_bytes_beside(keys=keys, settings=settings, record=record["record"])
-    else:
-        size_bytes = most_disk_bytes(files=files, settings=settings, fetched=fetched, record=record["record"])
+
+    def most(settings: PackageSettings) -> int:
+        if has_gone:
+            keys = [file["key"] for file in files]
+            return most_bytes_beside(keys=keys, settings=settings, record=record["record"])
+        return most_disk_bytes(files=files, settings=settings, fetched=fetched, record=record["record"])
+
     return Storage().take(
         recid=record["recid"],
-        size_bytes=size_bytes,
+        size_bytes=most(settings),
         max_bytes=storage["max_bytes"],
         notes_bytes=notes_bytes(data_dir),
+        streamed_bytes=most(replace(settings, mode="stream")),
     )
 
 

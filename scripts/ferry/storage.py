@@ -45,7 +45,9 @@ class Storage:
         self._sleep = sleep
         self._clock = clock
 
-    def take(self, *, recid: int, size_bytes: int, max_bytes: int, notes_bytes: int = 0) -> float:
+    def take(
+        self, *, recid: int, size_bytes: int, max_bytes: int, notes_bytes: int = 0, streamed_bytes: int | None = None
+    ) -> float:
         """Wait until the record's bytes fit beside those of the others, then hold them; return the seconds waited.
 
         Args:
@@ -53,16 +55,18 @@ class Storage:
             size_bytes: what it will take at most.
             max_bytes: the budget.
             notes_bytes: what it has left there when it was through before: now part of `size_bytes`.
+            streamed_bytes: what it would take with bundles that are never written; told where that would do.
 
         Raises:
             PermanentError: the record alone is larger than the budget.
             TransientError: what is held is held by failed records, or nobody who holds it works any more.
         """
         if size_bytes > max_bytes:
+            would_do = streamed_bytes is not None and streamed_bytes <= max_bytes
+            or_stream = ", or have bundles generated while they are uploaded (package.mode: stream)" if would_do else ""
             raise PermanentError(
                 f"record {recid}: expected at most {max_bytes} bytes on disk (storage.max_bytes), found that it takes "
-                f"{size_bytes}; raise the budget, or have bundles generated while they are uploaded (package.mode: "
-                "stream), which halves what a bundled record takes"
+                f"{size_bytes}; raise the budget to that{or_stream}"
             )
         began = worked = self._clock()
         while True:

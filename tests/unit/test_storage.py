@@ -86,6 +86,13 @@ def test_a_record_larger_than_the_budget_is_refused_with_both_numbers(storage):
     assert storage.held() == {}
 
 
+@pytest.mark.parametrize(("streamed_bytes", "advised"), [(None, False), (101, False), (60, True)])
+def test_streaming_is_advised_only_where_it_would_do(storage, streamed_bytes, advised):
+    with pytest.raises(PermanentError) as refused:
+        storage.take(recid=1, size_bytes=110, max_bytes=100, streamed_bytes=streamed_bytes)
+    assert ("package.mode: stream" in str(refused.value)) is advised
+
+
 def test_where_only_failed_records_hold_room_a_waiting_one_fails_at_once_and_names_them(storage, clock):
     for recid in (1, 2):
         storage.take(recid=recid, size_bytes=50, max_bytes=100)

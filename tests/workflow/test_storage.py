@@ -203,6 +203,7 @@ def test_a_record_beyond_the_budget_fails_alone(bulk):
     assert dict(stats["status"]) == {7001: "failed", 7002: "ok"}
     assert stats.loc[7001, "step"] == "download_files"
     assert "storage.max_bytes" in stats.loc[7001, "error"]
+    assert stats.loc[7001, "error"].endswith("or have bundles generated while they are uploaded (package.mode: stream)")
 
 
 def test_a_budget_without_removal_is_refused_before_anything_starts(bulk):

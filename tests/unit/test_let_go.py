@@ -63,10 +63,14 @@ def test_a_member_with_other_bytes_is_not_the_one_that_went_up(gone):
     assert known.entry(other) is None
 
 
-TORN = (b"", b"no gzip", gzip.compress(b"{"), gzip.compress(b"[]"), gzip.compress(b"{}"), gzip.compress(b"{}")[:-9])
+EMPTY = gzip.compress(b"{}")
 
 
-@pytest.mark.parametrize("content", TORN)
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b"{"), gzip.compress(b"[]"), EMPTY, EMPTY[:-9]],
+    ids=["empty", "no gzip", "no JSON", "a list", "nothing known", "torn"],
+)
 def test_a_note_that_is_torn_says_nothing(gone, content):
     (gone / NOTE).write_bytes(content)
     assert LetGo.of(gone) is None

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from servers.rdm.server import LIMITED_AGENT
+from servers.invenio_stack import LIMITED_AGENT
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 _numbers = itertools.count()

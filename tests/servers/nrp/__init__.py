@@ -1,0 +1,1 @@
+"""A real NRP repository (OARepo) on loopback, installed and started for the tests."""

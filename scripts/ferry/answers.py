@@ -1,6 +1,7 @@
 """What an answer of the repository means: how long to wait, and whether asking again can help."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,8 @@ BUSY = (429, 503)
 LONGEST_WAIT_S = 3660.0
 """The longest window of InvenioRDM's limits is an hour; what asks for more is not believed."""
 _LONGEST_TEXT = 600
+_QUOTA = re.compile("quota|maximum file size", re.IGNORECASE)
+"""Of a 413 that is about the room for a record or file, and not about the request: no smaller request helps."""
 
 
 class NotFoundError(PermanentError):
@@ -29,6 +32,10 @@ class DeniedError(PermanentError):
 
 class RefusedError(PermanentError):
     """The repository says no to what it was asked."""
+
+
+class TooLargeError(RefusedError):
+    """The body is larger than the repository takes in one request (413)."""
 
 
 class PartsRefusedError(PermanentError):
@@ -58,6 +65,8 @@ def judge_answer(action: str, status: int, text: str) -> FerryError:
         return ConflictError(f"{action}: changed by somebody else meanwhile ({status}: {told})")
     if (status >= 500 and status != 501) or status in (408, 425):
         return TransientError(f"{action}: the repository failed ({status}): {told}")
+    if status == 413 and not _QUOTA.search(text):
+        return TooLargeError(f"{action}: larger than the repository takes in one request (413): {told}")
     return RefusedError(f"{action}: the repository refused ({status}): {told}")
 
 

@@ -30,5 +30,7 @@ class DepositSettings:
     multipart_from_bytes: int | None = None
     """Files of this length and more go in parts, where the repository takes them; None: never."""
     part_bytes: int = 100_000_000
+    least_part_bytes: int = 5 << 20
+    """Parts are made no smaller than this where larger ones are refused: S3 takes no smaller ones but the last."""
     parallel_parts: int = 4
     """Parts of one file in flight at once."""

@@ -4,18 +4,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 
-from ferry.answers import NotFoundError, PartsRefusedError
+from ferry.answers import NotFoundError, PartsRefusedError, TooLargeError
 from ferry.bandwidth import Bandwidth
 from ferry.deposit_settings import DepositSettings
 from ferry.deposit_state import DepositState, SentParts
-from ferry.errors import FerryError, IntegrityError, TransientError
+from ferry.errors import FerryError, IntegrityError, PermanentError, TransientError
 from ferry.multipart import PartsSender
 from ferry.patience import Patience
 from ferry.proven_body import proven_body
 from ferry.remote import RemoteFile, RemoteRecord
 from ferry.repository import Repository
-from ferry.repository_files import MOST_PARTS, Announcement
-from ferry.run_marks import PARTS_REFUSED
+from ferry.transfer_choice import TransferChoice
 from ferry.upload_plan import LocalFile, UploadPlan, keys_to_hash, plan_upload
 from ferry.wanted_files import WantedFiles
 
@@ -44,6 +43,7 @@ class FileDeposit:
         self._settings = settings
         self._patience = patience
         self._bandwidth = Bandwidth(settings.bytes_per_s)
+        self._transfers = TransferChoice(repository=repository, settings=settings)
         self.bytes_sent = 0
         self.files_sent = 0
 
@@ -59,7 +59,7 @@ class FileDeposit:
         plan = plan_upload(
             local=local,
             remote=remote,
-            ours=frozenset(self._state.sent) | frozenset(self._state.parts),
+            ours=frozenset([*self._state.sent, *self._state.parts, *self._wanted.former_keys()]),
             foreign_files=self._settings.foreign_files,
             is_resumable=self._is_resumable,
         )
@@ -95,7 +95,7 @@ class FileDeposit:
 
     async def _bring(self, draft: RemoteRecord) -> list[LocalFile]:
         fruitless, waited = 0, 0.0
-        best, error = (-1, -1), None
+        best, error = (-1, -1, -1), None
         while True:
             local, plan = await self._patience.retried(lambda: self._plan(draft))
             if plan.is_done:
@@ -111,7 +111,8 @@ class FileDeposit:
                 await self._patience.sleep(pause := min(30.0, 1.0 + waited / 4))
                 waited += pause
                 continue
-            progress = (len(plan.keep) + len(plan.wait), sum(len(parts.done) for parts in self._state.parts.values()))
+            arrived = (len(plan.keep) + len(plan.wait), sum(len(parts.done) for parts in self._state.parts.values()))
+            progress = (self._transfers.learned, *arrived)  # what the repository takes is known better: go on at once
             if progress > best:
                 best, fruitless = progress, 0
             else:
@@ -127,21 +128,11 @@ class FileDeposit:
         sent, upload = self._state.parts.get(entry.key), self._wanted.uploads[entry.key]
         return (
             sent is not None
-            and self._may_use_parts()
+            and self._transfers.in_parts()
             and (sent.size_bytes, sent.adler32) == (upload["size_bytes"], upload["adler32"])
             and (sent.part_bytes, sent.created) == (entry.part_bytes, entry.created)
+            and self._transfers.takes_part(sent.part_bytes)
         )
-
-    def _may_use_parts(self) -> bool:
-        limit, marks = self._settings.multipart_from_bytes, self._repository.marks
-        return limit is not None and self._repository.takes_parts and not (marks and marks.get(PARTS_REFUSED))
-
-    def _announcement(self, file: LocalFile) -> Announcement:
-        limit = self._settings.multipart_from_bytes
-        if limit is None or file.size_bytes < max(limit, 1) or not self._may_use_parts():
-            return Announcement(key=file.key, size_bytes=file.size_bytes)
-        part_bytes = max(self._settings.part_bytes, -(-file.size_bytes // MOST_PARTS))
-        return Announcement(key=file.key, size_bytes=file.size_bytes, part_bytes=part_bytes)
 
     async def _act(self, draft: RemoteRecord, plan: UploadPlan[RemoteFile]) -> TransientError | None:
         """Do what the plan says. Returns the first passing trouble; what it left behind, the next plan sees."""
@@ -151,7 +142,7 @@ class FileDeposit:
                 self._state.parts.pop(entry.key, None)
             announced = [*plan.resume, *await self._announce(draft, plan.send)]
         except PartsRefusedError as error:
-            return self._do_without_parts(error)
+            return self._transfers.without_parts(error)
         except (TransientError, NotFoundError) as error:
             return TransientError(str(error))
         missing = {file.key for file in plan.send} - {entry.key for entry in announced}
@@ -168,7 +159,12 @@ class FileDeposit:
                 try:
                     await self._send(entry, stopped=lambda: bool(refusals))
                 except PartsRefusedError as error:
-                    troubles.append(self._do_without_parts(error))
+                    troubles.append(self._transfers.without_parts(error))
+                except TooLargeError as error:
+                    try:
+                        troubles.append(self._transfers.in_smaller(entry, self._size_of(entry), error))
+                    except PermanentError as refusal:
+                        refusals.append(refusal)
                 except (TransientError, NotFoundError) as error:
                     # not found: an interrupted PUT makes the repository drop the entry
                     troubles.append(TransientError(str(error)))
@@ -183,29 +179,22 @@ class FileDeposit:
 
     async def _announce(self, draft: RemoteRecord, files: Sequence[LocalFile]) -> list[RemoteFile]:
         announced: list[RemoteFile] = []
-        wanted = [self._announcement(file) for file in files]
+        wanted = [self._transfers.announcement(file) for file in files]
         for start in range(0, len(wanted), FILES_PER_INIT):
             announced += await self._repository.init_files(draft, wanted[start : start + FILES_PER_INIT])
         return announced
 
     def _in_order(self, entries: Sequence[RemoteFile]) -> list[RemoteFile]:
-        def size(entry: RemoteFile) -> int:
-            return int(self._wanted.uploads[entry.key]["size_bytes"])
-
         match self._settings.order:
             case "largest_first":
-                return sorted(entries, key=size, reverse=True)
+                return sorted(entries, key=self._size_of, reverse=True)
             case "smallest_first":
-                return sorted(entries, key=size)
+                return sorted(entries, key=self._size_of)
             case "by_key":
                 return sorted(entries, key=lambda entry: entry.key)
 
-    def _do_without_parts(self, error: PartsRefusedError) -> TransientError:
-        if self._repository.marks:
-            self._repository.marks.set(PARTS_REFUSED, str(error))
-        self._repository.takes_parts = False
-        log.warning("%s; files go up whole from now on", error)
-        return TransientError(str(error))
+    def _size_of(self, entry: RemoteFile) -> int:
+        return int(self._wanted.uploads[entry.key]["size_bytes"])
 
     async def _send(self, entry: RemoteFile, *, stopped: Callable[[], bool]) -> None:
         if entry.part_bytes is not None:

@@ -18,8 +18,10 @@ from ferry.errors import MetadataError
 
 # InvenioRDM takes at most 255 characters, Linux at most 255 bytes between two "/".
 LONGEST_KEY_BYTES = 255
-# As an inner segment these are the repository's own addresses: <key>/content, <key>/commit.
-_REPOSITORY_ADDRESSES = {"content", "commit"}
+# As an inner segment these are the repository's own addresses: <key>/content, <key>/commit, <key>/container/<member>.
+_REPOSITORY_ADDRESSES = {"content", "commit", "container"}
+# Addresses of InvenioRDM from 14 on: keys that were made before are as they came.
+_ESCAPED_LATER = {"%63ontainer": "container"}
 # Control characters, lone surrogates, line and paragraph separators.
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
@@ -43,6 +45,13 @@ def relative_keys(paths: Sequence[str], *, reserved: Iterable[str] = ()) -> list
     taken = Counter(_folded(name) for name in reserved)
     marks = [_mark(path) for path in paths]
     return _told_apart([_shortened(key, mark) for key, mark in zip(keys, marks, strict=True)], marks, taken)
+
+
+def former_key(key: str) -> str | None:
+    """Return the key that the same file was given when fewer names were escaped, None if it is the same."""
+    first, *inner = key.split("/")
+    former = "/".join([first, *(_ESCAPED_LATER.get(part, part) for part in inner)])
+    return former if former != key else None
 
 
 def path_of(uri: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from ferry.answers import NotFoundError, PartsRefusedError, RefusedError, raise_for_errors
+from ferry.answers import NotFoundError, PartsRefusedError, RefusedError, TooLargeError, raise_for_errors
 from ferry.errors import PermanentError, TransientError
 from ferry.remote import Part, RemoteFile, RemoteRecord
 from ferry.wire import SendOnce
@@ -87,7 +87,11 @@ class RepositoryFiles:
             )
 
     async def send_content(self, file: RemoteFile, chunks: AsyncIterator[bytes], size_bytes: int) -> None:
-        """Send the content of an announced file; nothing is committed."""
+        """Send the content of an announced file; nothing is committed.
+
+        Raises:
+            TooLargeError: for one request; the entry stays as it was, pending.
+        """
         if file.content_url is None:
             raise PermanentError(f"{file.key}: the repository gave no address for the content")
         await self._put(f"send {file.key}", file.content_url, chunks, size_bytes)
@@ -97,10 +101,13 @@ class RepositoryFiles:
 
         Raises:
             DeniedError: the address has expired, most likely: `read_file` brings a new one.
+            TooLargeError: for one request.
             PartsRefusedError: the storage does not take parts at all.
         """
         try:
             await self._put(f"send part {part.number} of {file.key}", part.url, chunks, size_bytes)
+        except TooLargeError:
+            raise
         except RefusedError as error:
             raise PartsRefusedError(str(error)) from error
 

@@ -17,10 +17,13 @@ class RunMarks:
     run_id: str
     directory: Path = MARKS_DIR
 
-    def set(self, name: str, text: str) -> None:
-        """Leave a mark for all jobs; one that is there stays as it is (of two at the same moment, either)."""
+    def set(self, name: str, text: str, *, replace: bool = False) -> None:
+        """Leave a mark for all jobs; one that is there stays as it is unless it is to be replaced.
+
+        Of two that are set at the same moment, either is there.
+        """
         path = self._path(name)
-        if path.exists():
+        if path.exists() and not replace:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         # jobs find out the same at the same time, on a cluster on several nodes: each has a part of its own

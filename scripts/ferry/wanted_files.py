@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from ferry.attachments import Manifest
 from ferry.deposit_state import DepositState, SentFile
+from ferry.file_keys import former_key
 from ferry.member_digests import MemberDigests
 from ferry.proven_body import SentProof, proven_body
 from ferry.upload_plan import LocalFile
@@ -53,6 +54,10 @@ class WantedFiles:
                 )
             )
         return files
+
+    def former_keys(self) -> list[str]:
+        """Return the names under which an earlier version of this program sent some of these files."""
+        return [former for key in self.uploads if (former := former_key(key)) is not None]
 
     async def hash(self, key: str) -> SentProof:
         """Read a file only to hash it, and remember what was found.

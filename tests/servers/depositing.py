@@ -13,14 +13,14 @@ RECID = 80505
 IDENTIFIER = source_identifier(RECID)["identifier"]
 
 
-def document(title="A manual", files_enabled=True):
+def document(title="A manual", files_enabled=True, recid=RECID):
     metadata = {
         "title": title,
         "resource_type": {"id": "dataset"},
         "publication_date": "2024",
         "publisher": "CERN Open Data Portal",
         "creators": [{"person_or_org": {"type": "organizational", "name": "DELPHI Collaboration"}}],
-        "identifiers": [source_identifier(RECID)],
+        "identifiers": [source_identifier(recid)],
     }
     return {
         "metadata": metadata,
@@ -68,8 +68,11 @@ def act(sandbox, action, *, token=None, **options):
 
 
 def deposit(
-    sandbox, tmp_path, *, contents=CONTENTS, read=None, doc=None, settings=None, token=None, spoil=None, **options
-):
+    sandbox, tmp_path, *, contents=CONTENTS, read=None, doc=None, settings=None, token=None, spoil=None, packed=None,
+    open_upload=None, recid=RECID, **options
+):  # fmt: skip
+    """Deposit these contents, or what was packed, read by `open_upload`."""
+
     async def run(repository):
         if spoil is not None:
             spoil(repository)
@@ -81,11 +84,11 @@ def deposit(
 
         return await Deposit(
             repository=repository,
-            recid=RECID,
-            identifier=IDENTIFIER,
-            document=doc or document(files_enabled=bool(contents)),
-            uploads=uploads(contents),
-            open_upload=reading(read or contents),
+            recid=recid,
+            identifier=source_identifier(recid)["identifier"],
+            document=doc or document(files_enabled=bool(contents), recid=recid),
+            uploads=packed or uploads(contents),
+            open_upload=open_upload or reading(read or contents),
             state_path=tmp_path / "data" / "deposit.json",
             settings=settings or DepositSettings(index_delay_s=2),
             sleep=sleep,

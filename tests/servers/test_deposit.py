@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -200,3 +201,17 @@ def test_many_files_cost_two_requests_each_and_one_announcement(sandbox, tmp_pat
     contents = {f"f{number:02d}.al": b"x" * number for number in range(40)}
     done = deposit(sandbox, tmp_path, contents=contents)
     assert done.measured["requests"] <= 2 * len(contents) + 5
+
+
+def test_a_file_that_went_up_under_its_former_name_leaves_no_twin(sandbox, tmp_path):
+    deposit(sandbox, tmp_path, contents={"a/container/x": b"1", "b": b"2"})
+    time.sleep(1.2)  # the search shows it by then
+    # from an empty folder: nothing is remembered of what was sent
+    done = deposit(sandbox, tmp_path / "empty", contents={"a/%63ontainer/x": b"1", "b": b"2"})
+    assert done.measured["files_moved"] == 1
+
+    async def keys(repository):
+        listed = await repository.list_files(await repository.read_draft(done.receipt["record_id"]))
+        return sorted(file.key for file in listed)
+
+    assert act(sandbox, keys) == ["a/%63ontainer/x", "b"]

@@ -11,6 +11,7 @@ from ferry.answers import (
     DeniedError,
     NotFoundError,
     RefusedError,
+    TooLargeError,
     asked_wait_s,
     judge_answer,
     raise_for_errors,
@@ -63,7 +64,7 @@ def test_retry_after_means_nothing_on_any_other_answer(status):
         (408, TransientError),
         (409, ConflictError),
         (412, ConflictError),
-        (413, RefusedError),
+        (413, TooLargeError),
         (500, TransientError),
         (501, RefusedError),
         (503, TransientError),
@@ -80,3 +81,9 @@ def test_errors_below_a_200_are_a_failure():
     with pytest.raises(TransientError, match="200 with errors"):
         raise_for_errors({"key": "a", "errors": "File upload transfer failed."}, "send a")
     raise_for_errors({"key": "a", "errors": []}, "send a")
+
+
+def test_a_request_that_is_too_large_is_told_from_a_record_or_file_that_is():
+    assert type(judge_answer("send", 413, "The data value transmitted exceeds the capacity limit.")) is TooLargeError
+    for text in ("Bucket quota exceeded.", "Maximum file size exceeded."):
+        assert type(judge_answer("send", 413, text)) is RefusedError

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferry.file_keys import LONGEST_KEY_BYTES, file_keys, relative_keys
+from ferry.file_keys import LONGEST_KEY_BYTES, file_keys, former_key, relative_keys
 
 BASE = "root://eospublic.cern.ch//eos/opendata/delphi/"
 
@@ -28,7 +28,7 @@ def assert_usable(keys):
         parts = key.split("/")
         assert not {"", ".", ".."} & set(parts)
         assert 0 < len(key.encode()) <= LONGEST_KEY_BYTES
-        assert not {"content", "commit"} & set(parts[1:])
+        assert not {"content", "commit", "container"} & set(parts[1:])
         assert all(unicodedata.category(char) not in {"Cc", "Cs", "Zl", "Zp"} for char in key)
 
 
@@ -89,6 +89,17 @@ def test_a_name_that_is_also_a_folder_gives_way():
 def test_addresses_of_the_repository_are_no_keys():
     keys = keys_of("a/content", "b/content", "c/commit")
     assert keys == ["a/%63ontent", "b/%63ontent", "commit"]
+    keys = keys_of("a/container/x", "b/container/x", "container/y", "z/c/container", "z/d/container")
+    assert keys == ["a/%63ontainer/x", "b/%63ontainer/x", "y", "c/%63ontainer", "d/%63ontainer"]
+    assert [unquote(key) for key in keys[:2]] == ["a/container/x", "b/container/x"]
+    assert relative_keys(["container/x", "a/container"]) == ["container/x", "a/%63ontainer"]
+
+
+def test_a_key_that_was_made_before_container_was_escaped_is_known():
+    assert former_key("a/%63ontainer/x") == "a/container/x"
+    assert former_key("a/%63ontainer") == "a/container"
+    assert former_key("%63ontainer/x") is None
+    assert former_key("a/%63ontent/%2563ontainer") is None
 
 
 def test_names_of_the_records_own_uploads_are_left_to_them():

@@ -15,7 +15,7 @@ rule preflight:
     params:
         repository=config["repository"],
         upload=config["upload"],
-        profile=config["transform"]["profile"],
+        transform=config["transform"],
         sandbox_dir=config["sandbox"]["dir"],
     script:
         "../scripts/preflight.py"

@@ -9,7 +9,7 @@ write_log(Path(snakemake.log[0]))
 told = preflight(
     repository=snakemake.params.repository,
     settings=snakemake.params.upload,
-    profile=snakemake.params.profile,
+    transform=snakemake.params.transform,
     data_dir=Path("data"),
     sandbox_dir=Path(snakemake.params.sandbox_dir),
 )

@@ -34,6 +34,7 @@ from ferry.wanted import Wanted, wanted_of
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
 RULES_THAT_ASK = {"upload_record", "publish_record", "preflight", "diff"}
+RULES_THAT_SEND = {"upload_record", "publish_record"}
 RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight"}
 
 _held: dict[str, Any] = {}
@@ -110,8 +111,8 @@ def begin(
         begin_no_more: makes Snakemake end when the jobs have ended that run now.
 
     Raises:
-        ConfigError: another run works here, no token, a token where others would read it, or the receipts here are of
-            another repository.
+        ConfigError: another run works here, no token, a token where others would read it, the receipts here are of
+            another repository, or token, model, community or workflow are not such that records can come.
         PermanentError: no repository answers.
     """
     rules_to_run = {name for name, _ in jobs}
@@ -149,6 +150,12 @@ def begin(
         _held["scripts"] = serve_scripts()
     asks = bool(RULES_THAT_ASK & rules_to_run)
     run = begin_run(target=_find_target(config, sandbox_dir) if asks else None, across_nodes=across_nodes)
+    if RULES_THAT_SEND & rules_to_run:
+        from ferry.preflight_step import refuse_unready  # noqa: PLC0415 - nrp-cmd, 0.4 s
+
+        refuse_unready(
+            run=run, repository=config["repository"], stall_s=config["upload"]["stall_s"], sandbox_dir=sandbox_dir
+        )
     write_plan(
         RunPlan(
             run_id=run.run_id,

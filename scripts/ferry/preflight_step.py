@@ -7,24 +7,53 @@ from typing import Any
 
 from ferry.errors import ConfigError
 from ferry.mapping.profiles import find_profile
-from ferry.preflight import Check, check_disk, check_repository
-from ferry.run import read_run
+from ferry.preflight import Check, check_access, check_disk, check_repository, refused_lines
+from ferry.run import Run, read_run
 from ferry.target import limits_of, open_repository
+
+
+def refuse_unready(*, run: Run, repository: Mapping[str, Any], stall_s: float, sandbox_dir: Path) -> None:
+    """Make sure, in one request or two, that the records of a run can come into its repository.
+
+    What the repository does not answer just now refuses nothing: it is told by the records.
+
+    Args:
+        run: that begins.
+        repository: that part of the configuration.
+        stall_s: seconds without a byte after which a request counts as stalled.
+        sandbox_dir: where the sandbox keeps its token.
+
+    Raises:
+        ConfigError: token, model, community or workflow are not as they must be; the message has the lines that
+            `preflight` tells.
+    """
+
+    async def ask() -> list[Check]:
+        opened = open_repository(run=run, repository=repository, stall_s=stall_s, sandbox_dir=sandbox_dir)
+        async with opened:
+            return await check_access(
+                repository=opened,
+                model=repository["model"],
+                community=repository["community"],
+                workflow=repository["workflow"],
+            )
+
+    if lines := refused_lines(asyncio.run(ask())):
+        raise ConfigError("not ready, no record was begun:\n" + "\n".join(lines))
 
 
 def preflight(
     *,
     repository: Mapping[str, Any],
     settings: Mapping[str, Any],
-    profile: str,
+    transform: Mapping[str, Any],
     data_dir: Path,
     sandbox_dir: Path,
 ) -> str:
     """Return what was found, line by line.
 
     Args:
-        repository, settings: those parts of the configuration (`repository`, `upload`).
-        profile: of the target metadata.
+        repository, settings, transform: those parts of the configuration (`repository`, `upload`, `transform`).
         data_dir: where bytes will lie.
         sandbox_dir: where the sandbox keeps its token.
 
@@ -39,14 +68,16 @@ def preflight(
         async with opened:
             return await check_repository(
                 repository=opened,
-                profile=find_profile(profile),
+                profile=find_profile(transform["profile"]),
+                categories=transform["categories"].values(),
                 model=repository["model"],
                 community=repository["community"],
+                workflow=repository["workflow"],
                 limits=limits_of(repository),
             )
 
     checks = [*asyncio.run(ask()), check_disk(data_dir)]
     told = "\n".join(check.line() for check in checks)
-    if not all(check.is_ok for check in checks):
+    if refused_lines(checks):
         raise ConfigError(f"not ready:\n{told}")
     return told

@@ -75,6 +75,20 @@ class RemoteRecord:
 
 
 @dataclass(frozen=True)
+class Community:
+    """A community, as the repository tells of it."""
+
+    id: str
+    slug: str
+    workflow: str | None = None
+    """Of an NRP repository: the workflow that the community's records have; None where none is told."""
+    allowed_workflows: tuple[str, ...] = ()
+    """Those that a record may have to be submitted to it; empty where none are told."""
+    may_submit: bool | None = None
+    """Whether the token's user may submit records to it; None where the repository does not tell."""
+
+
+@dataclass(frozen=True)
 class ReviewRequest:
     """A request to take a draft into a community, as the repository tells it."""
 

@@ -116,8 +116,18 @@ class Repository(RepositoryFiles, RepositoryReviews):
 
     @property
     def models(self) -> list[str]:
-        """Names of the models that the repository tells of."""
-        return sorted(self._info.models)
+        """Names of the models of records that the repository tells of; an NRP repository lists vocabularies too."""
+        return sorted(name for name, model in self._info.models.items() if "vocabulary" not in model.features)
+
+    @property
+    def default_model(self) -> str | None:
+        """Name of the model that records are of where none is asked for."""
+        return self._info.default_model or None
+
+    @property
+    def has_workflows(self) -> bool:
+        """Whether the repository says that its records go through workflows."""
+        return "workflows" in (self._info.features or ())
 
     @property
     def traffic(self) -> Traffic:
@@ -149,7 +159,7 @@ class Repository(RepositoryFiles, RepositoryReviews):
     async def _token_works(self) -> bool:
         """Whether the token is good for anything: what was refused may be a matter of one record."""
         try:
-            await self._connection.get(url=self._own_drafts(), params={"size": "1"}, result_class=dict)
+            await self._connection.get(url=self._own_of_all_models(), params={"size": "1"}, result_class=dict)
         except _TROUBLES as error:
             return not isinstance(_translate("try the token", error), DeniedError)
         return True
@@ -160,6 +170,21 @@ class Repository(RepositoryFiles, RepositoryReviews):
         if drafts is None:
             raise PermanentError(f"{self.url}: tells no address where one's own drafts are listed; is it InvenioRDM?")
         return drafts
+
+    async def count_own(self) -> int:
+        """Return how many drafts and records are the user's own, of all models.
+
+        A model's own list answers 200 to any token where it holds the public records of everybody too (NRP).
+
+        Raises:
+            DeniedError: the token is wrong, or expired.
+        """
+        async with self._asking_for("list one's own records"):
+            found = await self._connection.get(url=self._own_of_all_models(), params={"size": "1"}, result_class=dict)
+        return int((found.get("hits") or {}).get("total") or 0)
+
+    def _own_of_all_models(self) -> URL:
+        return self._info.links.drafts or self._own_drafts()
 
     # --- records ---
 

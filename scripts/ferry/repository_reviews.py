@@ -8,7 +8,10 @@ from yarl import URL
 
 from ferry.answers import NotFoundError
 from ferry.errors import PermanentError
-from ferry.remote import RemoteRecord, ReviewRequest
+from ferry.remote import Community, RemoteRecord, ReviewRequest
+
+_WITH_PERMISSIONS = "application/vnd.inveniordm.v1+json"
+"""The form for pages, which tells also what the user may do."""
 
 
 class RepositoryReviews:
@@ -48,11 +51,26 @@ class RepositoryReviews:
         except NotFoundError:
             return None
 
+    async def read_community(self, name: str) -> Community:
+        """Return the community of this slug or id."""
+        async with self._asking(f"find the community {name}"):
+            found = await self._connection.get(
+                url=self._communities_url / name, headers={"Accept": _WITH_PERMISSIONS}, result_class=dict
+            )
+        fields = found.get("custom_fields") or {}
+        permissions = (found.get("ui") or {}).get("permissions") or {}
+        return Community(
+            id=str(found["id"]),
+            slug=str(found.get("slug") or name),
+            workflow=fields.get("workflow"),
+            allowed_workflows=tuple(fields.get("allowed_workflows") or ()),
+            may_submit=permissions.get("can_submit_record"),
+        )
+
     async def propose(self, draft: RemoteRecord, community: str) -> ReviewRequest:
         """Tie the draft to a community (slug or id), by a request that waits to be submitted."""
-        async with self._asking(f"find the community {community}"):
-            found = await self._connection.get(url=self._communities_url / community, result_class=dict)
-        receiver = {"receiver": {"community": found["id"]}, "type": "community-submission"}
+        found = await self.read_community(community)
+        receiver = {"receiver": {"community": found.id}, "type": "community-submission"}
         async with self._asking(f"propose {draft.id} to the community {community}"):
             return _request(await self._connection.put(url=_review_url(draft), json=receiver, result_class=dict))
 

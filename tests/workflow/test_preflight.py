@@ -20,3 +20,15 @@ def test_a_preflight_tells_what_it_found_moves_nothing_and_fails_if_a_run_could_
     assert not (flow.folder / "data" / str(MANUAL)).exists()
     assert not (flow.folder / "results" / "stats.csv").exists()
     assert {request["method"] for request in flow.requests()} == {"GET"}
+
+
+def test_a_run_that_could_bring_no_record_is_refused_with_the_same_line_before_the_first(flow):
+    flow.want(MANUAL)
+    flow.config = {"repository": {"model": "particles"}}
+    refused = flow.run("--quiet", "all")
+    assert refused.returncode != 0
+    told = " ".join(refused.stderr.split())
+    assert "not ready, no record was begun: NOT model particles: not there, but records; correct" in told
+    assert "Traceback" not in refused.stderr
+    assert not (flow.folder / "logs" / str(MANUAL)).exists()
+    assert {request["method"] for request in flow.requests()} == {"GET"}

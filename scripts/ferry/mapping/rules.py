@@ -99,6 +99,9 @@ RULES: tuple[Rule, ...] = (
     Rule("relations[]", RELATED, related),
 )
 
+DESCRIPTION_TYPES = frozenset({rule.says.split("|")[1] for rule in RULES if rule.by is section_text} | {"other"})
+"""Ids of the vocabulary that descriptions may name."""
+
 DROPPED: Mapping[str, str] = {
     "$schema": "names the schema of the portal",
     "_availability_details": "state of the portal's storage",

@@ -8,6 +8,8 @@ from ferry.mapping.work import Note, Relation, Work
 from ferry.words import cut
 
 MIN_LENGTH = 3  # characters of a title or description, below which InvenioRDM refuses it
+SECOND_TITLE = "alternative-title"
+"""Id of the vocabulary of title types."""
 
 
 def main_title(work: Work, found: Found) -> None:
@@ -31,7 +33,7 @@ def second_title(work: Work, found: Found) -> None:
         work.left_out(found, "says no more than the title", warn=False)
         return
     work.metadata.setdefault("additional_titles", []).append(
-        {"title": title, "type": {"id": "alternative-title"}, "lang": {"id": work.profile.english}}
+        {"title": title, "type": {"id": SECOND_TITLE}, "lang": {"id": work.profile.english}}
     )
     work.took(found.path)
 

@@ -165,16 +165,12 @@ async def _check_community(repository: Repository, name: str) -> tuple[Check, Co
         return Check("community", False, f"not there: {name}; correct repository.community"), None
     except FerryError as error:
         return Check("community", _is_ok_after(error), str(error)), None
-    if community.may_submit is False:
-        advice = "ask those who manage it for the right to submit"
-        return Check(
-            "community", False, f"{name} is there, and takes no records of the token's user; {advice}"
-        ), community
-    if community.may_submit is None:
-        return Check(
-            "community", True, f"{name} is there; whether it takes records of the token's user is not told"
-        ), community
-    return Check("community", True, f"{name} is there, and takes records of the token's user"), community
+    told = {
+        True: "and takes records of the token's user",
+        False: "and takes no records of the token's user; ask those who manage it for the right to submit",
+        None: "and does not tell whether it takes records of the token's user",
+    }[community.may_submit]
+    return Check("community", community.may_submit is not False, f"{name} is there, {told}"), community
 
 
 def _check_workflow(

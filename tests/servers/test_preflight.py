@@ -183,7 +183,7 @@ def test_each_name_that_an_nrp_repository_does_not_have_is_refused_alone_and_by_
 def test_a_community_that_takes_no_records_of_the_user_is_refused(nrp):
     found = not_ok(look_at_nrp(nrp, token=nrp.other_token))
     assert list(found) == ["community"]
-    assert "takes no records of this user" in found["community"]
+    assert "takes no records of the token's user" in found["community"]
 
 
 @pytest.mark.nrp

@@ -163,6 +163,73 @@ def test_dates_of_creation_are_one_date_or_an_interval(years: list[str], expecte
     assert next((entry["date"] for entry in dates if entry["type"]["id"] == "created"), None) == expected
 
 
+TWO = [("1998", "Begin of data taking or production"), ("2000", "End of data taking or production")]
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ("rdm-plain", [("1998/2000", None)]),
+        ("ccmm2", [("1998/2000", None)]),
+        ("rdm", TWO),
+        ("ccmm1", [("1998", None), ("2000", None)]),
+    ],
+)
+def test_several_years_of_creation_are_two_dates_where_an_interval_is_refused(
+    profile: str, expected: list[tuple[str, str | None]]
+) -> None:
+    source = source_of(80508)
+    assert source["record"]["date_created"] == ["1998", "1999", "2000"]
+    result = transformed(source, profile)
+    kind = PROFILES[profile].dates["created"]
+    dates = [entry for entry in result.record["metadata"]["dates"] if entry["type"]["id"] == kind]
+    assert [(entry["date"], entry.get("description")) for entry in dates] == expected
+    row = next(row for row in result.mapping["paths"] if row["path"] == "date_created[]")
+    assert (row["status"], row["count"], row["to"]) == ("mapped", 3, ["metadata.dates[created]"])
+    assert not [warning for warning in result.warnings if warning["path"].startswith("date_created")]
+
+
+def test_words_about_dates_are_a_description_of_the_record_where_dates_have_none() -> None:
+    source = small(date_created=["1998", "1999"], prepublication={"date": "1999", "place": "Geneva"})
+    result = transformed(source, "ccmm1")
+    assert all("description" not in entry for entry in result.record["metadata"]["dates"])
+    told = " ".join(each["description"] for each in result.record["metadata"]["additional_descriptions"])
+    for words in (
+        "Published on the CERN Open Data portal: 2014",
+        "Begin of data taking or production: 1998",
+        "End of data taking or production: 1999",
+        "Prepublication, Geneva: 1999",
+    ):
+        assert words in told
+    row = next(row for row in result.mapping["paths"] if row["path"] == "prepublication.place")
+    assert row["to"] == ["metadata.additional_descriptions"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("years", [["1998", "2000"], ["1998-05", "1999"]])
+def test_years_with_a_gap_are_taken_as_all_of_the_time_between_with_a_warning(years: list[str], profile: str) -> None:
+    warnings = transformed(small(date_created=years), profile).warnings
+    told = [each["message"] for each in warnings if each["path"] == "date_created"]
+    assert told == [f"{years[0]}, {years[1]}: taken as all of the time from {years[0]} to {years[1]}"]
+
+
+def test_a_month_of_the_last_year_does_not_make_the_time_of_creation_shorter() -> None:
+    dates = metadata(small(date_created=["1998", "1998-05"]))["dates"]
+    assert [entry["date"] for entry in dates if entry["type"]["id"] == "created"] == ["1998"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_a_repository_refuses_of_dates_its_schema_refuses(profile: str) -> None:
+    taken = transformed(small(), profile).record
+    refused = copy.deepcopy(taken)
+    refused["metadata"]["publication_date"] = "1998/2000"
+    assert problems(refused, f"target/{profile}") != []
+    refused = copy.deepcopy(taken)
+    refused["metadata"]["dates"][0]["date"] = "1998/2000"
+    is_refused = bool(problems(refused, f"target/{profile}"))
+    assert is_refused == (profile in ("rdm", "ccmm1"))
+
+
 def test_html_is_made_safe_and_links_are_absolute() -> None:
     text = '<p onclick="x()">See <a href="/record/80502">this</a><script>alert(1)</script> for 1 < 2</p>'
     found = metadata(small(abstract={"description": text}, usage={"links": [{"url": "/docs/x", "description": "D"}]}))

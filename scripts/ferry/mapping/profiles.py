@@ -36,6 +36,8 @@ class Profile:
     english: str
     subject: str | None = None  # id of the field of science in the subjects vocabulary
     sizes_and_formats: bool = True
+    date_intervals: bool = True  # the server's index takes "1998/2000" as a date
+    date_descriptions: bool = True  # False: a text or texts by language, after the version of the server
     related_resources: bool = False  # the server overwrites related_identifiers from related_resources
     particles: Particles | None = None
 
@@ -141,6 +143,7 @@ RDM = Profile(
     relations=_RDM_RELATIONS,
     roles=_RDM_ROLES,
     english="eng",
+    date_intervals=False,
     particles=Particles(
         experiment_ids=_EXPERIMENTS,
         experiment_is_vocabulary=False,
@@ -171,6 +174,8 @@ CCMM1 = Profile(
     english="ENG",
     subject="10303",
     sizes_and_formats=False,
+    date_intervals=False,
+    date_descriptions=False,
     related_resources=True,
     particles=_PARTICLES,
 )

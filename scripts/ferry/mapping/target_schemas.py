@@ -25,6 +25,12 @@ _EDTF: Schema = {
     "pattern": f"^{_DAY}(/{_DAY})?$",
     "description": "EDTF level 0: a year, month or day, or an interval of two of them, earlier first.",
 }
+_DATE: Schema = {
+    "type": "string",
+    "pattern": f"^{_DAY}$",
+    "description": "A year, month or day: an interval of two of them is no date of publication, and in `dates` the "
+    "search index of some repositories refuses it when the draft is stored already.",
+}
 _URL: Schema = {"type": "string", "pattern": r"^(https?|ftp)://[^\s/?#<>\"]+[^\s<>\"]*$", "maxLength": MAX_LINE}
 _DOI: Schema = {"type": "string", "pattern": r"^10\.\d{4,9}/[^\s<>\"]+$", "maxLength": MAX_LINE}
 _ORCID: Schema = {"type": "string", "pattern": r"^\d{4}-\d{4}-\d{4}-\d{3}[\dX]$"}
@@ -67,7 +73,11 @@ def _metadata(profile: Profile, vocabulary: dict[str, list[str]]) -> Schema:
     who = {"person_or_org": _person_or_org(name), "affiliations": affiliations}
     described = {"description": text, "type": _term(vocabulary["description_types"]), "lang": language}
     titled = {"title": title, "type": _term(vocabulary["title_types"]), "lang": language}
-    dated = {"date": _EDTF, "type": _term(vocabulary["date_types"]), "description": _words(5 * MAX_LINE)}
+    dated = {
+        "date": _EDTF if profile.date_intervals else _DATE,
+        "type": _term(vocabulary["date_types"]),
+        **({"description": _words(5 * MAX_LINE)} if profile.date_descriptions else {}),
+    }
     other_licence = _object({"title": _object({"en": name}), "link": _URL}, ["title"])
     licence = _either({"required": ["id"]}, _term(vocabulary["licenses"]), other_licence)
     return {
@@ -79,7 +89,7 @@ def _metadata(profile: Profile, vocabulary: dict[str, list[str]]) -> Schema:
             _object({**who, "role": _term(vocabulary["contributor_roles"])}, ["person_or_org", "role"])
         ),
         "publisher": name,
-        "publication_date": _EDTF,
+        "publication_date": _DATE,
         "dates": _list(_object(dated, ["date", "type"])),
         "description": text,
         "additional_descriptions": _list(_object(described, ["description", "type"])),

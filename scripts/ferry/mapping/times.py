@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from typing import Any
 
 from ferry.mapping.leaves import Found, find
 from ferry.mapping.work import Work
@@ -45,16 +46,40 @@ def published(work: Work, found: Found) -> None:
 
 
 def created(work: Work, found: Found) -> None:
-    """Years of data taking or production: one date, or from the first to the last as an interval."""
+    """Years of data taking or production: one date, or the first and the last of them.
+
+    An interval where the target takes one as a date; two dates where its search index would refuse the interval.
+    """
     values: list[str] = []
     for item in find(work.record, "date_created[]"):
         value = _dated(work, item)
         if value is not None:
             values.append(value)
             work.took(item.path, "metadata.dates[created]")
-    if values:
-        first, last = min(values), max(values)
-        _add(work, "created", first if first == last else f"{first}/{last}", None)
+    if not values:
+        return
+    begin, end = min(values), max(values, key=_last_day)
+    if begin == end:
+        _add(work, "created", begin, None)
+        return
+    if not _without_gap(values):
+        work.warn(found.place, f"{', '.join(dict.fromkeys(values))}: taken as all of the time from {begin} to {end}")
+    if work.profile.date_intervals:
+        _add(work, "created", f"{begin}/{end}", None)
+    else:
+        _add(work, "created", begin, "Begin of data taking or production")
+        _add(work, "created", end, "End of data taking or production")
+
+
+def _last_day(value: str) -> str:
+    return f"{value}-99-99"[:10]  # a year ends after each of its months
+
+
+def _without_gap(values: list[str]) -> bool:
+    if any(len(value) != len("1998") for value in values):
+        return False
+    years = {int(value) for value in values}
+    return len(years) == max(years) - min(years) + 1
 
 
 def reprocessed(work: Work, found: Found) -> None:
@@ -77,14 +102,19 @@ def prepublication(work: Work, found: Found) -> None:
         text = work.line(place)
         if place is not None and text is not None:
             words.append(text)
-            work.took(place.path, "metadata.dates[issued].description")
+            described = "metadata.dates[issued].description"
+            work.took(place.path, described if work.profile.date_descriptions else "metadata.additional_descriptions")
     _add(work, "issued", value, ", ".join(words))
     work.took(date_at.path, "metadata.dates[issued]")
 
 
 def _add(work: Work, kind: str, value: str, description: str | None) -> None:
-    entry = {"date": value, "type": {"id": work.profile.dates[kind]}}
-    work.dates.append(entry | ({"description": description} if description else {}))
+    entry: dict[str, Any] = {"date": value, "type": {"id": work.profile.dates[kind]}}
+    if description and work.profile.date_descriptions:
+        entry["description"] = description
+    elif description:
+        work.note("dates").facts.append((description, value))
+    work.dates.append(entry)
 
 
 def dates(work: Work) -> None:

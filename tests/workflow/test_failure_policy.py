@@ -57,13 +57,14 @@ def drafts_made(repository):
     return sum(line["status"] == 201 for line in made)
 
 
-def stop_after_three_records(flow, repository, *, down_s):
+def stop_after_three_records(flow, repository, *, down_s, meanwhile=lambda: None):
     """Run until three records are up, stop the repository, start it again after so long; return how the run ended."""
 
     def disturb():
         while len(receipts(flow)) < 3 and not ended.wait(0.1):
             pass
         repository[0].stop()
+        meanwhile()
         ended.wait(down_s)
         repository.append(launcher.start(repository[0].directory))
 
@@ -106,15 +107,22 @@ def test_a_run_survives_five_minutes_without_its_repository_or_stops_and_a_plain
     assert_complete(many, repository)
 
 
-def test_a_token_that_is_refused_stops_the_run_and_a_good_one_completes_it(many, repository):
+def test_a_token_that_is_refused_from_now_on_stops_the_run_and_a_good_one_completes_it(many, repository):
     many.config |= {"breaker": {"of_last": 4, "failed": 3}}
-    good, many.environment = many.environment, {"NRP_TOKEN": "of-yesterday"}
-    done = many.run()
+    done = stop_after_three_records(many, repository, down_s=0, meanwhile=(repository[0].directory / "token").unlink)
     assert done.returncode != 0
     assert "failed in upload_record (DeniedError)" in done.stdout + done.stderr
     assert steps_begun(many, "upload_record") < len(RECIDS)
-    many.environment = good
+    many.environment = {"NRP_TOKEN": repository[-1].token}
     assert_complete(many, repository)
+
+
+def test_a_token_that_is_refused_when_the_run_begins_ends_it_before_a_record_is_touched(many, repository):
+    many.environment = {"NRP_TOKEN": "of-yesterday"}
+    done = many.run()
+    assert done.returncode != 0
+    assert "NOT  token" in done.stdout + done.stderr
+    assert steps_begun(many, "read_record") == 0
 
 
 def test_sigterm_ends_a_run_within_ten_seconds_and_a_plain_rerun_completes_it(many, repository):

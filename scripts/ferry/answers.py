@@ -26,6 +26,10 @@ class ConflictError(TransientError):
     """It changed since it was read (409, 412): nothing was written."""
 
 
+class FailedError(TransientError):
+    """The repository failed inside (500): what it was asked for may be done all the same, or in part."""
+
+
 class DeniedError(PermanentError):
     """The token was refused, or it lacks the right (401, 403)."""
 
@@ -64,7 +68,8 @@ def judge_answer(action: str, status: int, text: str) -> FerryError:
     if status in (409, 412):
         return ConflictError(f"{action}: changed by somebody else meanwhile ({status}: {told})")
     if (status >= 500 and status != 501) or status in (408, 425):
-        return TransientError(f"{action}: the repository failed ({status}): {told}")
+        kind = FailedError if status == 500 else TransientError
+        return kind(f"{action}: the repository failed ({status}): {told}")
     if status == 413 and not _QUOTA.search(text):
         return TooLargeError(f"{action}: larger than the repository takes in one request (413): {told}")
     return RefusedError(f"{action}: the repository refused ({status}): {told}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferry.answers import RefusedError
+from ferry.answers import FailedError, RefusedError
 from ferry.attachments import Manifest
 from ferry.deposit_settings import DepositSettings
 from ferry.deposit_state import DepositState
@@ -83,6 +83,7 @@ class Deposit:
         self._search = DraftSearch(
             repository=repository,
             identifier=identifier,
+            recid=document["metadata"].get("recid"),
             state=self._state,
             patience=self._patience,
             index_delay_s=settings.index_delay_s,
@@ -153,14 +154,19 @@ class Deposit:
         return []
 
     async def _bring_metadata(self, draft: RemoteRecord) -> RemoteRecord:
-        """Give the draft our metadata, unless it was last given just these."""
+        """Give the draft our metadata, unless it was last given just these, or has them from an earlier folder."""
         if self._state.has_document(self._document):
+            return draft
+        if self._was_given_all(draft):
+            self._state.remember_document(self._document)
             return draft
         seen: list[RemoteRecord] = []
 
         async def update() -> RemoteRecord:
             current = await self._repository.read_draft(draft.id)
-            if seen and current.document.get("metadata") != seen[0].document.get("metadata"):
+            is_changed = bool(seen) and current.document.get("metadata") != seen[0].document.get("metadata")
+            # an update may be done although its answer was lost, or 500: then the change is ours
+            if is_changed and diff_records(self._document, current.document):
                 raise PermanentError(
                     f"draft {draft.id}: its metadata were changed by somebody else while they were updated, and are "
                     f"left as they are; look at {draft.page_url} and run again"
@@ -168,10 +174,29 @@ class Deposit:
             seen.append(current)
             return await self._repository.update_draft(current, self._document)
 
-        updated = await self._patience.retried(update)
+        try:
+            updated = await self._patience.retried(update)
+        except FailedError as error:
+            raise FailedError(
+                f"{error}. A draft that always gets this answer has metadata which the repository cannot store or "
+                f"index: ask its operators which, correct the record and run again; the draft is {draft.page_url}"
+            ) from error
         _raise_for_metadata_errors(updated)
         self._state.remember_document(self._document)
         return updated
+
+    def _was_given_all(self, draft: RemoteRecord) -> bool:
+        """Whether a draft that was found again has our metadata, as it is stored and as it is indexed.
+
+        A repository that cannot index what it is given answers 500 and has stored it all the same.
+        """
+        shown = self._search.rediscovered
+        return (
+            shown is not None
+            and shown.id == draft.id
+            and _has_files(draft) == self._has_files
+            and not any(diff_records(self._document, each.document) for each in (draft, shown))
+        )
 
     # --- a record that is public already ---
 

@@ -43,6 +43,8 @@ class DepositState:
     record_id: str | None = None
     creating: bool = False
     """A draft was asked for and the answer is not known: search for it before asking again."""
+    failed_creations: int = 0
+    """How often a draft was asked for and the answer was 500: the repository may hold one that no search shows."""
     document_sha256: str | None = None
     """Of the metadata that the draft was last given."""
     sent: dict[str, SentFile] = field(default_factory=dict)
@@ -85,6 +87,11 @@ class DepositState:
         """Write what is not on disk yet."""
         if self._unsaved:
             self.save()
+
+    def found_record(self, record_id: str) -> None:
+        """There is a record: none has to be made."""
+        self.record_id, self.creating, self.failed_creations = record_id, False, 0
+        self.save()
 
     def forget_record(self) -> None:
         """The record is gone, and all that was sent with it."""

@@ -115,6 +115,7 @@ async def _diff(
         search = DraftSearch(
             repository=repository,
             identifier=source_identifier(recid)["identifier"],
+            recid=ours["metadata"].get("recid"),
             state=DepositState.load(path=state_path, repository=repository.name),
             patience=Patience(attempts=attempts),
             index_delay_s=0,

@@ -73,6 +73,11 @@ class RemoteRecord:
         metadata = self.document.get("metadata") or {}
         return frozenset(str(entry.get("identifier")) for entry in metadata.get("identifiers") or ())
 
+    def is_of(self, *, identifier: str, recid: int | None) -> bool:
+        """Whether it carries the identifier, or the recid in `metadata.recid`, where its model has that."""
+        named = (self.document.get("metadata") or {}).get("recid")
+        return identifier in self.identifiers or (recid is not None and str(named) == str(recid))
+
 
 @dataclass(frozen=True)
 class Community:

@@ -159,48 +159,66 @@ class Repository(RepositoryFiles, RepositoryReviews):
     async def _token_works(self) -> bool:
         """Whether the token is good for anything: what was refused may be a matter of one record."""
         try:
-            await self._connection.get(url=self._own_of_all_models(), params={"size": "1"}, result_class=dict)
+            await self._connection.get(url=self._own_records(), params={"size": "1"}, result_class=dict)
         except _TROUBLES as error:
             return not isinstance(_translate("try the token", error), DeniedError)
         return True
 
-    def _own_drafts(self) -> URL:
-        model = self._info.models.get(self._model) if self._model else None
-        drafts = (model.links.drafts if model else None) or self._info.links.drafts
-        if drafts is None:
+    def _own_records(self) -> URL:
+        """Where one's own drafts and records of all models are listed.
+
+        That of a model will not do: an NRP repository lists everybody's published records there, to any token.
+        """
+        if self._info.links.drafts is None:
             raise PermanentError(f"{self.url}: tells no address where one's own drafts are listed; is it InvenioRDM?")
-        return drafts
+        return self._info.links.drafts
 
     async def count_own(self) -> int:
         """Return how many drafts and records are the user's own, of all models.
-
-        A model's own list answers 200 to any token where it holds the public records of everybody too (NRP).
 
         Raises:
             DeniedError: the token is wrong, or expired.
         """
         async with self._asking_for("list one's own records"):
-            found = await self._connection.get(url=self._own_of_all_models(), params={"size": "1"}, result_class=dict)
+            found = await self._connection.get(url=self._own_records(), params={"size": "1"}, result_class=dict)
         return int((found.get("hits") or {}).get("total") or 0)
-
-    def _own_of_all_models(self) -> URL:
-        return self._info.links.drafts or self._own_drafts()
 
     # --- records ---
 
-    async def search_own(self, identifier: str) -> list[RemoteRecord]:
-        """Return one's own drafts and records that carry this identifier in `metadata.identifiers`."""
-        query = {"q": f'metadata.identifiers.identifier:"{identifier}"', "size": "25"}
-        async with self._asking_for(f"search for {identifier}"):
-            hits = await self._connection.get(
-                url=self._own_drafts(),
-                params=query,
-                headers={"Accept": self._info.default_content_type},
-                result_class=RecordList,
-            )
-        found = [_record(hit) for hit in hits]
+    async def search_own(self, identifier: str, *, recid: int | None = None) -> list[RemoteRecord]:
+        """Return one's own drafts and records of the run's model that carry the identifier, or the recid.
+
+        Args:
+            identifier: in `metadata.identifiers`.
+            recid: in `metadata.recid`, for models that have it.
+        """
+        # written like this it is a query on the routes of models too, which quote whatever contains "://"
+        query = 'metadata.identifiers.identifier:"{}"'.format(identifier.replace("/", r"\/"))
+        if recid is not None:
+            query += f" OR metadata.recid:{recid}"
+        # without it InvenioRDM also lists what others share, and what waits for a review of one's community
+        params = {"q": query, "size": "25", "shared_with_me": "false"}
+        found: list[RemoteRecord] = []
+        url: URL | None = self._own_records()
+        while url is not None:
+            async with self._asking_for(f"search for {identifier}"):
+                hits = await self._connection.get(
+                    url=url,
+                    params=params,
+                    headers={"Accept": self._info.default_content_type},
+                    result_class=RecordList,
+                )
+            found += map(_record, hits)
+            url, params = hits.links.next, {}
         # the search analyses its words: only what says exactly this counts
-        return [hit for hit in found if identifier in hit.identifiers]
+        return [hit for hit in found if hit.is_of(identifier=identifier, recid=recid) and self._is_of_model(hit)]
+
+    def _is_of_model(self, record: RemoteRecord) -> bool:
+        """Whether a record may be of the run's model: its address is not below that of another one."""
+        model = self._info.models.get(self._model) if self._model else None
+        if model is None or _is_below(record.self_url, model.links.records):
+            return True
+        return not any(_is_below(record.self_url, other.links.records) for other in self._info.models.values())
 
     async def create(self, document: Mapping[str, Any], *, workflow: str | None) -> RemoteRecord:
         """Make a new draft. What the repository objects to stands in `errors`: the draft exists all the same."""
@@ -263,6 +281,10 @@ class Repository(RepositoryFiles, RepositoryReviews):
         async with self._asking_for(f"look up {path}"):
             answer: dict[str, Any] = await self._connection.get(url=url, result_class=dict)
         return answer
+
+
+def _is_below(url: URL, parent: URL) -> bool:
+    return url.path.startswith(f"{parent.path.rstrip('/')}/")
 
 
 def _without_draft(url: URL) -> URL:

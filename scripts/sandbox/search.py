@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.answers import Refusal, field_error, invalid
 from sandbox.store import Document
 
+_OR = (None, False, "OR")
 MAX_WINDOW = 10_000  # OpenSearch refuses to page further
 _CLAUSE = re.compile(r'(?:(?P<field>[\w.]+):)?(?:"(?P<phrase>(?:[^"\\]|\\.)*)"?|(?P<word>(?:[^\s"\\]|\\.)+))')
 _WORD = re.compile(r"[^\W_]+(?:(?<=[^\W\d_])\.(?=[^\W\d_])[^\W_]+|(?<=\d)[.,](?=\d)[^\W_]+|_+\w+)*")
@@ -45,12 +46,22 @@ class Index:
 def matches(query: str, hit: Document) -> bool:
     """Tell whether the document is found: `field:"a phrase"` needs its words in a row, bare words need one of them.
 
+    Of what is joined by OR, either will do.
+
     Raises:
         Refusal: 400 where OpenSearch finds no syntax.
     """
-    clauses = list(_clauses(query))
-    if not clauses:
-        return True
+    alternatives: list[list[tuple[str | None, bool, str]]] = [[]]
+    for clause in _clauses(query):
+        if clause == _OR:
+            alternatives.append([])
+        else:
+            alternatives[-1].append(clause)
+    asked = [clauses for clauses in alternatives if clauses]
+    return not asked or any(_matches_all(clauses, hit) for clauses in asked)
+
+
+def _matches_all(clauses: list[tuple[str | None, bool, str]], hit: Document) -> bool:
     quoted = [clause for clause in clauses if clause[1]]
     wanted = quoted or clauses
     results = [_found(hit, field, text, phrase=phrase) for field, phrase, text in wanted]
@@ -88,7 +99,9 @@ def _clauses(query: str) -> Iterator[tuple[str | None, bool, str]]:
         position = match.end()
         if match["phrase"] is not None:
             yield match["field"], True, re.sub(r"\\(.)", r"\1", match["phrase"])
-        elif match["word"] not in ("AND", "OR", "(", ")"):
+        elif match["word"] == "OR":
+            yield _OR
+        elif match["word"] not in ("AND", "(", ")"):
             if ":" in _bare(match["word"]) and match["field"] is not None:
                 raise Refusal(400, "Invalid query string syntax.")
             yield match["field"], False, re.sub(r"\\(.)", r"\1", match["word"])

@@ -33,6 +33,23 @@ def test_a_search_finds_longer_identifiers_too(api):
     assert [hit["id"] for hit in hits] == [longer.id]
 
 
+def test_a_search_for_either_of_two_finds_each_and_a_field_that_no_record_has_finds_nothing(api):
+    first, second = new_identifier(), new_identifier()
+    made = {api.create(identifiers=[{"identifier": each, "scheme": "url"}]).id for each in (first, second)}
+    escaped = [each.replace("/", r"\/") for each in (first, second)]
+    either = " OR ".join(f'metadata.identifiers.identifier:"{each}"' for each in escaped)
+
+    def found(query):
+        hits = api.call("GET", "/api/user/records", params={"q": query, "shared_with_me": "false"}).json()["hits"]
+        return {hit["id"] for hit in hits["hits"]}
+
+    eventually(lambda: found(either) == made)
+    one = found(f'metadata.identifiers.identifier:"{escaped[0]}" OR metadata.recid:9200000')
+    assert len(one) == 1
+    assert one < made
+    assert found("metadata.recid:9200000") == set()
+
+
 def test_only_the_latest_version_is_found_unless_all_are_asked_for(api):
     identifier = new_identifier()
     identifiers = [{"identifier": identifier, "scheme": "url"}]

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from ferry.answers import DeniedError, FailedError
+from ferry.answers import DeniedError
 from ferry.deposit_settings import DepositSettings
-from ferry.errors import FerryError, MetadataError, PermanentError
+from ferry.errors import FerryError, MetadataError, PermanentError, TransientError
 from ferry.mapping.diff import diff_records
 from ferry.repository import Repository
 from ferry.run_marks import TOKEN_REFUSED, RunMarks
@@ -236,10 +236,10 @@ def test_metadata_that_a_real_nrp_repository_cannot_index_leave_one_draft_that_i
     outcome = outcome_of(carrier, several)
     asked = [each.status for each in proxy.requests("POST", "/api/particles") if "/draft" not in each.path]
     assert asked == [500, 201]
-    assert isinstance(outcome, FailedError)
+    assert isinstance(outcome, TransientError)
     assert "correct the record" in str(outcome)
     for _ in ("from the same folder", "from an empty one"):
-        assert isinstance(outcome_of(carrier, several), FailedError)
+        assert isinstance(outcome_of(carrier, several), TransientError)
         shutil.rmtree(carrier.folder)
     corrected = carrier.carry(cargo)
     made = [each for each in proxy.requests("POST", "/api/particles") if "/draft" not in each.path]

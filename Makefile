@@ -68,10 +68,10 @@ bench-%: $(INSTALLED) ## Measure one part beside what others use: tests/bench/<n
 	PYTHONPATH=scripts:tests $(BIN)/python tests/bench/$*.py
 
 schemas: $(INSTALLED) ## Write schemas/target from the profiles and the vocabularies
-	PYTHONPATH=scripts $(BIN)/python -c 'from ferry.mapping.target_schemas import write_schemas; write_schemas()'
+	PYTHONPATH=scripts $(BIN)/python -c 'from dev.target_schemas import write_schemas; write_schemas()'
 
 docs: $(INSTALLED) ## Write docs/configuration.md from the schema of the configuration
-	PYTHONPATH=scripts $(BIN)/python -c 'from ferry.config_reference import write_reference; write_reference()'
+	PYTHONPATH=scripts $(BIN)/python -c 'from dev.config_reference import write_reference; write_reference()'
 
 clean: ## Remove what runs have made: results, data, logs (what was uploaded stays where it is)
 	rm -rf results data logs benchmarks .snakemake

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.metadata_tables import write_metadata_tables
-from ferry.step import write_log
+from ferry.report.metadata_tables import write_metadata_tables
+from ferry.run.step import write_log
 
 write_log(Path(snakemake.log[0]))
 write_metadata_tables(recids=snakemake.params.recids, results_dir=Path(snakemake.output.coverage).parent)

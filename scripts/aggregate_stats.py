@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.stats import aggregate
-from ferry.step import write_log
+from ferry.report.stats import aggregate
+from ferry.run.step import write_log
 
 log = Path(snakemake.log[0])
 write_log(log)

@@ -11,10 +11,10 @@ from pathlib import Path
 import yaml
 from snakemake.utils import update_config
 
-from ferry.bulk import PART_OF_BULK, GettingOn, run_in_parts
 from ferry.config import check_config, publishes
 from ferry.errors import ConfigError, FerryError
-from ferry.wanted import wanted_of
+from ferry.run.bulk import PART_OF_BULK, GettingOn, run_in_parts
+from ferry.run.selection import wanted_of
 
 parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
 parser.add_argument("--most", type=int, default=200, help="records of a part (200)")

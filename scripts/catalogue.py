@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.catalogue import write_catalogue
-from ferry.step import write_log
+from ferry.run.step import write_log
+from ferry.source.catalogue import write_catalogue
 
 write_log(Path(snakemake.log[0]))
 told = write_catalogue(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.diff_step import diff_all
-from ferry.step import write_log
+from ferry.run.step import write_log
+from ferry.steps.diff import diff_all
 
 write_log(Path(snakemake.log[0]))
 told = diff_all(

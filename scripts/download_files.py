@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.download_step import download_to_receipt
-from ferry.step import record_step
+from ferry.run.step import record_step
+from ferry.steps.download_files import download_to_receipt
 
 recid = int(snakemake.wildcards.recid)
 with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:

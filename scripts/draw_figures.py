@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ferry.figures import draw_figures
-from ferry.run_plan import read_plan
-from ferry.step import write_log
+from ferry.report.figures import draw_figures
+from ferry.run.plan import read_plan
+from ferry.run.step import write_log
 
 write_log(Path(snakemake.log[0]))
 plan = read_plan()

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ferry.package import package
-from ferry.package_plan import PackageSettings
-from ferry.step import record_step
+from ferry.bundle.plan import PackageSettings
+from ferry.run.step import record_step
+from ferry.steps.package_files import package
 
 recid = int(snakemake.wildcards.recid)
 with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:

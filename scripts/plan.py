@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.plan_step import PlanInputs, plan_all
-from ferry.step import write_log
+from ferry.run.step import write_log
+from ferry.steps.plan import PlanInputs, plan_all
 
 write_log(Path(snakemake.log[0]))
 told = plan_all(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.preflight_step import preflight
-from ferry.step import write_log
+from ferry.run.step import write_log
+from ferry.steps.preflight import preflight
 
 write_log(Path(snakemake.log[0]))
 told = preflight(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.read_step import read_to_receipt
-from ferry.step import record_step
+from ferry.run.step import record_step
+from ferry.steps.read_record import read_to_receipt
 
 recid = int(snakemake.wildcards.recid)
 metadata = next(iter(snakemake.input), None)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ferry.let_go import let_go
 from ferry.receipts import write_receipt
-from ferry.stats import record_stats
-from ferry.stats_log import tell_row
-from ferry.step import record_step
+from ferry.report.stats import record_stats
+from ferry.report.stats_log import tell_row
+from ferry.run.step import record_step
+from ferry.steps.drop import let_go
 
 recid = int(snakemake.wildcards.recid)
 output, log = Path(snakemake.output.stats), Path(snakemake.log[0])

@@ -11,26 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ferry.breaker import Breaker
-from ferry.bulk import PART_OF_BULK, has_arrived
 from ferry.config import check_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
-from ferry.failures import closing_lines
-from ferry.kept_settings import TRANSFORM_SETTINGS, keep_settings
-from ferry.let_go import let_go
-from ferry.lost_receipts import receipts_after_lost
-from ferry.progress_teller import ProgressTeller
-from ferry.run import Target, begin_run, is_taken, lock_folder, refuse_other_repository
-from ferry.run_marks import STOPPED, RunMarks
-from ferry.run_plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
-from ferry.set_aside import SetAside
-from ferry.stats import stats_of_failed
-from ferry.stats_log import STATS_LOG, cut_torn_end
-from ferry.step import ATTEMPTS_FILE
-from ferry.storage import Storage, refuse_too_few_cores
-from ferry.termination import end_steps
-from ferry.tokens import refuse_token_in_environment
-from ferry.wanted import Wanted, wanted_of
+from ferry.flags import STOPPED, RunMarks
+from ferry.report.failures import closing_lines
+from ferry.report.stats import stats_of_failed
+from ferry.report.stats_log import STATS_LOG, cut_torn_end
+from ferry.repository.tokens import refuse_token_in_environment
+from ferry.run.breaker import Breaker
+from ferry.run.bulk import PART_OF_BULK, has_arrived
+from ferry.run.disk_budget import Storage, refuse_too_few_cores
+from ferry.run.kept_settings import TRANSFORM_SETTINGS, keep_settings
+from ferry.run.lost_receipts import receipts_after_lost
+from ferry.run.plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
+from ferry.run.progress import ProgressTeller
+from ferry.run.run import Target, begin_run, is_taken, lock_folder, refuse_other_repository
+from ferry.run.selection import Wanted, wanted_of
+from ferry.run.set_aside import SetAside
+from ferry.run.step import ATTEMPTS_FILE
+from ferry.run.termination import end_steps
+from ferry.steps.drop import let_go
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
 RULES_THAT_ASK = {"upload_record", "publish_record", "preflight", "diff"}
@@ -68,7 +68,7 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     Raises:
         ConfigError: names the place, what was expected and what was found.
     """
-    from script_jobs import choose_jobs_faster, lighten_graph  # noqa: PLC0415 - not without Snakemake
+    from hooks.script_jobs import choose_jobs_faster, lighten_graph  # noqa: PLC0415 - not without Snakemake
 
     check_config(config)
     lighten_graph()
@@ -145,13 +145,13 @@ def begin(
         paths = [path for recid in wanted.recids if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
     if not (_held["only_looks"] or across_nodes):
-        from script_jobs import serve_scripts  # noqa: PLC0415
+        from hooks.script_jobs import serve_scripts  # noqa: PLC0415
 
         _held["scripts"] = serve_scripts()
     asks = bool(RULES_THAT_ASK & rules_to_run)
     run = begin_run(target=_find_target(config, sandbox_dir) if asks else None, across_nodes=across_nodes)
     if RULES_THAT_SEND & rules_to_run:
-        from ferry.preflight_step import refuse_unready  # noqa: PLC0415 - nrp-cmd, 0.4 s
+        from ferry.steps.preflight import refuse_unready  # noqa: PLC0415 - nrp-cmd, 0.4 s
 
         refuse_unready(
             run=run, repository=config["repository"], stall_s=config["upload"]["stall_s"], sandbox_dir=sandbox_dir
@@ -241,10 +241,10 @@ def end(config: Mapping[str, Any], wanted: Wanted, *, failed: bool) -> None:
 
 def _tell_what_there_is(wanted: Wanted, *, publish: bool) -> None:
     """Make the tables, figures and pages whose rules did not run because a record failed."""
-    from ferry.figures import draw_figures  # noqa: PLC0415 - pandas and matplotlib, for a failed run only
-    from ferry.metadata_tables import write_metadata_tables  # noqa: PLC0415
-    from ferry.report import write_pages  # noqa: PLC0415
-    from ferry.stats import aggregate  # noqa: PLC0415
+    from ferry.report.figures import draw_figures  # noqa: PLC0415 - pandas and matplotlib, for a failed run only
+    from ferry.report.metadata_tables import write_metadata_tables  # noqa: PLC0415
+    from ferry.report.pages import write_pages  # noqa: PLC0415
+    from ferry.report.stats import aggregate  # noqa: PLC0415
 
     plan = read_plan()
     aggregate(recids=wanted.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish)
@@ -254,8 +254,8 @@ def _tell_what_there_is(wanted: Wanted, *, publish: bool) -> None:
 
 
 def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:
-    from ferry.repository import discover  # noqa: PLC0415 - 0.4 s that a dry run does not pay
-    from ferry.target import token_for  # noqa: PLC0415
+    from ferry.repository.client import discover  # noqa: PLC0415 - 0.4 s that a dry run does not pay
+    from ferry.run.open_repository import token_for  # noqa: PLC0415
 
     name = url = config["repository"]["url"]
     refuse_other_repository(target_name=name, results_dir=RESULTS_DIR)

@@ -7,8 +7,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ferry.status import read_status
-from ferry.status_text import status_page
+from ferry.run.status import read_status
+from ferry.run.status_text import status_page
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--folder", type=Path, default=Path(), help="where results/ and logs/ are; here if not given")

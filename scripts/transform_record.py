@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.step import record_step
-from ferry.transform import mapping_options, transform_to_receipts
+from ferry.run.step import record_step
+from ferry.steps.transform_record import mapping_options, transform_to_receipts
 
 recid = int(snakemake.wildcards.recid)
 corrections = next(iter(snakemake.input.corrections), None)

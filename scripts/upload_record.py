@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.step import record_step
-from ferry.upload import upload
+from ferry.run.step import record_step
+from ferry.steps.upload_record import upload
 
 recid = int(snakemake.wildcards.recid)
 with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ferry.step import write_log
-from ferry.validate_step import validate_all
+from ferry.run.step import write_log
+from ferry.steps.validate import validate_all
 
 write_log(Path(snakemake.log[0]))
 told = validate_all(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ferry.report import write_pages
-from ferry.run_plan import command_of
-from ferry.step import write_log
+from ferry.report.pages import write_pages
+from ferry.run.plan import command_of
+from ferry.run.step import write_log
 
 write_log(Path(snakemake.log[0]))
 write_pages(

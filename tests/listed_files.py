@@ -4,7 +4,7 @@ import json
 import zlib
 
 from ferry.schemas import problems
-from ferry.source_record import read_source
+from ferry.source.record import read_source
 
 URI = "root://eospublic.cern.ch//eos/opendata/delphi/"
 

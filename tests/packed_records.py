@@ -7,9 +7,9 @@ import shutil
 import zipfile
 import zlib
 
-from ferry.package import package
-from ferry.package_plan import Member, PackageSettings
+from ferry.bundle.plan import Member, PackageSettings
 from ferry.receipts import read_receipt, write_receipt
+from ferry.steps.package_files import package
 
 RECID = 7
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ferry.stats import record_stats
+from ferry.report.stats import record_stats
 
 URL = "https://repository.example.org"
 BEGAN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)

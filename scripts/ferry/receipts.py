@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from ferry.errors import IntegrityError, disk_error
+from ferry.files import whole_file
 from ferry.schemas import problems
-from ferry.whole_file import whole_file
 
 
 def write_json(path: Path, document: Any) -> None:

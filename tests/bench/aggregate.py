@@ -20,7 +20,7 @@ RECORDS, FILES = 12_711, 415_425
 ROOT = Path(__file__).resolve().parents[2]
 
 OURS = """
-from ferry.stats import aggregate
+from ferry.report.stats import aggregate
 recids = sorted(int(path.name) for path in Path("results").iterdir() if path.name.isdigit())
 totals = aggregate(recids=recids, results_dir=Path("results"), logs_dir=Path("logs"), publish=False)
 count = totals.files

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import run_hooks
-from ferry.download_step import download_to_receipt
-from ferry.package import package
-from ferry.package_plan import PackageSettings
-from ferry.read_step import read_to_receipt
-from ferry.transform import mapping_options, transform_to_receipts
-from ferry.upload import upload
-from ferry.wanted import wanted_of
+from ferry.bundle.plan import PackageSettings
+from ferry.run.selection import wanted_of
+from ferry.steps.download_files import download_to_receipt
+from ferry.steps.package_files import package
+from ferry.steps.read_record import read_to_receipt
+from ferry.steps.transform_record import mapping_options, transform_to_receipts
+from ferry.steps.upload_record import upload
 
 CAPS = {"download": 4, "zip": 2, "upload": 40}
 THREADS = 16

@@ -43,8 +43,8 @@ CONFIG = yaml.safe_load(Path("config.yaml").read_text())
 STEP = """
 import json, sys
 from pathlib import Path
-from ferry.download_step import download_to_receipt
-from ferry.step import write_log
+from ferry.steps.download_files import download_to_receipt
+from ferry.run.step import write_log
 folder, config = Path(sys.argv[1]), json.loads(sys.argv[2])
 write_log(folder / "log")
 measured = download_to_receipt(

@@ -19,7 +19,7 @@ from bench.side_by_side import Result, compared, report
 from ferry.mapping.profiles import PROFILES
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
-from ferry.source_record import bare_record, read_source
+from ferry.source.record import bare_record, read_source
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = Path(os.environ.get("BENCH_SOURCE", ROOT / "tests" / "fixtures" / "records"))
@@ -27,15 +27,16 @@ RECORDS = sorted(SOURCE.glob("*.json"))
 COUNT = int(os.environ.get("BENCH_RECORDS", "12711"))
 GOAL_PER_S, GOAL_IMPORT_S = 200.0, 0.25
 IMPORT = (
-    "import time; start = time.process_time(); import ferry.step, ferry.transform; print(time.process_time() - start)"
+    "import time; start = time.process_time(); import ferry.run.step, ferry.steps.transform_record; "
+    "print(time.process_time() - start)"
 )
 JOB = """
 import time
 start = time.process_time()
 from pathlib import Path
 from ferry.mapping.work import MappingOptions
-from ferry.transform import transform_to_receipts
-import ferry.step, sys
+from ferry.steps.transform_record import transform_to_receipts
+import ferry.run.step, sys
 folder = Path(sys.argv[1])
 paths = {f"{name}_path": folder / f"{name}.json" for name in ("source", "record", "mapping")}
 transform_to_receipts(corrections_path=None, profile="ccmm2", options=MappingOptions(), **paths)

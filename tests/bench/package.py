@@ -19,8 +19,8 @@ from pathlib import Path
 from packed_records import RECID, measure_package
 
 from bench.side_by_side import RUNS, Result, compared, measure, report, seconds
-from ferry.mend import mend_bundle
-from ferry.package_receipt import layout_of
+from ferry.bundle.receipt import layout_of
+from ferry.bundle.repair import mend_bundle
 from ferry.receipts import read_receipt, write_receipt
 
 MEMORY = Path("/dev/shm")

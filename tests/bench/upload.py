@@ -30,10 +30,10 @@ from typing import Any
 import yaml
 
 from bench.side_by_side import RUNS, Result, compared, measure, report
-from ferry.mapping.identity import source_identifier
 from ferry.receipts import read_receipt, write_receipt
-from ferry.repository import discover
-from ferry.run import Target, begin_run
+from ferry.repository.client import discover
+from ferry.run.run import Target, begin_run
+from ferry.source.identity import source_identifier
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.raw_api import document
@@ -49,8 +49,8 @@ OURS = """
 import json, sys
 from pathlib import Path
 from ferry.process_memory import peak_memory_bytes
-from ferry.step import write_log
-from ferry.upload import upload
+from ferry.run.step import write_log
+from ferry.steps.upload_record import upload
 write_log(Path("log"))
 print("ready", flush=True)
 arguments = json.loads(sys.stdin.readline())

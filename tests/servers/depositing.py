@@ -4,10 +4,10 @@ import asyncio
 import json
 import zlib
 
-from ferry.deposit import Deposit
-from ferry.deposit_settings import DepositSettings
-from ferry.mapping.identity import source_identifier
-from ferry.repository import Repository, discover
+from ferry.deposit.deposit import Deposit
+from ferry.deposit.settings import DepositSettings
+from ferry.repository.client import Repository, discover
+from ferry.source.identity import source_identifier
 
 RECID = 80505
 IDENTIFIER = source_identifier(RECID)["identifier"]

@@ -7,13 +7,13 @@ import json
 import pytest
 from packed_records import many, run_package, write_files
 
-from ferry.attachments import Manifest
-from ferry.deposit import Deposit, DepositSettings
+from ferry.bundle.attachments import Manifest
+from ferry.bundle.reader import read_chunks
+from ferry.deposit.deposit import Deposit, DepositSettings
+from ferry.deposit.publish import publish_record
 from ferry.errors import TransientError
-from ferry.mapping.identity import source_identifier
-from ferry.package_reader import read_chunks
-from ferry.publish import publish_record
-from ferry.repository import Repository, discover
+from ferry.repository.client import Repository, discover
+from ferry.source.identity import source_identifier
 from sandbox import launcher
 
 RECID = 7

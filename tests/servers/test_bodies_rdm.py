@@ -8,12 +8,12 @@ import requests
 from packed_records import RECID as PACKED
 from packed_records import run_package, write_files
 
-from ferry.answers import TooLargeError
-from ferry.deposit_settings import DepositSettings
-from ferry.file_keys import relative_keys
-from ferry.repository_files import Announcement
-from ferry.run_marks import RunMarks
-from ferry.upload import reading
+from ferry.deposit.settings import DepositSettings
+from ferry.flags import RunMarks
+from ferry.repository.errors import TooLargeError
+from ferry.repository.files import Announcement
+from ferry.source.keys import relative_keys
+from ferry.steps.upload_record import reading
 from servers.depositing import act, deposit, document
 from servers.raw_api import Api
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from ferry.deposit_settings import DepositSettings
+from ferry.deposit.publish import publish_record
+from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, PermanentError, TransientError
-from ferry.publish import publish_record
 from servers.depositing import CONTENTS, act, creations, deposit, document, requests
 
 

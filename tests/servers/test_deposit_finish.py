@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from ferry.deposit_settings import DepositSettings
+from ferry.deposit.publish import publish_record
+from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, MetadataError, PermanentError
-from ferry.publish import publish_record
-from ferry.run_marks import TOKEN_REFUSED, RunMarks
+from ferry.flags import TOKEN_REFUSED, RunMarks
 from servers.depositing import CONTENTS, act, creations, deposit, document, requests
 from servers.raw_api import Api, Draft
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ferry.mapping.identity import source_identifier
 from ferry.receipts import read_receipt, write_receipt
-from ferry.repository import discover
-from ferry.run import Target, begin_run
+from ferry.repository.client import discover
+from ferry.run.run import Target, begin_run
+from ferry.source.identity import source_identifier
 from servers.depositing import requests
 from servers.raw_api import document
 
@@ -30,7 +30,7 @@ PARTS = SIZE_BYTES // PART_BYTES
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from ferry.upload import upload
+from ferry.steps.upload_record import upload
 given = json.loads(sys.argv[1])
 measured = upload(
     recid=given["recid"], record_path=Path("record.json"), package_path=Path("package.json"),

@@ -6,10 +6,10 @@ import hashlib
 import pytest
 from packed_records import data_offset, flip, many, run_package, write_files
 
-from ferry.deposit import Deposit
-from ferry.deposit_settings import DepositSettings
+from ferry.deposit.deposit import Deposit
+from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError
-from ferry.upload import reading
+from ferry.steps.upload_record import reading
 from servers.depositing import IDENTIFIER, RECID, act, document
 
 BUNDLE, DAMAGED = "bundles/7_bundle.zip", "run1/f0001.al"

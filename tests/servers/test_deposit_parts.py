@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from ferry.deposit_settings import DepositSettings
+from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, PermanentError, TransientError
-from ferry.run_marks import PARTS_REFUSED, RunMarks
+from ferry.flags import PARTS_REFUSED, RunMarks
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.depositing import deposit, requests
@@ -130,7 +130,7 @@ def test_where_parts_are_refused_files_go_whole_and_the_run_remembers(tmp_path, 
     def spoil(repository):
         repository.takes_parts = True  # whatever the repository says of itself
         if refused_at == "part":
-            from ferry.answers import PartsRefusedError
+            from ferry.repository.errors import PartsRefusedError
 
             async def refuse(*_):
                 raise PartsRefusedError("405 Method Not Allowed")

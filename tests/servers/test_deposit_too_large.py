@@ -5,10 +5,10 @@ from itertools import repeat
 
 import pytest
 
-from ferry.deposit_settings import DepositSettings
+from ferry.deposit.settings import DepositSettings
 from ferry.errors import PermanentError
-from ferry.repository_files import Announcement
-from ferry.run_marks import RunMarks
+from ferry.flags import RunMarks
+from ferry.repository.files import Announcement
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.depositing import act, deposit, requests
@@ -116,7 +116,7 @@ def test_where_no_parts_are_to_be_had_the_refusal_is_told_at_once(
 
 
 def test_a_file_that_would_need_too_many_parts_is_refused_with_the_numbers(taking, tmp_path, monkeypatch):
-    monkeypatch.setattr("ferry.transfer_choice.MOST_PARTS", 2)
+    monkeypatch.setattr("ferry.deposit.transfer_choice.MOST_PARTS", 2)
     sandbox = taking(PART)
     with pytest.raises(PermanentError, match=r"big\.root: a file of 2001 bytes goes in at most 2 parts, of 1001 bytes"):
         deposit(sandbox, tmp_path, contents=BIG, settings=WHOLE_FIRST)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ferry import download as download_module
 from ferry.errors import IntegrityError, PermanentError, TransientError
-from ferry.fetch_helper import FetchHelper, HelperSettings
-from ferry.fetch_traffic import Traffic
+from ferry.source import download as download_module
+from ferry.source.fetch_helper import FetchHelper, HelperSettings
+from ferry.source.traffic import Traffic
 from servers.tcp_proxy import tcp_proxy
 from servers.test_xrootd_faults import Job, no_half_file, wait_until
 from servers.xrootd_records import contents, download, make_bytes, receipt_of, serve

@@ -9,9 +9,9 @@ from ferry.errors import TransientError
 from ferry.mapping.diff import diff_records
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
-from ferry.patience import Patience
-from ferry.record_facts import source_facts
-from ferry.repository import Repository, discover
+from ferry.repository.client import Repository, discover
+from ferry.retry import Patience
+from ferry.source.facts import source_facts
 from real_metadata import real_metadata
 
 pytestmark = [pytest.mark.rdm, pytest.mark.timeout(1200)]

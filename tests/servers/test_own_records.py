@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from ferry.answers import DeniedError
-from ferry.deposit_settings import DepositSettings
+from ferry.deposit.settings import DepositSettings
 from ferry.errors import FerryError, MetadataError, PermanentError, TransientError
+from ferry.flags import TOKEN_REFUSED, RunMarks
 from ferry.mapping.diff import diff_records
-from ferry.repository import Repository
-from ferry.run_marks import TOKEN_REFUSED, RunMarks
+from ferry.repository.client import Repository
+from ferry.repository.errors import DeniedError
 from servers.deposit_faults.cargo import Cargo, Carrier, discovered, seen_through
 from servers.deposit_faults.truth import Truth
 from servers.depositing import act, creations, deposit, document

@@ -6,9 +6,9 @@ import pytest
 
 from ferry.errors import TransientError
 from ferry.mapping.profiles import find_profile
-from ferry.pace import Limit
-from ferry.preflight import Check, check_disk, check_limits, check_repository
-from ferry.repository import Repository
+from ferry.repository.client import Repository
+from ferry.repository.rate_limit import Limit
+from ferry.steps.preflight_checks import Check, check_disk, check_limits, check_repository
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.depositing import act, requests
@@ -76,7 +76,9 @@ def test_what_does_not_answer_just_now_is_unknown_and_not_refused(sandbox, monke
 
 
 def test_ids_that_a_vocabulary_lacks_are_named(sandbox, monkeypatch):
-    monkeypatch.setattr("ferry.preflight.vocabulary_ids", lambda *_: {"licenses": ["cc0-1.0", "none-1.0", "none-2.0"]})
+    monkeypatch.setattr(
+        "ferry.steps.preflight_checks.vocabulary_ids", lambda *_: {"licenses": ["cc0-1.0", "none-1.0", "none-2.0"]}
+    )
     assert not_ok(look(sandbox))["licenses"].startswith("not there: none-1.0, none-2.0;")
 
 
@@ -99,9 +101,9 @@ def test_limits_are_compared_with_what_the_repository_tells():
 
 
 def test_little_free_disk_is_told_also_for_a_folder_that_is_still_to_be_made(tmp_path, monkeypatch):
-    monkeypatch.setattr("ferry.preflight.FEW_BYTES", 0)
+    monkeypatch.setattr("ferry.steps.preflight_checks.FEW_BYTES", 0)
     assert check_disk(tmp_path / "data" / "7").is_ok
-    monkeypatch.setattr("ferry.preflight.FEW_BYTES", 1 << 62)
+    monkeypatch.setattr("ferry.steps.preflight_checks.FEW_BYTES", 1 << 62)
     assert "make room" in check_disk(tmp_path / "data").told
 
 

@@ -8,8 +8,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ferry.download import Download, Downloaded, DownloadSettings
-from ferry.file_keys import file_keys
+from ferry.source.download import Download, Downloaded, DownloadSettings
+from ferry.source.keys import file_keys
 from servers.xrootd_server import EXPORT, XrootdServer
 
 PORTAL_PREFIX = "root://eospublic.cern.ch/"
@@ -83,7 +83,7 @@ def receipt_of(source: dict[str, Any], files: dict[str, bytes], verified: str = 
 RUN = """
 import json, os, sys
 from pathlib import Path
-from ferry.download import Download, DownloadSettings
+from ferry.source.download import Download, DownloadSettings
 from ferry.receipts import write_receipt
 source, folder, settings = json.loads(sys.stdin.read())
 folder = Path(folder)

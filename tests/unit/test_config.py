@@ -11,7 +11,7 @@ import yaml
 
 from ferry.config import check_config
 from ferry.errors import ConfigError
-from ferry.preflight import check_disk
+from ferry.steps.preflight_checks import check_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 

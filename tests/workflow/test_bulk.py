@@ -18,8 +18,8 @@ import pytest
 
 from browser import Page
 from bulk_records import write_bulk
-from ferry.run import is_taken
-from ferry.words import bytes_text
+from ferry.formatting import bytes_text
+from ferry.run.run import is_taken
 from sandbox import launcher
 from sandbox.settings import Settings
 from workflow.conftest import ROOT, Flow

@@ -10,7 +10,7 @@ import zlib
 import pytest
 from generated_records import put_below, redirect, write_records
 
-from ferry.run import lock_folder
+from ferry.run.run import lock_folder
 from workflow.test_chain import assert_ok
 
 RECID, OTHER = 7001, 7002

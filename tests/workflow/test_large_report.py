@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from browser import Page
-from ferry.figures import draw_figures
 from ferry.journal import attempts, read
-from ferry.metadata_tables import write_metadata_tables
-from ferry.report import write_pages
-from ferry.stats import aggregate
+from ferry.report.figures import draw_figures
+from ferry.report.metadata_tables import write_metadata_tables
+from ferry.report.pages import write_pages
+from ferry.report.stats import aggregate
 from synthetic_runs import plan_run, write_run
 from workflow.conftest import Flow
 

@@ -1,9 +1,9 @@
 """Rules for what can be counted: files, bytes, events, formats."""
 
 from ferry.checksums import HEX_DIGITS, normalise_checksum
-from ferry.file_lists import is_index
 from ferry.mapping.leaves import Found, find, shown
 from ferry.mapping.work import Work
+from ferry.source.file_lists import is_index
 
 MAX_INTEGER = 2**31 - 1  # the models' "int" is a 32-bit integer in the index
 

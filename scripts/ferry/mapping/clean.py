@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import nh3
 
-from ferry.mapping.identity import PORTAL
+from ferry.source.identity import PORTAL
 
 MAX_LINE = 2_000  # characters of a title, a name, a keyword, an address; Lucene refuses terms over 32,766 bytes
 MAX_TEXT = 200_000  # characters of a description; the longest of the portal has some 10,000

@@ -3,9 +3,9 @@
 from typing import Any
 
 from ferry.mapping import clean
-from ferry.mapping.identity import source_identifier
 from ferry.mapping.leaves import Found
 from ferry.mapping.work import RELATED, Relation, Work
+from ferry.source.identity import source_identifier
 
 MIN_TITLE = 3  # characters of the title of a related resource
 DEFAULT_RELATION = "isRelatedTo"

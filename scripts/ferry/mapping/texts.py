@@ -2,10 +2,10 @@
 
 from html import escape
 
+from ferry.formatting import cut
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found
 from ferry.mapping.work import Note, Relation, Work
-from ferry.words import cut
 
 MIN_LENGTH = 3  # characters of a title or description, below which InvenioRDM refuses it
 SECOND_TITLE = "alternative-title"

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferry.mapping import clean
-from ferry.mapping.identity import record_url
 from ferry.mapping.leaves import Found, Ledger, count_leaves, shown
 from ferry.mapping.profiles import Profile
+from ferry.source.identity import record_url
 
 RELATED = "metadata.related_identifiers[]"
 _RESOURCES = "metadata.related_resources[]"  # what the CCMM targets have in place of it

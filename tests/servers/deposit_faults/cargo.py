@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ferry.deposit import Deposit, DepositSettings
-from ferry.pace import Pace
-from ferry.publish import publish_record
-from ferry.repository import Repository, discover
+from ferry.deposit.deposit import Deposit, DepositSettings
+from ferry.deposit.publish import publish_record
+from ferry.repository.client import Repository, discover
+from ferry.repository.rate_limit import Pace
 from servers.raw_api import document, new_identifier
 
 CHUNK = 1 << 16

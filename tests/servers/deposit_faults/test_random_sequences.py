@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from ferry.deposit import DepositSettings
+from ferry.deposit.deposit import DepositSettings
 from ferry.errors import FerryError
 from sandbox import launcher
 from sandbox.settings import Settings

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ferry.pace import Pace
+from ferry.repository.rate_limit import Pace
 from servers.deposit_faults.cargo import Cargo, Carried
 from servers.faults import Fault, http_date, refusal
 
@@ -53,7 +53,7 @@ def test_every_worker_waits_as_long_as_one_of_them_was_asked_to(line, tmp_path, 
 
 
 def test_a_refusal_that_does_not_say_how_long_is_waited_out_too(line, tmp_path, monkeypatch):
-    monkeypatch.setattr("ferry.wire.UNTOLD_WAIT_S", 2.0)
+    monkeypatch.setattr("ferry.repository.http.UNTOLD_WAIT_S", 2.0)
     cargo = Cargo()
     pace = Pace(path=tmp_path / "pace", limits=[])
     patient = replace(line, carrier=replace(line.carrier, pace=pace))

@@ -1,0 +1,1 @@
+"""What developers run: the schemas of the targets and the page of the configuration."""

@@ -1,0 +1,1 @@
+"""What goes up as what, byte by byte."""

@@ -1,0 +1,98 @@
+"""The body of an upload: hashed in the pass that sends it, and never complete unless it is what was downloaded."""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from isal import isal_zlib
+
+from ferry.bundle.member_digests import MemberDigests
+from ferry.errors import IntegrityError
+
+CHUNKS_AHEAD = 4
+"""Reading and hashing on the one side, the line on the other: neither waits for the other's every chunk."""
+
+
+@dataclass
+class SentProof:
+    """What was really sent of one file."""
+
+    key: str
+    members: MemberDigests | None = None
+    """For a bundle whose members' MD5 are wanted."""
+    size_bytes: int = 0
+    _adler32: int = 1
+    _md5: Any = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
+
+    @property
+    def adler32(self) -> str:
+        """Adler-32 of the bytes so far, eight hexadecimal digits."""
+        return f"{self._adler32:08x}"
+
+    @property
+    def md5(self) -> str:
+        """MD5 of the bytes so far, hexadecimal."""
+        digest: str = self._md5.hexdigest()
+        return digest
+
+    @property
+    def member_md5s(self) -> Mapping[str, str]:
+        """Key -> MD5 of each member of a bundle, once all of it was sent."""
+        return {} if self.members is None else self.members.values()
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next chunk into account."""
+        self.size_bytes += len(chunk)
+        self._adler32 = isal_zlib.adler32(chunk, self._adler32)
+        self._md5.update(chunk)
+        if self.members is not None:
+            self.members.update(chunk)
+
+
+async def proven_body(
+    chunks: Iterator[bytes], *, size_bytes: int, adler32: str, proof: SentProof
+) -> AsyncIterator[bytes]:
+    """Yield the chunks, read and hashed a few ahead in a thread; the last only when all of them are right.
+
+    A file that is not what its receipt says therefore never arrives in full, and cannot be committed.
+
+    Raises:
+        IntegrityError: size or adler32 are not those of the receipt.
+    """
+
+    def read_next() -> bytes | None:
+        chunk = next(chunks, None)
+        if chunk is not None:
+            proof.update(chunk)
+        return chunk
+
+    loop = asyncio.get_running_loop()
+    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read")  # one thread: chunks come in their order
+    ahead = deque(loop.run_in_executor(reader, read_next) for _ in range(CHUNKS_AHEAD))
+    held: bytes | None = None
+    try:
+        while (chunk := await ahead.popleft()) is not None:
+            if proof.size_bytes > size_bytes:
+                raise IntegrityError(_mismatch(proof, size_bytes, adler32))
+            ahead.append(loop.run_in_executor(reader, read_next))
+            if held is not None:
+                yield held
+            held = chunk
+    finally:
+        await asyncio.gather(*ahead, return_exceptions=True)  # the file stays open until the thread is done with it
+        reader.shutdown(wait=False)
+    if (proof.size_bytes, proof.adler32) != (size_bytes, adler32):
+        raise IntegrityError(_mismatch(proof, size_bytes, adler32))
+    if held is not None:
+        yield held
+
+
+def _mismatch(proof: SentProof, size_bytes: int, adler32: str) -> str:
+    return (
+        f"{proof.key}: changed since it was packed: expected {size_bytes} bytes, adler32 {adler32}, "
+        f"found {proof.size_bytes} bytes or more, adler32 {proof.adler32}; run the record again"
+    )

@@ -1,0 +1,263 @@
+"""Brings one record into the repository as a draft: state first, then the act, then the same state read back.
+
+Whatever is killed or lost on the way, a further attempt finds the one draft again and sends only what is missing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ferry.bundle.attachments import Manifest
+from ferry.deposit.desired_files import OpenUpload, Upload, WantedFiles
+from ferry.deposit.draft_search import DraftSearch
+from ferry.deposit.files import FileDeposit
+from ferry.deposit.plan import LocalFile
+from ferry.deposit.settings import DepositSettings
+from ferry.deposit.state import DepositState
+from ferry.errors import IntegrityError, MetadataError, PermanentError
+from ferry.mapping.diff import diff_records
+from ferry.repository.client import Repository
+from ferry.repository.errors import FailedError, RefusedError
+from ferry.repository.models import RemoteRecord
+from ferry.retry import Patience, Sleep
+
+_AGAIN = (
+    "compare {url}, then remove the recid from the list, or set repository.when_published to what shall become of it"
+)
+_FILES_STAY = (
+    "update_metadata leaves the files of {url} as they are, also <recid>.json, which holds the metadata of the source: "
+    "set repository.when_published to new_version, or change by a correction what shall change"
+)
+
+
+@dataclass(frozen=True)
+class Deposited:
+    """The receipt `upload`, and what it took."""
+
+    receipt: dict[str, Any]
+    measured: dict[str, float]
+
+
+class Deposit:
+    """The upload of one record."""
+
+    def __init__(
+        self,
+        *,
+        repository: Repository,
+        recid: int,
+        identifier: str,
+        document: Mapping[str, Any],
+        uploads: Sequence[Upload],
+        open_upload: OpenUpload,
+        state_path: Path,
+        settings: DepositSettings,
+        manifest: Manifest | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        """Upload one record.
+
+        Args:
+            repository: where to, opened.
+            recid: of the record, on the portal.
+            identifier: of its source, which stands in the document's `metadata.identifiers`.
+            document: the target metadata.
+            uploads: entries of the receipt `package`.
+            open_upload: reads one of them.
+            state_path: where the upload remembers what it has done.
+            settings: how to behave.
+            manifest: goes up last, made from what the repository has confirmed of all other uploads.
+            sleep: waits.
+        """
+        self._repository = repository
+        self._recid = recid
+        self._identifier = identifier
+        self._document = document
+        self._has_files = bool(uploads)
+        self._settings = settings
+        self._state = DepositState.load(path=state_path, repository=repository.name)
+        self._patience = Patience(attempts=settings.attempts, sleep=sleep)
+        self._search = DraftSearch(
+            repository=repository,
+            identifier=identifier,
+            recid=document["metadata"].get("recid"),
+            state=self._state,
+            patience=self._patience,
+            index_delay_s=settings.index_delay_s,
+        )
+        self._files = FileDeposit(
+            repository=repository,
+            wanted=WantedFiles(
+                uploads, open_upload=open_upload, state=self._state, manifest=manifest if uploads else None
+            ),
+            state=self._state,
+            settings=settings,
+            patience=self._patience,
+        )
+
+    async def run(self) -> Deposited:
+        """Do it.
+
+        Raises:
+            TransientError: still not through after the allowed attempts; running again goes on from here.
+            PermanentError: refused, or a published record of this recid differs.
+            IntegrityError: a file is not what was packed.
+        """
+        try:
+            record, files = await self._bring()
+        finally:
+            self._state.flush()
+        receipt = {
+            "recid": self._recid,
+            "repository": self._repository.name,
+            "record_id": record.id,
+            "record_url": record.page_url,
+            "files": [_receipt_entry(file) for file in sorted(files, key=lambda file: file.key)],
+        }
+        traffic = self._repository.traffic
+        measured = {
+            "bytes_moved": self._files.bytes_sent,
+            "files_moved": self._files.files_sent,
+            "retries": self._patience.retries,
+            "requests": traffic.requests,
+            "requests_refused": traffic.refused,
+            "rate_wait_s": round(traffic.waited_s, 3),
+        }
+        return Deposited(receipt=receipt, measured=measured)
+
+    async def _bring(self) -> tuple[RemoteRecord, list[LocalFile]]:
+        record = await self._search.find_or_create(self._document, workflow=self._settings.workflow)
+        if record.was_published:
+            return await self._adopt(record)
+        if not self._has_files and _has_files(record):
+            await self._remove_files(record)
+        record = await self._bring_metadata(record)
+        return record, await self._bring_files(record)
+
+    async def _remove_files(self, draft: RemoteRecord) -> None:
+        """Take away what was sent for a record that has lost its last file: a draft with files stays one with files."""
+        await self._files.bring(draft)
+        self._state.sent.clear()
+        self._state.save()
+
+    async def _bring_files(self, draft: RemoteRecord) -> list[LocalFile]:
+        if self._has_files:
+            return await self._files.bring(draft)
+        if _has_files(draft):
+            raise PermanentError(
+                f"draft {draft.id}: expected none, as the record has no files, found files that were not sent from "
+                f"here; look at {draft.page_url}, or have them removed (upload.foreign_files: remove)"
+            )
+        return []
+
+    async def _bring_metadata(self, draft: RemoteRecord) -> RemoteRecord:
+        """Give the draft our metadata, unless it was last given just these, or has them from an earlier folder."""
+        if self._state.has_document(self._document):
+            return draft
+        if self._was_given_all(draft):
+            self._state.remember_document(self._document)
+            return draft
+        seen: list[RemoteRecord] = []
+
+        async def update() -> RemoteRecord:
+            current = await self._repository.read_draft(draft.id)
+            is_changed = bool(seen) and current.document.get("metadata") != seen[0].document.get("metadata")
+            # an update may be done although its answer was lost, or 500: then the change is ours
+            if is_changed and diff_records(self._document, current.document):
+                raise PermanentError(
+                    f"draft {draft.id}: its metadata were changed by somebody else while they were updated, and are "
+                    f"left as they are; look at {draft.page_url} and run again"
+                )
+            seen.append(current)
+            return await self._repository.update_draft(current, self._document)
+
+        try:
+            updated = await self._patience.retried(update)
+        except FailedError as error:
+            raise FailedError(
+                f"{error}. A draft that always gets this answer has metadata which the repository cannot store or "
+                f"index: ask its operators which, correct the record and run again; the draft is {draft.page_url}"
+            ) from error
+        _raise_for_metadata_errors(updated)
+        self._state.remember_document(self._document)
+        return updated
+
+    def _was_given_all(self, draft: RemoteRecord) -> bool:
+        """Whether a draft that was found again has our metadata, as it is stored and as it is indexed.
+
+        A repository that cannot index what it is given answers 500 and has stored it all the same.
+        """
+        shown = self._search.rediscovered
+        return (
+            shown is not None
+            and shown.id == draft.id
+            and _has_files(draft) == self._has_files
+            and not any(diff_records(self._document, each.document) for each in (draft, shown))
+        )
+
+    # --- a record that is public already ---
+
+    async def _adopt(self, record: RemoteRecord) -> tuple[RemoteRecord, list[LocalFile]]:
+        """Accept a published record that is equal; where it differs, do what the configuration says."""
+        choice = self._settings.when_published
+        local, wrong = await self._compare_files(record)
+        changes = []
+        if not self._state.has_document(self._document):
+            changes = [change.path for change in diff_records(self._document, record.document)]
+        if wrong:
+            if choice != "new_version":
+                advice = _AGAIN if choice == "compare" else _FILES_STAY
+                raise IntegrityError(
+                    f"record {record.id} of {self._identifier} is published already and its files differ: "
+                    f"{', '.join(wrong[:10])}; {advice.format(url=record.page_url)}"
+                )
+        elif not changes:
+            return record, local
+        match choice:
+            case "compare":
+                raise MetadataError(
+                    f"record {record.id} of {self._identifier} is published already and its metadata differ: "
+                    f"{', '.join(changes[:10])}; {_AGAIN.format(url=record.page_url)}"
+                )
+            case "update_metadata":
+                draft = await self._patience.retried(lambda: self._repository.edit(record))
+                return await self._bring_metadata(draft), local
+            case "new_version":
+                return await self._begin_version(record)
+
+    async def _begin_version(self, record: RemoteRecord) -> tuple[RemoteRecord, list[LocalFile]]:
+        draft = await self._patience.retried(lambda: self._repository.new_version(record))
+        self._state.begin_record(draft.id)
+        draft = await self._bring_metadata(draft)
+        if self._has_files:
+            # what is right already need not be sent again; with files in the draft this is refused, and not needed
+            with contextlib.suppress(RefusedError):
+                await self._patience.retried(lambda: self._repository.import_files(draft))
+        return draft, await self._bring_files(draft)
+
+    async def _compare_files(self, record: RemoteRecord) -> tuple[list[LocalFile], list[str]]:
+        if not self._has_files and not _has_files(record):
+            return [], []
+        return await self._files.compare(record)
+
+
+def _has_files(record: RemoteRecord) -> bool:
+    return bool((record.document.get("files") or {}).get("enabled", False))
+
+
+def _receipt_entry(file: LocalFile) -> dict[str, Any]:
+    entry = {"key": file.key, "size_bytes": file.size_bytes, "md5": file.md5, "adler32": file.adler32}
+    return entry | ({"member_md5s": dict(file.member_md5s)} if file.member_md5s else {})
+
+
+def _raise_for_metadata_errors(record: RemoteRecord) -> None:
+    if errors := record.metadata_errors:
+        found = "; ".join(f"{error.get('field')}: {error.get('messages')}" for error in errors[:5])
+        more = f" (and {len(errors) - 5} more)" if len(errors) > 5 else ""
+        raise MetadataError(f"the repository objects to the metadata of draft {record.id}: {found}{more}")
+
+
+__all__ = ["Deposit", "DepositSettings", "Deposited"]

@@ -1,0 +1,36 @@
+"""How an upload behaves towards the repository."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ferry.deposit.plan import ForeignFiles
+
+WhenPublished = Literal["compare", "update_metadata", "new_version"]
+FilesOrder = Literal["largest_first", "smallest_first", "by_key"]
+
+
+@dataclass(frozen=True)
+class DepositSettings:
+    """How to behave towards the repository."""
+
+    attempts: int = 5
+    """Rounds in a row without progress before the record counts as failed."""
+    parallel_files: int = 4
+    index_delay_s: float = 5.0
+    """How late the repository's search may show a new draft."""
+    checksum_wait_s: float = 600.0
+    """How long the repository may take to compute a checksum."""
+    foreign_files: ForeignFiles = "leave"
+    workflow: str | None = None
+    when_published: WhenPublished = "compare"
+    """What becomes of a published record that differs from ours."""
+    order: FilesOrder = "largest_first"
+    bytes_per_s: float | None = None
+    """Most that one record sends."""
+    multipart_from_bytes: int | None = None
+    """Files of this length and more go in parts, where the repository takes them; None: never."""
+    part_bytes: int = 100_000_000
+    least_part_bytes: int = 5 << 20
+    """Parts are made no smaller than this where larger ones are refused: S3 takes no smaller ones but the last."""
+    parallel_parts: int = 4
+    """Parts of one file in flight at once."""

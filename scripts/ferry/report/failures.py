@@ -1,0 +1,53 @@
+"""Records that are not complete: what failed, why, where its log is, and the command that runs just it again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ferry.report.stats_log import STATS_LOG, latest_rows
+from ferry.run.plan import RunPlan
+
+MOST_LINES = 20
+
+FAILURE_COLUMNS = ("recid", "step", "error_type", "error", "attempts", "ended_at", "log", "command", "title")
+
+
+def rerun_command(recid: int, command: str) -> str:
+    """Return the command that does what is missing of one record, from the command of the run without its targets.
+
+    The two dashes end `--configfile`, which would take the target for one more file.
+    """
+    return f"{command} -- results/{recid}/stats.json"
+
+
+def failure_rows(rows: Iterable[Mapping[str, Any]], *, command: str) -> list[dict[str, Any]]:
+    """Return the rows (of `STATS_SCHEMA`) of failed records with their command, in the order given."""
+    failed = ({**row, "command": rerun_command(row["recid"], command)} for row in rows if row["status"] == "failed")
+    return [{name: row[name] for name in FAILURE_COLUMNS} for row in failed]
+
+
+def failure_lines(
+    failures: Iterable[Mapping[str, Any]], *, most: int, rest_in: str = "results/failures.csv"
+) -> list[str]:
+    """Return what the terminal shows of at most `most` failures: two lines each, and where how many more are."""
+    listed = list(failures)
+    lines = []
+    for row in listed[:most]:
+        reason = " ".join(str(row["error"]).split())
+        lines.append(f"  {row['recid']}  {row['step']}, attempt {row['attempts']}: {row['error_type']}: {reason[:300]}")
+        lines.append(f"    log: {row['log'] or 'none'}   again: {row['command']}")
+    if len(listed) > most:
+        lines.append(f"  and {len(listed) - most} more in {rest_in}")
+    return lines
+
+
+def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Path = STATS_LOG) -> list[str]:
+    """Return what the terminal shows at the end of a run: how the wanted records stand, and each failure."""
+    plan = plan or RunPlan("", recids, publish=False)
+    latest = latest_rows(stats_log)
+    rows = [latest[recid] for recid in recids if recid in latest]
+    ok = sum(map(plan.is_ok, rows))
+    failures = failure_rows(rows, command=plan.command)
+    missing = len(recids) - ok - len(failures)
+    head = f"ferry: {ok} ok, {len(failures)} failed, {missing} not reached, of {len(recids)} records"
+    return [head, *failure_lines(failures, most=MOST_LINES)]

@@ -1,0 +1,100 @@
+"""Two flow charts: by which kinds the records, and their bytes, went, and how they ended."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pandas as pd
+
+from ferry.formatting import bytes_of_text, bytes_text, count_text, plural
+from ferry.report.figures.flow_chart import draw_flow_chart
+from ferry.report.figures.flow_layout import NO_NAME, Order, gather
+from ferry.report.figures.style import Drawing, new_figure, say_nothing_to_draw
+from ferry.report.figures.tables import Run
+
+STAGES = ("Experiment and year", "Category", "Type", "Format", "Packaging", "Outcome")
+_MOST = (14, 9, 9, 9, 9, 14)
+_OUTCOME_ORDER = ("published", "draft", "skipped")
+
+
+def records_by_outcome(run: Run) -> Drawing:
+    """Draw how many records of which kind went which way."""
+    counts = run.stats["status"].value_counts()
+    ok, whole = int(counts.get("ok", 0)), len(run.stats)
+    title = f"{count_text(ok)} of {plural(whole, 'record')} arrived complete" + _rest(counts)
+    return _draw(run, pd.Series(1, index=run.stats.index), title=title, unit="records", text=count_text)
+
+
+def bytes_by_outcome(run: Run) -> Drawing:
+    """Draw how many bytes of which kind went which way."""
+    amounts = run.stats["source_bytes"].fillna(0)
+    arrived = float(amounts[run.stats["status"] == "ok"].sum())
+    unknown = int(run.stats["source_bytes"].isna().sum())
+    part = bytes_of_text(arrived, float(amounts.sum()))
+    title = f"{part[0].upper()}{part[1:]} arrived in complete records"
+    title += f"; the size of {plural(unknown, 'record')} is not known" if unknown else ""
+    return _draw(run, amounts, title=title, unit="bytes", text=bytes_text)
+
+
+def outcome_of(stats: pd.DataFrame) -> pd.Series:
+    """Return the outcome of each record in words: published, draft, failed at which step, skipped."""
+    ok = stats["status"] == "ok"
+    words = ("failed: " + stats["step"].fillna("unknown").astype(str)).where(stats["status"] == "failed", "skipped")
+    words = words.mask(ok, stats["published"].map({True: "published", False: "draft"}))
+    return words.mask(ok & (stats["verified_count"] < stats["file_count"]), words + ", unverified")
+
+
+def packaging_of(stats: pd.DataFrame) -> pd.Series:
+    """Return how each record was packed, in words."""
+    zipped = stats["zip_used"].fillna(value=False).astype(bool)
+    words = pd.Series("loose files", index=stats.index)
+    words = words.mask(zipped & (stats["bundle_count"] == 1), "one bundle")
+    words = words.mask(zipped & (stats["bundle_count"] > 1), "several bundles")
+    words = words.mask(stats["zip_used"].isna(), "not packaged")
+    return words.mask((stats["file_count"] == 0) & stats["zip_used"].notna(), "no files")
+
+
+def _draw(run: Run, amounts: pd.Series, *, title: str, unit: str, text: Callable[[float], str]) -> Drawing:
+    stats = run.stats
+    year = stats["year"].map(lambda value: "" if pd.isna(value) else f" {int(value)}")
+    names = pd.DataFrame(
+        {
+            "experiment": stats["experiment"].fillna("unknown") + year,
+            "category": stats["category"].fillna(NO_NAME),
+            "type": stats["type_secondary"].fillna(stats["type_primary"]).fillna(NO_NAME),
+            "format": stats["formats"]
+            .map(lambda words: "+".join(words) if words is not None else "")
+            .replace("", NO_NAME),
+            "packaging": packaging_of(stats),
+            "outcome": outcome_of(stats),
+            "status": stats["status"],
+        }
+    )
+    flows: Counter[tuple[str, ...]] = Counter()
+    for path, amount in zip(names.itertuples(index=False, name=None), amounts, strict=True):
+        flows[path] += amount
+    rows = [[*path, int(amount)] for path, amount in sorted(flows.items())]
+    columns = [*names.columns, unit]
+    shown = gather(flows, _MOST)
+    if not any(shown.values()):
+        figure, axes = new_figure(height=2.4)
+        axes.set_title(title)
+        say_nothing_to_draw(axes, f"There are no {unit} to draw.")
+        return Drawing(figure, columns, rows)
+    fixed: dict[int, Order] = {0: _by_name, len(STAGES) - 1: _by_outcome}
+    return Drawing(draw_flow_chart(shown, stages=STAGES, fixed=fixed, title=title, text=text), columns, rows)
+
+
+def _rest(counts: "pd.Series[int]") -> str:
+    failed, skipped = int(counts.get("failed", 0)), int(counts.get("skipped", 0))
+    parts = [f"{count_text(failed)} failed"] if failed else []
+    parts += [f"{count_text(skipped)} skipped"] if skipped else []
+    return "; " + ", ".join(parts) if parts else ""
+
+
+def _by_name(name: str) -> tuple[float, str]:
+    return (1.0 if name.endswith(" others") else 0.0, name)
+
+
+def _by_outcome(name: str) -> tuple[float, str]:
+    known = [name.startswith(start) for start in _OUTCOME_ORDER]
+    return (float(known.index(True)) if any(known) else 10.0, name)

@@ -1,0 +1,140 @@
+"""The first page of the report, as a fragment of HTML that stands in Snakemake's own first page."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from ferry.formatting import bytes_of_text, bytes_text, count_text, cut, plural, seconds_text
+from ferry.report.pages.summary import WORST, Summary
+
+_SHOWN_FAILURES = 10
+
+_STYLE = """
+.items-center:has(.ferry) { align-items: flex-start; }
+.prose.max-w-lg { max-width: 56rem; }
+.ferry h1 { font-size: 1.5rem; margin-bottom: .5rem; }
+.ferry td, .ferry th { padding: .2rem .7rem .2rem 0; vertical-align: top; text-align: left; overflow-wrap: anywhere; }
+.ferry .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.ferry .failed { color: #9c1c2b; white-space: nowrap; }
+.ferry .bar { display: flex; height: .9rem; margin: .4rem 0 1rem; border: 1px solid #5c6b7a; }
+.ferry code { font-size: .75rem; font-weight: 400; background: #eef1f4; padding: .05rem .25rem; }
+.ferry code::before, .ferry code::after { content: none; }
+"""
+
+
+def headline(summary: Summary) -> str:
+    """Return what became of the run in one sentence."""
+    text = f"{count_text(summary.ok)} of {plural(summary.records, 'record')} arrived complete"
+    rest = [f"{count_text(summary.failed)} failed"] if summary.failed else []
+    rest += [f"{count_text(summary.skipped)} skipped"] if summary.skipped else []
+    return "; ".join([text, ", ".join(rest)] if rest else [text])
+
+
+def facts(summary: Summary) -> list[tuple[str, str]]:
+    """Return the numbers of the run with their names, as text."""
+    unknown = f", {plural(summary.sizes_unknown, 'record')} of unknown size" if summary.sizes_unknown else ""
+    span = f"{summary.began:%Y-%m-%d %H:%M} to {summary.ended:%Y-%m-%d %H:%M} UTC" if summary.began else "not begun"
+    rate = f", {bytes_text(summary.bytes_per_s)}/s" if summary.bytes_per_s else ""
+    waited = f", {seconds_text(summary.rate_wait_s)} at the repository's rate limit" if summary.rate_wait_s else ""
+    return [
+        ("Records", f"{count_text(summary.ok)} ok, {count_text(summary.failed)} failed, "
+                    f"{count_text(summary.skipped)} skipped, of {count_text(summary.records)} wanted"),
+        ("Published", count_text(summary.published)),
+        ("Files proven", f"{count_text(summary.verified_files)} of {count_text(summary.files)}: "
+                         "source = local = repository by size and checksum"),
+        ("Bytes arrived", f"{bytes_of_text(summary.bytes_arrived, summary.bytes_known)}{unknown}"),
+        ("Bytes moved", f"{bytes_text(summary.downloaded_bytes)} down, {bytes_text(summary.uploaded_bytes)} up{rate}"),
+        ("Time", f"{span}: {seconds_text(summary.working_s)} of work in {plural(summary.runs, 'run')}"),
+        ("Trouble", f"{plural(summary.failed_attempts, 'attempt')} that failed, "
+                    f"{count_text(summary.retries)} retries within attempts{waited}"),
+        ("Repository", ", ".join(summary.repositories) or "none yet"),
+        ("Machines", ", ".join(summary.hosts) or "none yet"),
+    ]  # fmt: skip
+
+
+def next_steps(summary: Summary, *, command: str, publish: bool) -> list[str]:
+    """Return what to do now, as sentences; a command stands between backquotes."""
+    steps = []
+    if summary.failed or summary.skipped:
+        steps.append(f"Run `{command}` again: only what is missing is done, nothing that is right is sent again.")
+    if summary.failed:
+        steps.append("First look at the reasons below: what is wrong with a record itself will fail again.")
+    if summary.verified_files < summary.files and not (summary.failed or summary.skipped):
+        steps.append("Some files of complete records are not proven; the table Files says why.")
+    if summary.ok > summary.published:
+        drafts = plural(summary.ok - summary.published, "draft")
+        steps.append(
+            f"{drafts} not published yet: the repository is still to accept them."
+            if publish
+            else f"Look at the {drafts} in the repository; `repository.finish: publish` publishes them in the next run."
+        )
+    return steps or ["Nothing is left to do."]
+
+
+def overview(
+    summary: Summary, *, failures: Sequence[Mapping[str, Any]], command: str, publish: bool, stylesheet: str = _STYLE
+) -> str:
+    """Return the fragment; every text from outside is escaped."""
+    parts = [f"<style>{stylesheet}</style>", '<div class="ferry">', f"<h1>{escape(headline(summary))}</h1>"]
+    parts += [_bar(summary), _table([(name, text) for name, text in facts(summary)])]
+    parts += ["<h2>How to go on</h2>", "<ul>"]
+    parts += [f"<li>{_with_code(text)}</li>" for text in next_steps(summary, command=command, publish=publish)]
+    parts.append("</ul>")
+    if failures:
+        parts.append(f"<h2>{escape(plural(len(failures), 'record'))} failed</h2>")
+        parts.append(f"<table>{''.join(_failure_line(row) for row in failures[:_SHOWN_FAILURES])}</table>")
+        parts.append("<p>The table <em>Failures</em> has all of them.</p>" if len(failures) > _SHOWN_FAILURES else "")
+    if summary.slowest:
+        parts.append(f"<h2>The {min(WORST, len(summary.slowest))} that took longest</h2>")
+        head = ("recid", "size", "time", "slowest step", "title")
+        parts.append(_table([_slow_row(row) for row in summary.slowest], head=head, numbers={0, 1, 2}))
+    parts += [
+        "<p>A record counts as <b>ok</b> only if each of its files was read from its source with the declared size and "
+        "checksum, and the repository reports the same size and MD5 as were computed while it was sent. The figures "
+        "and tables are in the menu.</p>",
+        "</div>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _failure_line(row: Mapping[str, Any]) -> str:
+    reason = f"{row['error_type']}: {cut(row['error'] or '', 300)}"
+    where = f"Log: <code>{escape(row['log'] or 'none')}</code><br>Again: <code>{escape(row['command'])}</code>"
+    step = f"{escape(row['step'] or 'none')}<br>attempt {row['attempts']}"
+    cells = (f'<td class="number">{row["recid"]}', f'<td class="failed">{step}', f"<td>{escape(reason)}<br>{where}")
+    return f"<tr>{''.join(cell + '</td>' for cell in cells)}</tr>"
+
+
+def _slow_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    steps = {name: row[name] or 0.0 for name in row if name.endswith("_s") and name not in _NO_STEPS}
+    slowest = max(steps, key=lambda name: steps[name])
+    size = "" if row["source_bytes"] is None else bytes_text(row["source_bytes"])
+    step = f"{slowest.removesuffix('_s')}, {seconds_text(steps[slowest])}"
+    return str(row["recid"]), size, seconds_text(row["duration_s"]), step, cut(row["title"] or "", 90)
+
+
+_NO_STEPS = frozenset({"duration_s", "queue_s", "rate_wait_s", "download_bytes_per_s", "upload_bytes_per_s"})
+
+
+def _bar(summary: Summary) -> str:
+    colours = (("#8db4d3", summary.ok), ("#9c1c2b", summary.failed), ("#b9b9b9", summary.skipped))
+    parts = "".join(f'<div style="flex:{count};background:{colour}"></div>' for colour, count in colours if count)
+    return f'<div class="bar" role="img" aria-label="{escape(headline(summary))}">{parts}</div>'
+
+
+def _table(
+    rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), numbers: set[int] | frozenset[int] = frozenset()
+) -> str:
+    def line(cells: Sequence[str], tag: str) -> str:
+        made = (
+            f'<{tag} class="number">{escape(cell)}</{tag}>' if place in numbers else f"<{tag}>{escape(cell)}</{tag}>"
+            for place, cell in enumerate(cells)
+        )
+        return f"<tr>{''.join(made)}</tr>"
+
+    return f"<table>{line(head, 'th') if head else ''}{''.join(line(row, 'td') for row in rows)}</table>"
+
+
+def _with_code(text: str) -> str:
+    parts = text.split("`")
+    return "".join(f"<code>{escape(part)}</code>" if place % 2 else escape(part) for place, part in enumerate(parts))

@@ -1,0 +1,135 @@
+"""Writes the overview and the tables of the report from the tables of the run."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+from pyarrow import parquet
+
+from ferry.csv_tables import write_csv
+from ferry.report.failures import FAILURE_COLUMNS, failure_rows
+from ferry.report.pages.overview import overview
+from ferry.report.pages.summary import summarise
+from ferry.report.pages.table_page import Column, table_page
+from ferry.schemas import load_schema
+
+MOST_FILES = 5000
+
+_RECORDS = {
+    "recid": "id", "title": "text", "status": "status", "step": "text", "error": "text", "experiment": "text",
+    "year": "id", "category": "text", "type_secondary": "text", "formats": "text", "file_count": "number",
+    "source_bytes": "bytes", "verified_count": "number", "bundle_count": "number", "duration_s": "seconds",
+    "queue_s": "seconds", "download_s": "seconds", "package_s": "seconds", "upload_s": "seconds",
+    "attempts": "number", "retries": "number", "published": "text", "record_url": "link", "host": "text",
+}  # fmt: skip
+_FAILURES = {
+    "recid": "id", "step": "text", "error_type": "text", "error": "text", "attempts": "number", "ended_at": "text",
+    "log": "code", "command": "code", "title": "text",
+}  # fmt: skip
+_PLAN = {
+    "recid": "id", "problem": "text", "files": "number", "source_bytes": "bytes", "uploads": "number",
+    "bundles": "number", "upload_bytes": "bytes", "requests": "number", "disk_bytes": "bytes", "priority": "number",
+}  # fmt: skip
+_FILES = {
+    "recid": "id", "key": "text", "problem": "text", "size_bytes": "bytes", "verified_by": "text", "bundle": "text",
+    "uri": "text",
+}  # fmt: skip
+
+_LABELS = {
+    "type_secondary": "type", "file_count": "files", "source_bytes": "size", "verified_count": "files proven",
+    "bundle_count": "bundles", "error_type": "kind of error", "size_bytes": "size", "record_url": "record",
+    "verified_by": "checked by", "ended_at": "ended", "upload_bytes": "bytes to send", "disk_bytes": "disk at most",
+}  # fmt: skip
+
+
+def write_pages(*, results_dir: Path, command: str, publish: bool) -> None:
+    """Write overview.html, failures.csv and tables/{records,failures,files,plan}.html into `results_dir`.
+
+    `command` is the snakemake command of the run without its targets.
+
+    Raises:
+        FileNotFoundError: the tables are not there; run the aggregate first.
+    """
+    stats = parquet.read_table(results_dir / "stats.parquet").to_pylist()
+    attempts = parquet.read_table(
+        results_dir / "attempts.parquet", columns=["run_id", "status", "started_at", "ended_at"]
+    ).to_pylist()
+    failures = failure_rows(stats, command=command)
+    tables = results_dir / "tables"
+    tables.mkdir(exist_ok=True)
+    fragment = overview(summarise(stats, attempts), failures=failures, command=command, publish=publish)
+    (results_dir / "overview.html").write_text(fragment, encoding="utf-8")
+    write_csv(results_dir / "failures.csv", FAILURE_COLUMNS, [list(row.values()) for row in failures])
+    pages = {
+        "records": table_page(
+            title="Records",
+            note="One row per wanted record. Click on a column to sort by it; stats.csv has all columns.",
+            columns=_columns(_RECORDS),
+            rows=_cells(stats, _RECORDS),
+            filter_by="status",
+        ),
+        "failures": table_page(
+            title="Failures",
+            note="Records that are not complete: where and why the last attempt failed, its log, and the command that "
+            "does just what is missing of it.",
+            columns=_columns(_FAILURES),
+            rows=_cells(failures, _FAILURES),
+            filter_by="step",
+        ),
+        "files": _files_page(results_dir / "files.parquet"),
+        "plan": _plan_page(results_dir / "plan.csv"),
+    }
+    for name, page in pages.items():
+        (tables / f"{name}.html").write_text(page, encoding="utf-8")
+
+
+def _files_page(path: Path) -> str:
+    whole = parquet.ParquetFile(path).metadata.num_rows
+    doubtful = parquet.read_table(path, columns=list(_FILES), filters=pc.invert(pc.field("verified")))
+    more = f" The first {MOST_FILES:,} are shown." if doubtful.num_rows > MOST_FILES else ""
+    return table_page(
+        title="Files not proven",
+        note=f"{doubtful.num_rows:,} of {whole:,} files; of all others source, local copy and repository agree. "
+        f"files.parquet has every file.{more}",
+        columns=_columns(_FILES),
+        rows=_cells(doubtful.slice(0, MOST_FILES).to_pylist(), _FILES),
+        filter_by="problem",
+    )
+
+
+def _plan_page(path: Path) -> str:
+    rows: list[dict[str, Any]] = []
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = [
+                {name: text if name == "problem" else int(text) for name, text in row.items()}
+                for row in csv.DictReader(stream)
+            ]
+    bad = sum(bool(row["problem"]) for row in rows)
+    none = "None was made: run `snakemake --cores 2 plan`."
+    told = f"{bad:,} of {len(rows):,} records cannot succeed as is." if rows else none
+    return table_page(
+        title="Plan",
+        note=f"What each record takes, told from its metadata when `snakemake plan` was last run. {told}",
+        columns=_columns(_PLAN),
+        rows=_cells(rows, _PLAN),
+        filter_by="problem",
+    )
+
+
+def _columns(kinds: Mapping[str, str]) -> list[Column]:
+    known = load_schema("receipts/stats")["properties"]
+    return [
+        Column(name, _LABELS.get(name, name.removesuffix("_s").replace("_", " ")), kind, _about(known.get(name, {})))
+        for name, kind in kinds.items()
+    ]
+
+
+def _about(known: Mapping[str, Any]) -> str:
+    return str(known.get("description", ""))
+
+
+def _cells(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[list[Any]]:
+    return [[row[name] for name in kinds] for row in rows]

@@ -1,0 +1,168 @@
+"""One row per record, one row per attempt: made of the receipts and of what the journal measured."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ferry.journal import MEASURES, Attempt
+from ferry.report.evidence import Evidence, Verdict
+from ferry.report.files_table import file_rows, step_to_go
+from ferry.source.facts import source_facts, target_fields
+
+_SECONDS = {
+    "read_s": "read_record",
+    "download_s": "download_files",
+    "transform_s": "transform_record",
+    "package_s": "package_files",
+    "upload_s": "upload_record",
+    "publish_s": "publish_record",
+}
+_WHOLE = frozenset(MEASURES) - {"rate_wait_s", "cpu_s"}
+
+
+def stats_row(evidence: Evidence, verdict: Verdict) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return a row of `STATS_SCHEMA`, which is also the record's stats.json, and the rows of its files."""
+    receipts = evidence.receipts
+    files = list(file_rows(evidence))
+    verdict = _unless_behind(verdict, files)
+    upload, published = receipts.get("upload", {}), receipts.get("published", {})
+    if published.get("record_id") != upload.get("record_id", published.get("record_id")):
+        published = {}  # an earlier version: what was uploaded since is a draft
+    packages = receipts.get("package")
+    bundles = [item for item in (packages or {}).get("uploads", []) if item["kind"] == "bundle"]
+    last = {attempt.step: attempt for attempt in evidence.attempts}
+    log_path = f"logs/{evidence.recid}/{verdict.step}.log" if verdict.step in last else None
+    row = {
+        "recid": evidence.recid,
+        "status": verdict.status,
+        "step": verdict.step,
+        "error": verdict.error,
+        "error_type": verdict.error_type,
+        "attempts": _attempt_count(evidence.attempts, verdict.step),
+        "log": log_path,
+        **_times(evidence.attempts),
+        **_measures(evidence.attempts),
+        "file_count": len(files),
+        "source_bytes": _sum_known([file["size_bytes"] for file in files]) if "source" in receipts else None,
+        "bytes_downloaded": _size(receipts.get("download", {}).get("files", [])),
+        "bytes_uploaded": _size(upload.get("files", [])),
+        "zip_used": None if packages is None else bool(bundles),
+        "bundle_count": len(bundles),
+        "upload_count": len(upload.get("files", [])),
+        "verified_count": sum(file["verified"] for file in files),
+        "repository": published.get("repository", upload.get("repository")),
+        "record_id": published.get("record_id", upload.get("record_id")),
+        "record_url": published.get("record_url", upload.get("record_url")),
+        "published": published.get("state") == "published",
+        "doi": published.get("doi"),
+        **source_facts(receipts.get("source", {}).get("record", {})),
+        "metadata_fields": target_fields(receipts.get("record", {})),
+    }
+    return row, files
+
+
+def _unless_behind(verdict: Verdict, files: Sequence[Mapping[str, Any]]) -> Verdict:
+    """A record is not ok while its receipts are of different states of it: a run may have ended between its steps."""
+    if verdict.status != "ok":
+        return verdict
+    for file in files:
+        if step := step_to_go(file["problem"]):
+            return Verdict("skipped", step, None, f"not reached: {file['key']}: {file['problem']}; run again")
+    return verdict
+
+
+def _times(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    """Return when and how long: wall clock for the dates, monotonic clock for every number of seconds."""
+    last = {attempt.step: attempt for attempt in attempts if attempt.step != "record_stats"}
+    ends = [attempt.ended_at for attempt in attempts if attempt.ended_at and attempt.step != "record_stats"]
+    seconds = {name: last[step].duration_s if step in last else None for name, step in _SECONDS.items()}
+    return {
+        "run_id": attempts[-1].run_id if attempts else None,
+        "host": attempts[-1].host if attempts else None,
+        "started_at": _valid_time(attempts[0].started_at) if attempts else None,
+        "ended_at": _valid_time(ends[-1]) if ends else None,
+        "duration_s": round(sum(value for value in seconds.values() if value is not None), 6),
+        "queue_s": _queue_s([attempt for attempt in attempts if attempt.step != "record_stats"]),
+        **seconds,
+    }
+
+
+def _queue_s(attempts: Iterable[Attempt]) -> float | None:
+    """Return the seconds between the first start and the last end of each run in which no attempt ran.
+
+    The time between two runs is nobody's queue. Monotonic clocks of two machines (or boots) do not compare: None.
+    """
+    runs: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.start_s is not None and attempt.end_s is not None:
+            runs.setdefault(attempt.run_id, []).append(attempt)
+    idle_s = 0.0
+    for run in runs.values():
+        if len({attempt.boot_id for attempt in run}) > 1:
+            return None
+        busy_until_s: float | None = None
+        for start_s, end_s in sorted((attempt.start_s or 0.0, attempt.end_s or 0.0) for attempt in run):
+            if busy_until_s is not None:
+                idle_s += max(0.0, start_s - busy_until_s)
+            busy_until_s = end_s if busy_until_s is None else max(busy_until_s, end_s)
+    return round(idle_s, 6) if runs else None
+
+
+def _measures(attempts: Sequence[Attempt]) -> dict[str, Any]:
+    """Add up what the steps measured; a rate comes from the last attempt that moved bytes."""
+
+    def total(name: str, step: str | None = None) -> float:
+        return sum(attempt.measured.get(name, 0) for attempt in attempts if step in (None, attempt.step))
+
+    peaks = [attempt.measured["peak_memory_bytes"] for attempt in attempts if "peak_memory_bytes" in attempt.measured]
+    return {
+        "download_moved_bytes": int(total("bytes_moved", "download_files")),
+        "upload_moved_bytes": int(total("bytes_moved", "upload_record")),
+        "download_bytes_per_s": _rate(attempts, "download_files"),
+        "upload_bytes_per_s": _rate(attempts, "upload_record"),
+        "retries": int(total("retries")),
+        "rate_wait_s": round(max(0.0, total("rate_wait_s")), 6),
+        "requests": int(total("requests")),
+        "peak_memory_bytes": int(max(peaks)) if peaks else None,
+    }
+
+
+def _rate(attempts: Sequence[Attempt], step: str) -> float | None:
+    for attempt in reversed(attempts):
+        moved_bytes = attempt.measured.get("bytes_moved", 0)
+        if attempt.step == step and moved_bytes > 0 and attempt.duration_s:
+            return round(moved_bytes / attempt.duration_s, 3)
+    return None
+
+
+def _attempt_count(attempts: Sequence[Attempt], step: str | None) -> int:
+    by_step = Counter(attempt.step for attempt in attempts)
+    return by_step[step] if step is not None else max(by_step.values(), default=0)
+
+
+def attempt_row(attempt: Attempt) -> dict[str, Any]:
+    """Return a row of `ATTEMPTS_SCHEMA`."""
+    names = ("recid", "step", "attempt", "status", "run_id", "started_at", "ended_at", "duration_s", "error_type")
+    measured = {name: attempt.measured.get(name) for name in MEASURES}
+    return {
+        **{name: getattr(attempt, name) for name in (*names, "error", "host")},
+        **{name: int(value) if value is not None and name in _WHOLE else value for name, value in measured.items()},
+    }
+
+
+def _size(items: Iterable[Mapping[str, Any]]) -> int:
+    return sum(item["size_bytes"] for item in items)
+
+
+def _sum_known(sizes: Sequence[int | None]) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return None if sizes and not known else sum(known)
+
+
+def _valid_time(text: str) -> str | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds") if moment.tzinfo else None

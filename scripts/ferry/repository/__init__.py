@@ -1,0 +1,1 @@
+"""InvenioRDM in our terms."""

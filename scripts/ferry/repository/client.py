@@ -1,0 +1,368 @@
+"""The repository as this product needs it: the one module that imports nrp_cmd.
+
+nrp-cmd stays the client; its extension points are used, nothing in it is patched. What it leaves open is closed here:
+one session per job, a stall limit instead of a total one, bodies that are never
+sent twice, answers whose `errors` are read also under a 200, and its many exceptions told apart by what to do next.
+"""
+
+import contextlib
+import json
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+from nrp_cmd.async_client import get_async_client
+from nrp_cmd.async_client.connection import AsyncConnection
+from nrp_cmd.async_client.connection.auth import AuthenticatedClientRequest
+from nrp_cmd.async_client.connection.response import RepositoryResponse
+from nrp_cmd.async_client.invenio.records import AsyncInvenioRecordsClient
+from nrp_cmd.async_client.invenio.requests import AsyncInvenioRequestsClient
+from nrp_cmd.config import RepositoryConfig
+from nrp_cmd.converter import converter
+from nrp_cmd.errors import RepositoryError, RepositoryRetryError, StructureError
+from nrp_cmd.types.info import RepositoryInfo
+from nrp_cmd.types.records import Record, RecordList
+from yarl import URL
+
+from ferry.errors import FerryError, PermanentError, TransientError
+from ferry.flags import TOKEN_REFUSED, RunMarks
+from ferry.repository.errors import (
+    AnswerError,
+    DeniedError,
+    judge_answer,
+)
+from ferry.repository.files import RepositoryFiles
+from ferry.repository.http import PacedRequest, Traffic, Wire
+from ferry.repository.models import RemoteRecord
+from ferry.repository.rate_limit import Pace
+from ferry.repository.reviews import RepositoryReviews
+
+
+class _Request(PacedRequest, AuthenticatedClientRequest):
+    """A request with nrp-cmd's token and our manners."""
+
+
+class _Response(RepositoryResponse):
+    """An answer whose refusals keep their text, and are judged here."""
+
+    async def raise_for_invenio_status(self) -> None:
+        if self.status == 429:
+            raise RepositoryRetryError(-1.0)  # nrp-cmd sleeps this + 1 s and asks again: the wire makes it wait
+        if not 200 <= self.status < 300:
+            raise AnswerError(self.status, await self.text(errors="replace"))
+
+
+class _Connection(AsyncConnection):
+    """nrp-cmd's connection over our wire, one attempt a request: trying again is decided above, by state."""
+
+    def __init__(self, *, wire: Wire, token: str | None, url: URL) -> None:
+        super().__init__(tokens={url: token} if token else {}, retry_count=1, retry_after_seconds=0)
+        self._wire = wire
+
+    @contextlib.asynccontextmanager
+    async def _client(self, idempotent: bool = False) -> AsyncGenerator[Any, None]:  # noqa: ARG002
+        yield self._wire
+
+
+class Repository(RepositoryFiles, RepositoryReviews):
+    """One repository, as seen by one job. Use it as an asynchronous context manager.
+
+    Every method raises TransientError (worth another try), PermanentError (refused for good), or NotFoundError.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        url: str,
+        token: str | None,
+        info: Mapping[str, Any],
+        verify_tls: bool = True,
+        stall_s: float = 120.0,
+        model: str | None = None,
+        pace: Pace | None = None,
+        marks: RunMarks | None = None,
+    ) -> None:
+        self.name = name
+        self.url = url
+        self.marks = marks
+        self.takes_parts = True
+        """Whether files may be sent in parts, as far as is known."""
+        self._info: RepositoryInfo = converter.structure(dict(info), RepositoryInfo)
+        if self._info.transfers:
+            self.takes_parts = "M" in self._info.transfers
+        self._model = model or self._info.default_model
+        self._wire = Wire(
+            origin=URL(url).origin(),
+            verify_tls=verify_tls,
+            stall_s=stall_s,
+            request_class=_Request,
+            response_class=_Response,
+            pace=pace,
+            marks=marks,
+        )
+        self._connection = _Connection(wire=self._wire, token=token, url=URL(url))
+        RepositoryFiles.__init__(self, connection=self._connection, asking=self._asking_for)
+        RepositoryReviews.__init__(
+            self,
+            connection=self._connection,
+            asking=self._asking_for,
+            communities_url=self._info.links.communities,
+        )
+        requests = AsyncInvenioRequestsClient(self._connection, self._info)
+        self._records = AsyncInvenioRecordsClient(self._connection, self._info, requests)
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models of records that the repository tells of; an NRP repository lists vocabularies too."""
+        return sorted(name for name, model in self._info.models.items() if "vocabulary" not in model.features)
+
+    @property
+    def default_model(self) -> str | None:
+        """Name of the model that records are of where none is asked for."""
+        return self._info.default_model or None
+
+    @property
+    def has_workflows(self) -> bool:
+        """Whether the repository says that its records go through workflows."""
+        return "workflows" in (self._info.features or ())
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was asked so far."""
+        return self._wire.traffic
+
+    async def __aenter__(self) -> "Repository":
+        # it tells of every attempt as an error of its own; what became of it stands in our log
+        logging.getLogger("invenio_nrp").setLevel(logging.CRITICAL)
+        await self._wire.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._wire.__aexit__(kind, error, trace)
+
+    @contextlib.asynccontextmanager
+    async def _asking_for(self, action: str) -> AsyncGenerator[None, None]:
+        """Tell in our words what goes wrong, and tell the other jobs when it is the token."""
+        try:
+            yield
+        except _TROUBLES as error:
+            told = _translate(action, error)
+            if isinstance(told, DeniedError) and self.marks is not None and not await self._token_works():
+                self.marks.set(TOKEN_REFUSED, str(told))
+            raise told from error
+
+    async def _token_works(self) -> bool:
+        """Whether the token is good for anything: what was refused may be a matter of one record."""
+        try:
+            await self._connection.get(url=self._own_records(), params={"size": "1"}, result_class=dict)
+        except _TROUBLES as error:
+            return not isinstance(_translate("try the token", error), DeniedError)
+        return True
+
+    def _own_records(self) -> URL:
+        """Where one's own drafts and records of all models are listed.
+
+        That of a model will not do: an NRP repository lists everybody's published records there, to any token.
+        """
+        if self._info.links.drafts is None:
+            raise PermanentError(f"{self.url}: tells no address where one's own drafts are listed; is it InvenioRDM?")
+        return self._info.links.drafts
+
+    async def count_own(self) -> int:
+        """Return how many drafts and records are the user's own, of all models.
+
+        Raises:
+            DeniedError: the token is wrong, or expired.
+        """
+        async with self._asking_for("list one's own records"):
+            found = await self._connection.get(url=self._own_records(), params={"size": "1"}, result_class=dict)
+        return int((found.get("hits") or {}).get("total") or 0)
+
+    # --- records ---
+
+    async def search_own(self, identifier: str, *, recid: int | None = None) -> list[RemoteRecord]:
+        """Return one's own drafts and records of the run's model that carry the identifier, or the recid.
+
+        Args:
+            identifier: in `metadata.identifiers`.
+            recid: in `metadata.recid`, for models that have it.
+        """
+        # written like this it is a query on the routes of models too, which quote whatever contains "://"
+        query = 'metadata.identifiers.identifier:"{}"'.format(identifier.replace("/", r"\/"))
+        if recid is not None:
+            query += f" OR metadata.recid:{recid}"
+        # without it InvenioRDM also lists what others share, and what waits for a review of one's community
+        params = {"q": query, "size": "25", "shared_with_me": "false"}
+        found: list[RemoteRecord] = []
+        url: URL | None = self._own_records()
+        while url is not None:
+            async with self._asking_for(f"search for {identifier}"):
+                hits = await self._connection.get(
+                    url=url,
+                    params=params,
+                    headers={"Accept": self._info.default_content_type},
+                    result_class=RecordList,
+                )
+            found += map(_record, hits)
+            url, params = hits.links.next, {}
+        # the search analyses its words: only what says exactly this counts
+        return [hit for hit in found if hit.is_of(identifier=identifier, recid=recid) and self._is_of_model(hit)]
+
+    def _is_of_model(self, record: RemoteRecord) -> bool:
+        """Whether a record may be of the run's model: its address is not below that of another one."""
+        model = self._info.models.get(self._model) if self._model else None
+        if model is None or _is_below(record.self_url, model.links.records):
+            return True
+        return not any(_is_below(record.self_url, other.links.records) for other in self._info.models.values())
+
+    async def create(self, document: Mapping[str, Any], *, workflow: str | None) -> RemoteRecord:
+        """Make a new draft. What the repository objects to stands in `errors`: the draft exists all the same."""
+        if self._model is not None and self._model not in self._info.models:
+            found = ", ".join(self.models) or "none"
+            raise PermanentError(f"{self._model}: no such model in {self.url}, found {found}; correct repository.model")
+        files_enabled = bool(document.get("files", {}).get("enabled", True))
+        async with self._asking_for("create a draft"):
+            record = await self._records.create(
+                dict(document), model=self._model, workflow=workflow, files_enabled=files_enabled
+            )
+        return _record(record)
+
+    async def read_draft(self, record_id: str) -> RemoteRecord:
+        """Return the draft of this id."""
+        async with self._asking_for(f"read the draft {record_id}"):
+            return _record(await self._records.draft_records.read(record_id, model=self._model))
+
+    async def read_published(self, record_id: str) -> RemoteRecord:
+        """Return the published record of this id."""
+        async with self._asking_for(f"read the record {record_id}"):
+            return _record(await self._records.published_records.read(record_id, model=self._model))
+
+    async def update_draft(self, draft: RemoteRecord, document: Mapping[str, Any]) -> RemoteRecord:
+        """Replace the draft's metadata.
+
+        Raises:
+            ConflictError: it changed since it was read.
+        """
+        headers = {"If-Match": draft.etag} if draft.etag else {}
+        async with self._asking_for(f"update the draft {draft.id}"):
+            record = await self._connection.put(
+                url=draft.self_url, json=dict(document), headers=headers, result_class=Record
+            )
+        return _record(record)
+
+    async def edit(self, record: RemoteRecord) -> RemoteRecord:
+        """Open a draft of a published record, to change its metadata; one that is open is given back as it is."""
+        async with self._asking_for(f"edit the record {record.id}"):
+            return _record(
+                await self._connection.post(
+                    url=_without_draft(record.self_url) / "draft", json={}, result_class=Record, may_repeat=True
+                )
+            )
+
+    async def new_version(self, record: RemoteRecord) -> RemoteRecord:
+        """Open the draft of the next version, without files; one that is open is given back as it is."""
+        async with self._asking_for(f"begin a new version of {record.id}"):
+            return _record(
+                await self._connection.post(
+                    url=_without_draft(record.self_url) / "versions", json={}, result_class=Record, may_repeat=True
+                )
+            )
+
+    async def look_up(self, path: str) -> dict[str, Any]:
+        """Return what the API answers under a path, e.g. `vocabularies/licenses/cc0-1.0`."""
+        url = URL(self.url) / "api"
+        for name in path.split("/"):
+            url /= name
+        async with self._asking_for(f"look up {path}"):
+            answer: dict[str, Any] = await self._connection.get(url=url, result_class=dict)
+        return answer
+
+
+def _is_below(url: URL, parent: URL) -> bool:
+    return url.path.startswith(f"{parent.path.rstrip('/')}/")
+
+
+def _without_draft(url: URL) -> URL:
+    """Return the address of a record, from its own or that of its draft."""
+    return url.parent if url.name == "draft" else url
+
+
+async def discover(*, url: str, verify_tls: bool) -> dict[str, Any]:
+    """Ask a repository what it is and return nrp-cmd's RepositoryInfo as plain JSON.
+
+    Raises:
+        PermanentError: nothing there that nrp-cmd can talk to.
+    """
+    try:
+        client = await get_async_client(RepositoryConfig(alias="target", url=URL(url), verify_tls=verify_tls))
+    except (
+        ValueError,
+        RepositoryError,
+        StructureError,
+        aiohttp.ClientError,
+        OSError,
+        ExceptionGroup,
+    ) as error:
+        raise PermanentError(
+            f"{url}: expected an NRP or InvenioRDM repository, found none that answers ({_first_line(error)}); "
+            "check repository.url and the network"
+        ) from error
+    info: dict[str, Any] = json.loads(json.dumps(converter.unstructure(client.config.info), default=str))
+    return info
+
+
+# --- translation ---
+
+_TROUBLES = (RepositoryError, RepositoryRetryError, StructureError, aiohttp.ClientError, OSError, ExceptionGroup)
+
+
+def _translate(action: str, error: BaseException) -> FerryError:
+    """Turn what nrp-cmd and aiohttp raise (also wrapped in groups and causes) into this package's errors."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[-1]
+    cause: BaseException | None = error
+    while cause is not None:  # what the body of a request raised comes back wrapped by aiohttp and by nrp-cmd
+        if isinstance(cause, FerryError):
+            return cause
+        if isinstance(cause, AnswerError):
+            return judge_answer(action, cause.status, cause.text)
+        if isinstance(cause, aiohttp.ClientSSLError):
+            return PermanentError(
+                f"{action}: expected a certificate that can be trusted, found {_first_line(cause)}; nothing was sent"
+            )
+        cause = cause.__cause__
+    if isinstance(error, RepositoryRetryError):
+        return TransientError(f"{action}: the repository asks to slow down (429), also after waiting as it asked")
+    if isinstance(error, StructureError):
+        return PermanentError(f"{action}: the repository's answer was not understood: {_first_line(error)}")
+    return TransientError(f"{action}: connection failed: {_first_line(error)}")
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
+
+
+def _record(record: Record) -> RemoteRecord:
+    extra = dict(record._extra_data)  # nrp-cmd's place for what its model does not name
+    links = {key: str(value) for key, value in getattr(record.links, "_extra_data", {}).items()}
+    page = links.get("self_html") or record.links.self_html or record.links.self_
+    files_url = record.links.files or record.links.self_ / "files"
+    is_draft = bool(extra.get("is_draft", str(record.links.self_).rstrip("/").endswith("/draft")))
+    return RemoteRecord(
+        id=str(record.id),
+        page_url=str(page),
+        is_published=bool(extra.get("is_published", not is_draft)) and not is_draft,
+        document=extra,
+        errors=tuple(extra.get("errors") or ()),
+        etag=record.get_etag(),
+        self_url=record.links.self_,
+        files_url=files_url,
+        publish_url=URL(links["publish"]) if "publish" in links else None,
+        review_url=URL(links["review"]) if "review" in links else None,
+    )

@@ -1,0 +1,128 @@
+"""What an answer of the repository means: how long to wait, and whether asking again can help."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ferry.errors import FerryError, PermanentError, TransientError
+from ferry.repository.tokens import TOKEN_VARIABLE
+
+BUSY = (429, 503)
+LONGEST_WAIT_S = 3660.0
+"""The longest window of InvenioRDM's limits is an hour; what asks for more is not believed."""
+_LONGEST_TEXT = 600
+_QUOTA = re.compile("quota|maximum file size", re.IGNORECASE)
+"""Of a 413 that is about the room for a record or file, and not about the request: no smaller request helps."""
+
+
+class NotFoundError(PermanentError):
+    """The repository does not have it (any more)."""
+
+
+class ConflictError(TransientError):
+    """It changed since it was read (409, 412): nothing was written."""
+
+
+class FailedError(TransientError):
+    """The repository failed inside (500): what it was asked for may be done all the same, or in part."""
+
+
+class DeniedError(PermanentError):
+    """The token was refused, or it lacks the right (401, 403)."""
+
+
+class RefusedError(PermanentError):
+    """The repository says no to what it was asked."""
+
+
+class TooLargeError(RefusedError):
+    """The body is larger than the repository takes in one request (413)."""
+
+
+class PartsRefusedError(PermanentError):
+    """The storage behind the repository does not take files in parts."""
+
+
+class AnswerError(Exception):
+    """An answer that is no success, before anybody has judged it."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+        self.text = text
+
+
+def judge_answer(action: str, status: int, text: str) -> FerryError:
+    """Return the error that an answer stands for, by what is to be done about it."""
+    told = _shortened(text) or f"status {status}, no text"
+    if status == 404:
+        return NotFoundError(f"{action}: the repository answers that it is not there (404)")
+    if status in (401, 403):
+        return DeniedError(
+            f"{action}: the repository refused the token or the right is missing ({status}: {told}); "
+            f"check {TOKEN_VARIABLE}"
+        )
+    if status in (409, 412):
+        return ConflictError(f"{action}: changed by somebody else meanwhile ({status}: {told})")
+    if (status >= 500 and status != 501) or status in (408, 425):
+        kind = FailedError if status == 500 else TransientError
+        return kind(f"{action}: the repository failed ({status}): {told}")
+    if status == 413 and not _QUOTA.search(text):
+        return TooLargeError(f"{action}: larger than the repository takes in one request (413): {told}")
+    return RefusedError(f"{action}: the repository refused ({status}): {told}")
+
+
+def raise_for_errors(answer: Any, action: str) -> None:
+    """Look for errors below a 200.
+
+    Raises:
+        TransientError: seen where content was put on a committed file; the repository has dropped the file by then.
+    """
+    errors = answer.get("errors") if isinstance(answer, dict) else None
+    if errors:
+        raise TransientError(f"{action}: the repository answered 200 with errors: {json.dumps(errors)[:300]}")
+
+
+def asked_wait_s(status: int, headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Return how many seconds a refusal asks to wait, from 0 to an hour; None where it does not say.
+
+    `Retry-After` stands in seconds or as a date, `X-RateLimit-Reset` in seconds since 1970; both dates are compared
+    with the answer's own `Date`, so that a clock that is wrong on either side does not matter. InvenioRDM sends them
+    with every answer: only those of a 429 or 503 mean anything.
+    """
+    if status not in BUSY:
+        return None
+    here = now or datetime.now(UTC)
+    there = _date(headers.get("Date")) or here
+    after = headers.get("Retry-After", "").strip()
+    try:
+        wait_s = float(after)
+    except ValueError:
+        until = _date(after) or (_reset(headers) if headers.get("X-RateLimit-Remaining", "0").strip() == "0" else None)
+        if until is None:
+            return None
+        wait_s = (until - there).total_seconds()
+    return min(LONGEST_WAIT_S, max(0.0, wait_s)) if wait_s == wait_s else None  # noqa: PLR0124 - not a number
+
+
+def _reset(headers: Mapping[str, str]) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(float(headers.get("X-RateLimit-Reset", "")), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _LONGEST_TEXT else flat[:_LONGEST_TEXT] + " …"

@@ -1,0 +1,177 @@
+"""The files of a draft: announced, sent whole or in parts, committed, listed, deleted. One method, one request."""
+
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from ferry.errors import PermanentError, TransientError
+from ferry.repository.errors import NotFoundError, PartsRefusedError, RefusedError, TooLargeError, raise_for_errors
+from ferry.repository.http import SendOnce
+from ferry.repository.models import Part, RemoteFile, RemoteRecord
+
+MD5_PREFIX = "md5:"
+MOST_PARTS = 10_000  # what S3 takes
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """A file to come."""
+
+    key: str
+    size_bytes: int
+    part_bytes: int | None = None
+    """Length of each part but the last; None: it is sent whole."""
+
+    def document(self) -> dict[str, Any]:
+        """Return what the repository is told; never a checksum: a declared one is echoed, whatever arrives."""
+        if self.part_bytes is None:
+            return {"key": self.key}
+        parts = -(-self.size_bytes // self.part_bytes)
+        transfer = {"type": "M", "parts": parts, "part_size": self.part_bytes}
+        return {"key": self.key, "size": self.size_bytes, "transfer": transfer}
+
+
+class RepositoryFiles:
+    """The half of `Repository` that is about files.
+
+    Every method raises TransientError (worth another try), PermanentError (refused for good), or NotFoundError.
+    """
+
+    def __init__(self, *, connection: Any, asking: Callable[..., contextlib.AbstractAsyncContextManager[None]]) -> None:
+        """Talk over nrp-cmd's connection; `asking(action)` is around each request and puts errors in our words."""
+        self._connection = connection
+        self._asking = asking
+
+    async def list_files(self, record: RemoteRecord) -> list[RemoteFile]:
+        """Return the record's file list."""
+        async with self._asking(f"list the files of {record.id}"):
+            listing = await self._connection.get(url=record.files_url, result_class=dict)
+        return _entries(listing, f"list the files of {record.id}")
+
+    async def read_file(self, file: RemoteFile) -> RemoteFile:
+        """Return the entry as it is now; of a file in parts with addresses that have not expired."""
+        async with self._asking(f"read the entry {file.key}"):
+            return _file(await self._connection.get(url=file.self_url, result_class=dict))
+
+    async def init_files(self, draft: RemoteRecord, files: Sequence[Announcement]) -> list[RemoteFile]:
+        """Announce new files, all in one request. A key that exists in any state is refused.
+
+        Raises:
+            PartsRefusedError: files in parts are not taken here.
+        """
+        action = f"announce {len(files)} files to {draft.id}"
+        try:
+            async with self._asking(action):
+                listing = await self._connection.post(
+                    url=draft.files_url, json=[file.document() for file in files], result_class=dict
+                )
+        except RefusedError as error:
+            in_parts = any(file.part_bytes is not None for file in files)
+            if in_parts and re.search("transfer|multipart", str(error).removeprefix(action), re.IGNORECASE):
+                raise PartsRefusedError(str(error)) from error
+            raise
+        wanted = {file.key for file in files}
+        return [entry for entry in _entries(listing, action) if entry.key in wanted]
+
+    async def import_files(self, draft: RemoteRecord) -> None:
+        """Take over the files of the version before into a draft that has none."""
+        async with self._asking(f"take over the files of the version before {draft.id}"):
+            await self._connection.post(
+                url=draft.self_url / "actions" / "files-import", json={}, result_class=dict, may_repeat=True
+            )
+
+    async def send_content(self, file: RemoteFile, chunks: AsyncIterator[bytes], size_bytes: int) -> None:
+        """Send the content of an announced file; nothing is committed.
+
+        Raises:
+            TooLargeError: for one request; the entry stays as it was, pending.
+        """
+        if file.content_url is None:
+            raise PermanentError(f"{file.key}: the repository gave no address for the content")
+        await self._put(f"send {file.key}", file.content_url, chunks, size_bytes)
+
+    async def send_part(self, file: RemoteFile, part: Part, chunks: AsyncIterator[bytes], size_bytes: int) -> None:
+        """Send one part to its address, which may be of another host and then gets no token.
+
+        Raises:
+            DeniedError: the address has expired, most likely: `read_file` brings a new one.
+            TooLargeError: for one request.
+            PartsRefusedError: the storage does not take parts at all.
+        """
+        try:
+            await self._put(f"send part {part.number} of {file.key}", part.url, chunks, size_bytes)
+        except TooLargeError:
+            raise
+        except RefusedError as error:
+            raise PartsRefusedError(str(error)) from error
+
+    async def _put(self, action: str, url: URL, chunks: AsyncIterator[bytes], size_bytes: int) -> None:
+        body = SendOnce(chunks)
+
+        async def open_body() -> SendOnce:  # awaited by nrp-cmd, see its put_stream
+            return body
+
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size_bytes)}
+        async with self._asking(action):
+            answer: aiohttp.ClientResponse = await self._connection.put(
+                url=url, data=open_body, headers=headers, result_class=aiohttp.ClientResponse
+            )
+        text = await answer.text(errors="replace")
+        with contextlib.suppress(json.JSONDecodeError):  # a storage answers with nothing, or not in JSON
+            raise_for_errors(json.loads(text), action)
+
+    async def commit(self, file: RemoteFile) -> RemoteFile:
+        """Tell the repository that the content is complete; done twice it changes nothing."""
+        if file.commit_url is None:
+            raise PermanentError(f"{file.key}: the repository gave no address to commit the file")
+        async with self._asking(f"commit {file.key}"):
+            answer = await self._connection.post(url=file.commit_url, json={}, result_class=dict, may_repeat=True)
+        raise_for_errors(answer, f"commit {file.key}")
+        return _file(answer)
+
+    async def delete_file(self, file: RemoteFile) -> None:
+        """Remove a file from a draft; one that is not there any more is fine."""
+        with contextlib.suppress(NotFoundError):
+            async with self._asking(f"delete {file.key}"):
+                await self._connection.delete(url=file.self_url)
+
+
+def _entries(listing: Mapping[str, Any], action: str) -> list[RemoteFile]:
+    if listing.get("enabled") is False:
+        return []
+    entries = listing.get("entries")
+    if not isinstance(entries, list):
+        raise TransientError(f"{action}: expected a list of files, found {str(listing)[:200]}")
+    return [_file(entry) for entry in entries]
+
+
+def _file(entry: Mapping[str, Any]) -> RemoteFile:
+    links = entry.get("links") or {}
+    try:
+        key, self_url = str(entry["key"]), URL(links["self"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise TransientError(f"expected the entry of a file with its links, found {str(entry)[:200]}") from error
+    transfer = entry.get("transfer") or {}
+    md5 = str(entry.get("checksum") or "").removeprefix(MD5_PREFIX)
+    return RemoteFile(
+        key=key,
+        status=entry.get("status") or "pending",
+        size_bytes=entry.get("size"),
+        md5=md5 if re.fullmatch(r"[0-9a-f]{32}", md5) else None,
+        content_url=_url(links.get("content")),
+        commit_url=_url(links.get("commit")),
+        self_url=self_url,
+        created=entry.get("created"),
+        part_bytes=transfer.get("part_size") if transfer.get("type") == "M" else None,
+        parts=tuple(Part(number=part["part"], url=URL(part["url"], encoded=True)) for part in links.get("parts") or ()),
+    )
+
+
+def _url(link: Any) -> URL | None:
+    return URL(link) if isinstance(link, str) else None

@@ -1,0 +1,76 @@
+"""The repository of this run, opened for one job."""
+
+import re
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from yarl import URL
+
+from ferry.config import SANDBOX
+from ferry.errors import ConfigError
+from ferry.flags import RunMarks
+from ferry.repository.client import Repository
+from ferry.repository.rate_limit import Limit, Pace
+from ferry.repository.tokens import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, read_token
+from ferry.run.run import Run, require_target
+
+PACE_DIR = Path("logs/pace")
+
+
+def token_for(*, name: str, url: str, sandbox_dir: Path) -> str:
+    """Return the token for a repository; the sandbox has one of its own and never sees another.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name == SANDBOX:
+        return (sandbox_dir / "repository" / "token").read_text(encoding="ascii").strip()
+    token = read_token(url=url)
+    if not token:
+        raise ConfigError(
+            f"{url}: expected a token in the environment ({TOKEN_VARIABLE}), in a file ({TOKEN_FILE_VARIABLE}) or in "
+            f"nrp-cmd's configuration, found none; make one in the repository's settings and export {TOKEN_VARIABLE}"
+        )
+    return token
+
+
+def open_repository(*, run: Run, repository: Mapping[str, Any], stall_s: float, sandbox_dir: Path) -> Repository:
+    """Return the run's repository for this job, to be used as an asynchronous context manager.
+
+    Raises:
+        ConfigError: no token, or the run began without a repository.
+    """
+    target = require_target(run)
+    return Repository(
+        name=target.name,
+        url=target.url,
+        token=token_for(name=target.name, url=target.url, sandbox_dir=sandbox_dir),
+        info=target.info,
+        verify_tls=repository["verify_tls"],
+        stall_s=stall_s,
+        model=repository["model"],
+        pace=Pace(
+            path=pace_path(target.name, across_nodes=run.across_nodes),
+            limits=limits_of(repository),
+            across_nodes=run.across_nodes,
+        ),
+        marks=RunMarks(run_id=run.run_id),
+    )
+
+
+def limits_of(repository: Mapping[str, Any]) -> list[Limit]:
+    """Return the limits that the configuration names: those of the repository, for one User-Agent and address."""
+    windows = {"requests_per_minute": 60.0, "requests_per_hour": 3600.0}
+    return [Limit(repository[name], window_s) for name, window_s in windows.items() if repository[name] is not None]
+
+
+def pace_path(name: str, *, across_nodes: bool) -> Path:
+    """Return where the jobs on this machine, or on all nodes together, count what they ask of a repository.
+
+    The nodes of a cluster commonly leave by one address, and the repository counts by address.
+    """
+    host = URL(name).authority if "//" in name else name
+    where = "all-nodes" if across_nodes else socket.gethostname()
+    return PACE_DIR / f"{re.sub(r'[^A-Za-z0-9.-]', '_', host)}@{where}"

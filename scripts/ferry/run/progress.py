@@ -1,0 +1,61 @@
+"""Tells every minute how a run stands: a line for a log that nobody watches, a text file for Prometheus."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self, TextIO
+
+from ferry.run.status import Status, read_status
+from ferry.run.status_text import status_line, write_prometheus
+
+
+class ProgressTeller:
+    """A thread beside the scheduler; it ends with `stop`, or with the process."""
+
+    def __init__(
+        self,
+        *,
+        every_s: float,
+        stream: TextIO,
+        prometheus: Path | None = None,
+        read: Callable[[], Status | None] = lambda: read_status(Path(), now=datetime.now(UTC)),
+    ) -> None:
+        """`every_s` 0: never. `prometheus` is the text file to keep up to date."""
+        self._every_s = every_s
+        self._stream = stream
+        self._prometheus = prometheus
+        self._read = read
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+
+    def start(self) -> Self:
+        """Begin to tell."""
+        if self._every_s > 0:
+            self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Tell the last numbers to Prometheus and end."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+            self.tell(line=False)
+
+    def tell(self, *, line: bool = True) -> None:
+        """Tell once; what cannot be read or written now is told the next time."""
+        try:
+            status = self._read()
+            if status is None:
+                return
+            if line:
+                self._stream.write(status_line(status) + "\n")
+                self._stream.flush()
+            if self._prometheus is not None:
+                write_prometheus(self._prometheus, status)
+        except OSError:
+            return
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._every_s):
+            self.tell()

@@ -1,0 +1,137 @@
+"""How a run stands, read from outside while it goes on or after it: nothing is locked, nothing is written.
+
+Sources: logs/plan.json (what is wanted), results/stats.jsonl (how records ended), results/attempts.jsonl (what was
+moved) and the journals that were touched since the run began (what runs now).
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ferry.journal import attempts, read
+from ferry.report.stats_log import STATS_LOG, latest_rows
+from ferry.run.plan import PLAN_FILE, read_plan
+from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_taken
+from ferry.run.step import ATTEMPTS_FILE
+
+
+@dataclass(frozen=True)
+class Running:
+    """An attempt that has begun and not ended; `since_s` is seconds ago."""
+
+    recid: int
+    step: str
+    since_s: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts are of wanted records; bytes, rates and `elapsed_s` of the last run alone.
+
+    `failed` are rows of `STATS_SCHEMA`, `command` is that of the run without its targets.
+    """
+
+    run_id: str
+    command: str
+    wanted: int
+    ok: int
+    failed: Sequence[dict[str, Any]]
+    running: Sequence[Running]
+    is_going_on: bool
+    elapsed_s: float
+    done_in_run: int
+    bytes_down: int
+    bytes_up: int
+
+    @property
+    def to_go(self) -> int:
+        """Return how many records have neither arrived nor failed in this run."""
+        return max(0, self.wanted - self.ok - len(self.failed))
+
+    @property
+    def left_s(self) -> float | None:
+        """Return the seconds until all records are done at the pace of this run, None if there is no telling."""
+        if not self.is_going_on or not self.done_in_run:
+            return None
+        return self.to_go * self.elapsed_s / self.done_in_run
+
+
+def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status | None:
+    """Return how the last run in `folder` stands at `now` (with a zone); None if none has begun there."""
+    plan = read_plan(folder / PLAN_FILE)
+    began = _began(folder / RUN_FILE)
+    if plan is None or began is None:
+        return None
+    wanted = set(plan.recids)
+    rows = {recid: row for recid, row in latest_rows(folder / STATS_LOG).items() if recid in wanted}
+    is_going_on = is_taken(folder / LOCK_FILE, locks=locks)
+    ok = sum(map(plan.is_ok, rows.values()))
+    if not (folder / STATS_LOG).exists():  # the aggregate is just writing it anew
+        ok = sum((folder / "results" / str(recid) / "stats.json").exists() for recid in wanted)
+    # a failure of an earlier run is a record that is still to be done
+    failed = [
+        row
+        for row in rows.values()
+        if row.get("status") == "failed" and (row.get("run_id") == plan.run_id or not is_going_on)
+    ]
+    ended = list(_ended(folder / ATTEMPTS_FILE, plan.run_id))
+    last = max((event["at"] for event in ended), default=None)
+    end = now if is_going_on or last is None else datetime.fromisoformat(last)
+    return Status(
+        run_id=plan.run_id,
+        command=plan.command,
+        wanted=len(wanted),
+        ok=ok,
+        failed=failed,
+        running=list(_running(folder, plan.recids, run_id=plan.run_id, began=began, now=now)) if is_going_on else [],
+        is_going_on=is_going_on,
+        elapsed_s=max(0.0, (end - began).total_seconds()),
+        done_in_run=len({e["recid"] for e in ended if e["step"] == "record_stats" and e["status"] == "ok"}),
+        bytes_down=_moved(ended, "download_files"),
+        bytes_up=_moved(ended, "upload_record"),
+    )
+
+
+def _began(path: Path) -> datetime | None:
+    try:
+        return datetime.fromisoformat(json.loads(path.read_bytes())["started_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _ended(path: Path, run_id: str) -> Iterator[dict[str, Any]]:
+    mark = run_id.encode()
+    try:
+        with path.open("rb") as stream:
+            for line in stream:
+                if mark in line:
+                    try:
+                        event = json.loads(line)
+                    except ValueError:
+                        continue  # it is being written
+                    if event.get("run_id") == run_id:
+                        yield event
+    except FileNotFoundError:
+        return
+
+
+def _moved(ended: Sequence[dict[str, Any]], step: str) -> int:
+    return int(sum(event["measured"].get("bytes_moved", 0) for event in ended if event["step"] == step))
+
+
+def _running(folder: Path, recids: Sequence[int], *, run_id: str, began: datetime, now: datetime) -> Iterator[Running]:
+    for recid in recids:
+        journal = folder / "logs" / str(recid) / "journal.jsonl"
+        try:
+            touched_s = journal.stat().st_mtime
+        except FileNotFoundError:
+            continue
+        if touched_s < began.timestamp() - 1:
+            continue
+        for attempt in attempts(read(journal)):
+            if attempt.status == "unfinished" and attempt.run_id == run_id:
+                since_s = (now - datetime.fromisoformat(attempt.started_at)).total_seconds()
+                yield Running(recid, attempt.step, max(0.0, since_s))

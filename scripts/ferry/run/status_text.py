@@ -1,0 +1,90 @@
+"""A run's status in words: a page for a terminal, one line for a log, a text file for Prometheus."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from ferry.formatting import bytes_text, count_text, plural, seconds_text
+from ferry.report.failures import failure_lines, failure_rows
+from ferry.run.status import Status
+
+_SHOWN_RUNNING, _SHOWN_FAILED = 12, 10
+
+
+def status_line(status: Status) -> str:
+    """Return the status in one line."""
+    parts = [
+        f"{count_text(status.ok)} ok, {count_text(len(status.failed))} failed, "
+        f"{plural(len(status.running), 'job')} running, {count_text(status.to_go)} to go of {count_text(status.wanted)}"
+    ]
+    if status.bytes_up:
+        parts.append(f"{bytes_text(status.bytes_up)} up{_rate(status.bytes_up, status)}")
+    if status.left_s is not None and status.to_go:
+        parts.append(f"about {seconds_text(status.left_s)} left")
+    return "ferry: " + "; ".join(parts)
+
+
+def status_page(status: Status) -> str:
+    """Return the status as lines for a terminal."""
+    state = "goes on" if status.is_going_on else "is over (or runs on another machine)"
+    lines = [
+        f"run {status.run_id} {state}, {seconds_text(status.elapsed_s)}",
+        f"records  {count_text(status.ok)} ok, {count_text(len(status.failed))} failed, "
+        f"{count_text(status.to_go)} to go, of {count_text(status.wanted)}",
+        f"bytes    {bytes_text(status.bytes_down)} down{_rate(status.bytes_down, status)}, "
+        f"{bytes_text(status.bytes_up)} up{_rate(status.bytes_up, status)}, in this run",
+    ]
+    if status.left_s is not None and status.to_go:
+        lines.append(f"end      in about {seconds_text(status.left_s)}, at this run's pace in records")
+    if status.running:
+        counts = Counter(job.step for job in status.running)
+        lines.append("running  " + ", ".join(f"{count} {step}" for step, count in counts.items()))
+        longest = sorted(status.running, key=lambda job: -job.since_s)
+        lines += [f"  {job.recid}  {job.step} for {seconds_text(job.since_s)}" for job in longest[:_SHOWN_RUNNING]]
+    if status.failed:
+        lines.append("failed")
+        failures = failure_rows(status.failed, command=status.command)
+        lines += failure_lines(failures, most=_SHOWN_FAILED, rest_in="results/stats.jsonl")
+    return "\n".join(lines) + "\n"
+
+
+def prometheus_text(status: Status) -> str:
+    """Return the status in the text format that node_exporter collects."""
+    metrics: list[tuple[str, str, str, list[tuple[str, float]]]] = [
+        ("ferry_records_wanted", "Records of this run.", "gauge", [("", status.wanted)]),
+        (
+            "ferry_records",
+            "Wanted records by how they stand.",
+            "gauge",
+            [
+                ('{status="ok"}', status.ok),
+                ('{status="failed"}', len(status.failed)),
+                ('{status="to_go"}', status.to_go),
+            ],
+        ),
+        ("ferry_jobs_running", "Attempts at a step under way.", "gauge", [("", len(status.running))]),
+        (
+            "ferry_moved_bytes",
+            "Bytes moved by this run.",
+            "gauge",
+            [('{direction="down"}', status.bytes_down), ('{direction="up"}', status.bytes_up)],
+        ),
+        ("ferry_run_seconds", "Seconds since this run began.", "gauge", [("", round(status.elapsed_s, 3))]),
+    ]
+    lines = []
+    for name, about, kind, values in metrics:
+        lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+        lines += [f"{name}{labels} {value}" for labels, value in values]
+    return "\n".join(lines) + "\n"
+
+
+def write_prometheus(path: Path, status: Status) -> None:
+    """Write the text file in one step, as the collector wants it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.write_text(prometheus_text(status), encoding="utf-8")
+    part.replace(path)
+
+
+def _rate(count: int, status: Status) -> str:
+    return f" at {bytes_text(count / status.elapsed_s)}/s" if count and status.elapsed_s > 0 else ""

@@ -1,0 +1,100 @@
+"""What every step of a record has around it: a log, a line in the journal when it starts and when it ends."""
+
+import contextlib
+import errno
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from ferry import journal
+from ferry.errors import FerryError, PermanentError, StoppedError, disk_error
+from ferry.flags import STOPPED, RunMarks
+from ferry.process_memory import peak_memory_bytes
+from ferry.report.stats_log import tell_failed
+from ferry.run.disk_budget import Storage
+from ferry.run.run import read_run
+from ferry.run.termination import ending_when_told
+
+ATTEMPTS_FILE = Path("results/attempts.jsonl")
+"""Every ended attempt of every record, in the order in which they ended."""
+
+_ERRORS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES}
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, float]]:
+    """Run one step of one record: `with record_step(...) as measured: measured.update(...)`.
+
+    The journal lies beside the log. Whatever the step raises is told in the log, in the journal and in one line on
+    standard error, and raised on.
+
+    Raises:
+        StoppedError: no step of this run is begun any more.
+        PermanentError: a batch system begins the record again, which failed for good in this run already.
+    """
+    write_log(log_path)
+    journal_path = log_path.parent / "journal.jsonl"
+    run_id = read_run().run_id
+    if reason := RunMarks(run_id=run_id).get(STOPPED):
+        raise StoppedError(f"not begun, the run was stopped: {reason}")
+    if reason := journal.failed_for_good(journal_path, run_id=run_id, step=name):
+        raise PermanentError(f"not tried again in this run: {reason}")
+    start = journal.start_event(run_id=run_id, recid=recid, step=name, attempt=journal.next_attempt(journal_path, name))
+    journal.append(journal_path, start)
+    storage = Storage()
+    measured: dict[str, float] = {}
+    error: BaseException | None = None
+    try:
+        with ending_when_told(), _disk_errors_told():
+            storage.begin(recid=recid)
+            yield measured
+    except BaseException as raised:
+        error = raised
+        log.error("%s of %d failed: %s", name, recid, raised, exc_info=not isinstance(raised, FerryError | SystemExit))
+        raise
+    finally:
+        measured["cpu_s"] = round(time.process_time(), 4)  # of the whole job, also of starting it
+        measured["peak_memory_bytes"] = peak_memory_bytes()
+        end = journal.end_event(start, error=error, measured=measured)
+        journal.append(journal_path, end)
+        journal.append(ATTEMPTS_FILE, end)
+        if error is not None:
+            tell_failed(recid=recid, journal=journal_path)
+        try:
+            storage.end(recid=recid, failed=error is not None)
+        except OSError as refused:  # a job that is gone is found by others all the same
+            log.error("%s", disk_error(refused.filename, "be written", refused))
+
+
+@contextlib.contextmanager
+def _disk_errors_told() -> Iterator[None]:
+    """Tell an error of the disk, wherever it comes up, as what it is: no bug of the step, and a reason to stop."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _ERRORS_OF_DISKS:
+            raise
+        raise disk_error(error.filename or "disk", "serve the step", error) from error
+
+
+def write_log(path: Path) -> None:
+    """Send the log of this process to a file, and an error that nobody caught to standard error as one line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("nrp_cmd").setLevel(logging.WARNING)  # it would write down every request and answer
+    logging.captureWarnings(True)
+    sys.excepthook = _tell_shortly
+
+
+def _tell_shortly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, FerryError):
+        sys.stderr.write(f"{kind.__name__}: {error}\n")
+    else:
+        sys.__excepthook__(kind, error, trace)

@@ -1,0 +1,1 @@
+"""The portal and its bytes, proven on disk."""

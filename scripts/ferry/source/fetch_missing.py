@@ -1,0 +1,123 @@
+"""Bringing the files of a record to their places: what is there and right stays, the rest is fetched."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ferry.errors import FerryError, IntegrityError, disk_error
+from ferry.source.access import redirected
+from ferry.source.fetch import FileFetcher, Outcome, names_of, part_path
+from ferry.source.fetch_helper import FetchHelper, Job
+from ferry.source.verified import Proof, SourceFile, VerifiedFiles, judge, prove
+
+log = logging.getLogger(__name__)
+
+
+class FilesBringer:
+    """Brings files below one folder, for several threads at once."""
+
+    def __init__(
+        self,
+        files: Sequence[SourceFile],
+        *,
+        files_dir: Path,
+        verified: VerifiedFiles,
+        redirects: Mapping[str, str],
+        fetcher: FileFetcher,
+    ) -> None:
+        """Make the folders, and look at what is there.
+
+        Raises:
+            DiskError: a folder cannot be made or read.
+        """
+        self._files_dir = files_dir
+        self._keys = [file["key"] for file in files]
+        self._names = names_of(self._keys)
+        self._verified = verified
+        self._redirects = redirects
+        self._fetcher = fetcher
+        self._make_folders()
+        self._found = self._names_below()
+
+    def bring(self, file: SourceFile) -> Outcome:
+        """Bring one file, and give back an error instead of raising it."""
+        key: str = file["key"]
+        path = f"{self._files_dir}/{key}"
+        try:
+            if key in self._found:
+                there = self._what_is_there(file, Path(path))
+                if there is not None:
+                    return there
+            job, resumes = self._job(file)
+            return Outcome(key, arrived=self._fetcher.fetch(file, job.url, job.part, resumes=resumes))
+        except FerryError as error:
+            return Outcome(key, error=error)
+        except OSError as error:
+            return Outcome(key, error=disk_error(path, "be read or written", error))
+
+    def bring_by(self, helper: FetchHelper, files: Iterator[SourceFile]) -> Iterator[Outcome]:
+        """Bring files by the helper, and here what is not quite absent."""
+        others: list[SourceFile] = []
+
+        def absent() -> Iterator[Job]:
+            for file in files:
+                job, resumes = self._job(file)
+                if resumes or file["key"] in self._found:
+                    others.append(file)
+                else:
+                    yield job
+
+        for outcome in helper.fetch(absent()):
+            yield outcome
+            while others:
+                yield self.bring(others.pop())
+        yield from map(self.bring, others)
+
+    def _job(self, file: SourceFile) -> tuple[Job, bool]:
+        """Return how to fetch a file, and whether there is a part of it to go on from."""
+        key: str = file["key"]
+        part = part_path(f"{self._files_dir}/{key}", key=key, names=self._names)
+        url = redirected(file["uri"], self._redirects)
+        resumes = part.removeprefix(f"{self._files_dir}/") in self._found
+        if resumes and os.stat(part).st_nlink > 1:
+            os.unlink(part)  # left by a killed link to somebody's own file (source.data_root), which no byte may change
+            resumes = False
+        return Job(file, url, part), resumes
+
+    def _what_is_there(self, file: SourceFile, path: Path) -> Outcome | None:
+        known = self._verified.find(file, path)
+        if known is not None and _is_right(file, known, path):
+            return Outcome(file["key"], there=known)
+        if file["checksum"] is not None:  # nothing else can tell that these bytes are those of the address
+            found = prove(file, path)
+            if _is_right(file, found, path):
+                return Outcome(file["key"], there=found, newly_proven=True)
+        path.unlink()
+        return None
+
+    def _make_folders(self) -> None:
+        for folder in sorted({(self._files_dir / key).parent for key in self._keys} | {self._files_dir}):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise disk_error(folder, "be made", error) from error
+
+    def _names_below(self) -> frozenset[str]:
+        """Return what lies below the folder, relative to it, so that nobody has to ask file by file."""
+
+        def refuse(error: OSError) -> None:
+            raise disk_error(error.filename, "be read", error) from error
+
+        start = len(f"{self._files_dir}/")
+        found = os.walk(self._files_dir, onerror=refuse)
+        return frozenset(f"{folder}/{name}"[start:] for folder, _, names in found for name in names)
+
+
+def _is_right(file: SourceFile, proof: Proof, path: Path) -> bool:
+    try:
+        judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(path))
+    except IntegrityError as error:
+        log.warning("%s; fetched anew", error)
+        return False
+    return True

@@ -1,0 +1,123 @@
+"""The entries of all files of a record: those that it lists, and those in the indices that stand for many."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from ferry.checksums import Digests, normalise_checksum
+from ferry.errors import MetadataError
+from ferry.source.verified import judge
+from ferry.strict_json import UnfitJsonError, kind_of, strict_json
+
+# A tuple: what a record says may be a list, which no set can be asked for.
+INDEX_TYPES = ("index.json", "index.txt")
+
+ReadIndex = Callable[[str], bytes]
+"""Gives the bytes of an index file by its address, redirects applied."""
+Placed = tuple[str, dict[str, Any]]
+"""An entry with its place in the record, for messages."""
+
+
+def listed_entries(
+    record: dict[str, Any],
+    *,
+    origin: str,
+    read_index: ReadIndex | None,
+    index_files: Literal["expand", "keep"],
+) -> Iterator[Placed]:
+    """Give the entry of each file of a record, in its order; see `read_source` for what becomes of index files.
+
+    Raises:
+        MetadataError: a list is not one of objects, or an index file holds no list of files.
+        IntegrityError: an index file is not what the record says; both values are named.
+        PermanentError, TransientError: what `read_index` raises.
+    """
+    listed = _objects(record.get("files"), f"{origin}: files")
+    indices = _objects(record.get("_file_indices"), f"{origin}: _file_indices")
+    held = [
+        (_stem(index.get("key")), _held(index, origin, f"_file_indices[{number}]"))
+        for number, index in enumerate(indices)
+    ]
+    stems_held = {stem for stem, _ in held} - {None}
+    for number, entry in enumerate(listed):
+        if index_files == "keep" or not is_index(entry):
+            yield f"files[{number}]", entry
+        elif _stem(entry.get("uri")) not in stems_held and not _has_json_twin(entry, listed):
+            yield from _read_listed(entry, f"files[{number}]", origin, read_index)
+    stems_listed = {_stem(entry.get("uri")) for entry in listed if is_index(entry)}
+    for stem, entries in held:
+        if index_files == "expand" or stem not in stems_listed:
+            yield from entries
+
+
+def is_index(entry: Any) -> bool:
+    """Tell whether an entry of `files` stands for the files that it lists."""
+    return isinstance(entry, dict) and entry.get("type") in INDEX_TYPES
+
+
+def _stem(name: Any) -> str | None:
+    """Return what an index has in common with its twin: `a` of root://…/a.json, of a.txt and of the key a.json."""
+    return name.rpartition("/")[2].removesuffix(".json").removesuffix(".txt") if isinstance(name, str) else None
+
+
+def _held(index: dict[str, Any], origin: str, place: str) -> list[Placed]:
+    # The entries of an index whose list the record holds itself.
+    files, number = index.get("files"), index.get("number_files")
+    if not isinstance(files, list):
+        raise MetadataError(f"{origin}: {place}.files: expected a list, found {kind_of(files)}")
+    if number is not None and number != len(files):
+        raise MetadataError(f"{origin}: {place}.files: expected {number!r} files (number_files), found {len(files)}")
+    return _placed(files, origin, f"{place}.files")
+
+
+def _read_listed(entry: dict[str, Any], place: str, origin: str, read_index: ReadIndex | None) -> Iterator[Placed]:
+    uri = entry.get("uri")
+    if not isinstance(uri, str) or read_index is None:
+        raise MetadataError(f"{origin}: {place}: expected an index file that can be read, found {uri!r}")
+    text = read_index(uri)
+    _expect_declared(entry, text, f"{origin}: {place}: {uri}")
+    if entry["type"] == "index.txt":
+        uris = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+        yield from ((f"{place} line {number + 1}", {"uri": uri}) for number, uri in enumerate(uris))
+        return
+    try:
+        found = strict_json(text)
+    except UnfitJsonError as error:
+        raise MetadataError(f"{uri}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise MetadataError(f"{uri}: expected the JSON of a file index, found none: {error}") from error
+    files = found.get("files") if isinstance(found, dict) else found
+    if not isinstance(files, list):
+        start = text[:40].decode(errors="replace").strip()
+        raise MetadataError(f"{uri}: expected a file index (a list, or an object with files), found {start!r}")
+    yield from _placed(files, uri, place)
+
+
+def _expect_declared(entry: dict[str, Any], text: bytes, place: str) -> None:
+    """Refuse an index file that is not what the record says: a list of other files would pass all checks after it."""
+    checksum = normalise_checksum(entry.get("checksum"))
+    digests = Digests(checksum["algorithm"] if checksum else None)
+    digests.update(text)
+    declared = {"size_bytes": entry.get("size"), "checksum": checksum}
+    judge(declared, size_bytes=len(text), digests=digests.values(), found_at=place)
+
+
+def _has_json_twin(entry: dict[str, Any], listed: list[dict[str, Any]]) -> bool:
+    if entry.get("type") != "index.txt":
+        return False
+    twin = str(entry.get("uri")).removesuffix(".txt") + ".json"
+    return any(other.get("type") == "index.json" and other.get("uri") == twin for other in listed)
+
+
+def _objects(value: Any, place: str) -> list[dict[str, Any]]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise MetadataError(f"{place}: expected a list, found {kind_of(value)}")
+    for number, entry in enumerate(value):
+        if not isinstance(entry, dict):
+            raise MetadataError(f"{place}[{number}]: expected an object, found {kind_of(entry)}")
+    return value
+
+
+def _placed(value: Any, origin: str, place: str) -> list[Placed]:
+    return [(f"{place}[{number}]", entry) for number, entry in enumerate(_objects(value, f"{origin}: {place}"))]

@@ -1,0 +1,184 @@
+"""The record as the portal gave it, and its files in one form: the receipt `source`."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from ferry.bundle.attachments import RO_CRATE_KEY, manifest_key, source_key
+from ferry.checksums import normalise_checksum
+from ferry.errors import MetadataError
+from ferry.source.file_lists import ReadIndex, listed_entries
+from ferry.source.keys import file_keys
+from ferry.strict_json import UnfitJsonError, kind_of, strict_json
+
+log = logging.getLogger(__name__)
+
+# The largest record of the portal lists 15,000 files in 6 MB; more than this is not a record.
+LARGEST_RECORD_BYTES = 256 << 20
+# No file is that large; sums of larger ones do not fit a table's column of 64 bits, and then no record has tables.
+LARGEST_FILE_BYTES = 10**15
+SCHEMES = ("root", "roots", "xroot", "xroots", "http", "https", "file")
+_ON_TAPE = {"ondemand", "offline", "tape"}
+
+FetchRecord = Callable[[int], tuple[str, dict[str, Any]]]
+"""Gives the record's address and its JSON as the portal's API answers."""
+
+
+def read_source(
+    *,
+    recid: int,
+    metadata_path: Path | None = None,
+    fetch_record: FetchRecord | None = None,
+    read_index: ReadIndex | None = None,
+    index_files: Literal["expand", "keep"] = "expand",
+) -> dict[str, Any]:
+    """Return the receipt `source` of a record, read from `metadata_path` if that exists, else from the portal.
+
+    Both shapes are read: the portal's API (`{"id": …, "metadata": {…}}`) and the bare metadata. Index files
+    (`_file_indices`, or entries of the type `index.json` / `index.txt`) stand for the files that they list: with
+    `index_files="expand"` these take their place (`read_index` is asked where the record does not hold the list
+    itself), with `"keep"` the index files are taken as ordinary files. Sizes are in bytes.
+
+    Raises:
+        MetadataError: not JSON, not an object, another recid inside, or a file entry that is not what it must be.
+        IntegrityError: an index file is not what the record says of it.
+        PermanentError, TransientError: what `fetch_record` and `read_index` raise.
+    """
+    local = metadata_path is not None and metadata_path.is_file()
+    if local and metadata_path is not None:
+        origin, place, document = f"metadata/{metadata_path.name}", str(metadata_path), _load(metadata_path)
+    elif fetch_record is not None:
+        origin, document = fetch_record(recid)
+        place = origin
+    else:
+        raise MetadataError(f"record {recid}: expected {metadata_path}, found no file, and no portal is configured")
+    record = bare_record(document, recid=recid, origin=place)
+    read = read_index if local or read_index is None else _from_elsewhere(read_index, place)
+    entries = list(listed_entries(record, origin=place, read_index=read, index_files=index_files))
+    files = _normalised(entries, record, place, recid=recid, local_files_allowed=local)
+    _compare_with_distribution(record, files, recid)
+    return {"recid": recid, "origin": origin, "record": record, "files": files}
+
+
+def _from_elsewhere(read_index: ReadIndex, origin: str) -> ReadIndex:
+    """Return a reader that opens no file of this machine: its first line would stand in a message."""
+
+    def read(uri: str) -> bytes:
+        if uri.startswith("file:"):
+            raise MetadataError(f"{origin}: expected an index file that is not on this machine, found {uri!r}")
+        return read_index(uri)
+
+    return read
+
+
+def parse_record(text: bytes, origin: str) -> dict[str, Any]:
+    """Return the JSON object in `text`.
+
+    Raises:
+        MetadataError: it is no JSON, no object, holds text that is not Unicode, or what no receipt could hold.
+    """
+    if len(text) > LARGEST_RECORD_BYTES:
+        raise MetadataError(f"{origin}: expected a record of at most {LARGEST_RECORD_BYTES} bytes, found {len(text)}")
+    try:
+        document = strict_json(text)
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnfitJsonError as error:
+        raise MetadataError(f"{origin}: {error}") from error
+    except UnicodeEncodeError as error:
+        raise MetadataError(f"{origin}: expected Unicode text, found a lone surrogate: {error.reason}") from error
+    except (ValueError, RecursionError) as error:
+        start = text[:40].decode(errors="replace").strip()
+        raise MetadataError(f"{origin}: expected JSON, found {start!r}: {error}; correct or fetch it again") from error
+    if not isinstance(document, dict):
+        raise MetadataError(f"{origin}: expected a JSON object, found {kind_of(document)}")
+    return document
+
+
+def bare_record(document: dict[str, Any], *, recid: int, origin: str) -> dict[str, Any]:
+    """Take the API's envelope off and check that the record is the one that was asked for.
+
+    Raises:
+        MetadataError: it names no recid, or another one.
+    """
+    record = document
+    found = {}
+    if "metadata" in document and "title" not in document:
+        record = document["metadata"]
+        if not isinstance(record, dict):
+            raise MetadataError(f"{origin}: metadata: expected an object, found {kind_of(record)}")
+        if "id" in document:
+            found["id"] = document["id"]
+    if "recid" in record:
+        found["metadata.recid" if record is not document else "recid"] = record["recid"]
+    if not found:
+        raise MetadataError(f"{origin}: expected the recid {recid} in the record, found none")
+    for place, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, str | int) or str(value).strip() != str(recid):
+            raise MetadataError(f"{origin}: {place}: expected {recid}, found {value!r}; is it another record's file?")
+    return record
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_RECORD_BYTES:
+            raise MetadataError(f"{path}: expected a record of at most {LARGEST_RECORD_BYTES} bytes, found {size}")
+        text = path.read_bytes()
+    except OSError as error:
+        raise MetadataError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse_record(text, str(path))
+
+
+def _normalised(
+    entries: list[tuple[str, dict[str, Any]]],
+    record: dict[str, Any],
+    origin: str,
+    *,
+    recid: int,
+    local_files_allowed: bool,
+) -> list[dict[str, Any]]:
+    schemes = SCHEMES if local_files_allowed else SCHEMES[:-1]
+    by_uri: dict[str, dict[str, Any]] = {}
+    for place, entry in entries:
+        uri, size = entry.get("uri"), entry.get("size")
+        if not isinstance(uri, str) or uri.partition("://")[0] not in schemes:
+            expected = ", ".join(f"{scheme}://" for scheme in schemes)
+            raise MetadataError(f"{origin}: {place}.uri: expected an address ({expected}), found {uri!r}")
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
+            raise MetadataError(f"{origin}: {place}.size: expected a number of bytes, found {size!r}")
+        if size is not None and size > LARGEST_FILE_BYTES:
+            raise MetadataError(f"{origin}: {place}.size: expected at most {LARGEST_FILE_BYTES} bytes, found {size}")
+        file = {
+            "uri": uri,
+            "size_bytes": size,
+            "checksum": normalise_checksum(entry.get("checksum")),
+            "online": _is_online(entry, record),
+        }
+        if by_uri.setdefault(uri, file) != file:
+            raise MetadataError(f"{origin}: {place}: expected {uri} as it was listed before, found {file}")
+    # The recid that was asked for: the record's own may stand in the API's envelope only, or be text with a space.
+    keys = file_keys(list(by_uri), reserved=own_names(recid))
+    return [{"key": key, **file} for key, file in zip(keys, by_uri.values(), strict=True)]
+
+
+def own_names(recid: int) -> tuple[str, ...]:
+    """Return the names that the record's own uploads have: no file of the source may take one."""
+    return (source_key(recid), f"{recid}_bundle.zip", manifest_key(recid), RO_CRATE_KEY)
+
+
+def _is_online(entry: dict[str, Any], record: dict[str, Any]) -> bool:
+    distribution = record.get("distribution")
+    declared = entry.get("availability") or record.get("availability")
+    if not declared and isinstance(distribution, dict):
+        declared = distribution.get("availability")
+    return "".join(char for char in str(declared).lower() if char.isalpha()) not in _ON_TAPE
+
+
+def _compare_with_distribution(record: dict[str, Any], files: list[dict[str, Any]], recid: int) -> None:
+    # Only a warning: the list is what can be fetched, and the portal's own sums are wrong in places (80515, 1120).
+    distribution = record.get("distribution")
+    declared = distribution.get("number_files") if isinstance(distribution, dict) else None
+    if isinstance(declared, int) and declared != len(files):
+        log.warning("record %d: distribution.number_files says %d, the record lists %d", recid, declared, len(files))

@@ -1,0 +1,1 @@
+"""Receipts in, receipts out: one module per rule."""

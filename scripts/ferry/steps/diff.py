@@ -1,0 +1,165 @@
+"""The step `diff`: what an upload would change of the records that the repository has, field by field."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from ferry.csv_tables import write_csv
+from ferry.deposit.draft_search import DraftSearch
+from ferry.deposit.state import DepositState
+from ferry.errors import FerryError, PermanentError
+from ferry.formatting import cut, plural
+from ferry.mapping.corrections import corrected
+from ferry.mapping.diff import FieldChange, diff_records
+from ferry.mapping.transform import transform_record
+from ferry.mapping.work import MappingOptions
+from ferry.repository.client import Repository
+from ferry.retry import Patience
+from ferry.run.disk_budget import DEPOSIT
+from ferry.run.open_repository import open_repository
+from ferry.run.run import read_run
+from ferry.source.identity import source_identifier
+from ferry.steps.transform_record import mapping_options
+from ferry.steps.validate import read_with_corrections
+
+State = Literal["absent", "draft", "published", "failed"]
+SHOWN_CHANGES = 10
+MAX_VALUE = 100  # characters of a value on the terminal; the table has all of it
+
+
+@dataclass(frozen=True)
+class LiveDiff:
+    """One record held against what the repository has of it."""
+
+    recid: int
+    state: State
+    url: str = ""
+    changes: Sequence[FieldChange] = ()
+    error: str = ""
+
+
+def diff_all(
+    *,
+    recids: Sequence[int],
+    metadata: Mapping[str, Any],
+    transform: Mapping[str, Any],
+    package: Mapping[str, Any],
+    repository: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    results_dir: Path,
+    data_dir: Path,
+    sandbox_dir: Path,
+    table_path: Path,
+) -> str:
+    """Hold each wanted record against its draft, or its published record, in the repository; return what to print.
+
+    The repository is asked with GET requests only. The changes go to `table_path` (CSV: recid, state, url, path, kind,
+    before, after; values as JSON), a line for a record without changes too.
+
+    Args:
+        recids: of the wanted records.
+        metadata, transform, package, repository, settings: those parts of the configuration; settings is `upload`.
+        results_dir: where receipts lie, for records without a metadata file.
+        data_dir: data/, where uploads have written down the ids of their drafts.
+        sandbox_dir: where the sandbox keeps its token.
+        table_path: where the table goes.
+
+    Raises:
+        PermanentError: some records could not be compared; the message has all the rest too.
+    """
+    options = mapping_options(transform=transform, package=package)
+
+    async def ask() -> list[LiveDiff]:
+        opened = open_repository(
+            run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
+        )
+        async with opened:
+            return [
+                await _diff(
+                    recid,
+                    opened,
+                    read=partial(_ours, recid, metadata, transform["profile"], options, results_dir),
+                    state_path=data_dir / str(recid) / DEPOSIT,
+                    attempts=settings["attempts"],
+                )
+                for recid in recids
+            ]
+
+    found = asyncio.run(ask())
+    write_csv(table_path, ["recid", "state", "url", "path", "kind", "before", "after"], _rows(found))
+    told = _told(found, table_path)
+    if any(each.state == "failed" for each in found):
+        raise PermanentError(told)
+    return told
+
+
+def _ours(
+    recid: int, metadata: Mapping[str, Any], profile: str, options: MappingOptions, results_dir: Path
+) -> dict[str, Any]:
+    source, corrections = read_with_corrections(
+        recid, metadata_dir=Path(metadata["dir"]), results_dir=results_dir, portal=metadata["portal"]
+    )
+    record, _ = corrected(source["record"], corrections)
+    return transform_record(source={**source, "record": record}, profile=profile, options=options).record
+
+
+async def _diff(
+    recid: int, repository: Repository, *, read: Callable[[], dict[str, Any]], state_path: Path, attempts: int
+) -> LiveDiff:
+    try:
+        ours = read()
+        search = DraftSearch(
+            repository=repository,
+            identifier=source_identifier(recid)["identifier"],
+            recid=ours["metadata"].get("recid"),
+            state=DepositState.load(path=state_path, repository=repository.name),
+            patience=Patience(attempts=attempts),
+            index_delay_s=0,
+        )
+        live = await search.find()
+    except FerryError as error:
+        return LiveDiff(recid, "failed", error=str(error))
+    if live is None:
+        return LiveDiff(recid, "absent")
+    state: State = "published" if live.is_published else "draft"
+    return LiveDiff(recid, state, live.page_url, diff_records(ours, live.document))
+
+
+def _rows(found: Sequence[LiveDiff]) -> Iterator[list[Any]]:
+    for each in found:
+        row = [each.recid, each.state, each.url]
+        for change in each.changes:
+            yield [*row, change.path, change.kind, _json(change.before), _json(change.after)]
+        if not each.changes:
+            yield [*row, "", "", "", each.error]
+
+
+def _told(found: Sequence[LiveDiff], table_path: Path) -> str:
+    lines = []
+    for each in found:
+        if each.error:
+            lines.append(f"{each.recid}: {each.error}")
+        if not each.changes:
+            continue
+        lines.append(f"{each.recid}, {each.state}, {each.url}: {plural(len(each.changes), 'change')}")
+        for change in each.changes[:SHOWN_CHANGES]:
+            values = f"{_json(change.before) or 'nothing'} -> {_json(change.after) or 'nothing'}"
+            lines.append(f"  {change.path}: {cut(values, 2 * MAX_VALUE)}")
+        if len(each.changes) > SHOWN_CHANGES:
+            lines.append(f"  and {len(each.changes) - SHOWN_CHANGES} more")
+    counts = {
+        "changed": sum(bool(each.changes) for each in found),
+        "equal": sum(each.state in ("draft", "published") and not each.changes for each in found),
+        "not there yet": sum(each.state == "absent" for each in found),
+        "not compared": sum(each.state == "failed" for each in found),
+    }
+    summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return "\n".join([*lines, f"{plural(len(found), 'record')}: {summary}; all of it in {table_path}"])
+
+
+def _json(value: Any) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)

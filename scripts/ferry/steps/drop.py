@@ -1,0 +1,130 @@
+"""Letting go of a record's bytes once they are in the repository (storage.remove), and doing without them later.
+
+What was proven of the bytes stays in data/<recid>/let_go.json.gz. A record whose metadata changes and whose files do
+not goes on from there: a new title fetches no terabyte. Where a byte is needed after all, all are fetched again.
+"""
+
+import gzip
+import hashlib
+import logging
+import shutil
+import zlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from ferry.bundle.plan import PlannedUpload
+from ferry.bundle.receipt import member_entry
+from ferry.errors import FerryError, TransientError
+from ferry.files import whole_file
+from ferry.receipts import read_receipt
+from ferry.run.disk_budget import LEDGER, LET_GO, Storage, notes_bytes
+
+log = logging.getLogger(__name__)
+
+
+def let_go(*, recid: int, record_dir: Path, data_dir: Path, remove: Collection[str], ledger: Path = LEDGER) -> int:
+    """Remove what is not needed once the repository has confirmed every upload; return the bytes that this freed.
+
+    Args:
+        recid: of the record, on the portal.
+        record_dir: results/<recid>, with its receipts.
+        data_dir: data/<recid>.
+        remove: `bundles` (they can be made again from the files), `files` (they would have to be fetched again; with
+            them go the attachments).
+        ledger: where the record's room is noted; it is given back.
+    """
+    if "files" in remove and (data_dir / "files").exists():
+        _note(record_dir, data_dir)
+    freed = 0
+    for name in (*remove, *(["attachments"] if "files" in remove else [])):
+        freed += sum(path.stat().st_size for path in (data_dir / name).rglob("*") if path.is_file())
+        if (data_dir / name).exists():
+            shutil.rmtree(data_dir / name)
+    if "files" in remove:
+        (data_dir / "verified.jsonl").unlink(missing_ok=True)
+        Storage(ledger).give_back(recid=recid, notes_bytes=notes_bytes(data_dir))
+    return freed
+
+
+def _note(record_dir: Path, data_dir: Path) -> None:
+    """Write down what was proven; nothing where receipts or disk do not let us, or of files that nobody has listed."""
+    try:
+        files = read_receipt(record_dir / "source.json", "source")["files"]
+        download = read_receipt(record_dir / "download.json", "download")
+        package = read_receipt(record_dir / "package.json", "package")
+        repository = read_receipt(record_dir / "upload.json", "upload")["repository"]
+        if sorted(file["key"] for file in files) != sorted(file["key"] for file in download["files"]):
+            return
+        known = LetGo(repository, _sha256(files), download, package["uploads"])
+        with whole_file(data_dir / LET_GO) as stream:
+            stream.write(gzip.compress(orjson.dumps(vars(known)), mtime=0))  # it counts against storage.max_bytes
+    except (FerryError, OSError) as error:
+        log.warning("%s; if a byte is needed again, all files are fetched again", error)
+
+
+@dataclass(frozen=True)
+class LetGo:
+    """What is known of a record whose bytes are not here any more."""
+
+    repository: str
+    """Name of the one that has them."""
+    files_sha256: str
+    """Of `files` of the receipt `source`, as it was."""
+    download: dict[str, Any]
+    """The receipt `download`."""
+    uploads: list[dict[str, Any]]
+    """Of the receipt `package`."""
+
+    @classmethod
+    def of(cls, data_dir: Path) -> Self | None:
+        """Return what was noted of a record; None where its bytes are here, or nothing is known of them."""
+        try:
+            return cls(**orjson.loads(gzip.decompress((data_dir / LET_GO).read_bytes())))
+        except (OSError, EOFError, zlib.error, orjson.JSONDecodeError, TypeError):
+            return None
+
+    def has(self, files: list[dict[str, Any]], *, repository: str) -> bool:
+        """Tell whether it is these files (`files` of the receipt `source`) that went, and went to this repository."""
+        return (self.repository, self.files_sha256) == (repository, _sha256(files))
+
+    def entry(self, upload: PlannedUpload) -> dict[str, Any] | None:
+        """Return the entry of an upload in the receipt `package`, if it is one that was made then."""
+        entry = next((entry for entry in self.uploads if entry["key"] == upload.key), None)
+        if entry is None or entry["kind"] != upload.kind:
+            return None
+        there = [_without_packing(member) for member in entry["members"]] or [_of_loose_file(entry)]
+        wanted = [member_entry(member) for member in upload.members]
+        if upload.kind == "file":
+            wanted = [_of_loose_file(member) for member in wanted]
+        return entry if there == wanted else None
+
+
+def has_let_go(*, record_dir: Path, data_dir: Path) -> bool:
+    """Tell whether it is no fault that a byte is not here: it was let go of, or an earlier attempt has seen that."""
+    return LetGo.of(data_dir) is not None or not (record_dir / "download.json").exists()
+
+
+def bytes_needed(*, record_dir: Path, data_dir: Path, why: object) -> TransientError:
+    """Have the files of a record that were let go of fetched by the next run, and return the error that says so."""
+    (record_dir / "download.json").unlink(missing_ok=True)
+    (data_dir / LET_GO).unlink(missing_ok=True)
+    return TransientError(
+        f"record {record_dir.name}: its files were removed once they had arrived (storage.remove) and are needed "
+        f"again: {why}; run again, they are fetched anew"
+    )
+
+
+def _sha256(files: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(orjson.dumps(files, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _without_packing(member: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in member.items() if name != "deflated"}
+
+
+def _of_loose_file(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry[name] for name in ("key", "size_bytes", "adler32")}

@@ -1,0 +1,154 @@
+"""The packaging step: from the receipt of the download to what goes up."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ferry.bundle.attachments import RO_CRATE_KEY, attach_source, manifest_key
+from ferry.bundle.deflated import packed_notes
+from ferry.bundle.member_files import check_source
+from ferry.bundle.packed_texts import prepare_bundle, texts_path
+from ferry.bundle.plan import PackagePlan, PackageSettings, PlannedUpload, plan_packages, refuse_twins
+from ferry.bundle.receipt import bundle_entry, file_entry
+from ferry.bundle.stored import Work
+from ferry.bundle.write import write_bundle
+from ferry.errors import PermanentError
+from ferry.receipts import read_receipt, write_json, write_receipt
+from ferry.steps.drop import LetGo, bytes_needed
+
+
+def package(
+    *,
+    recid: int,
+    source_path: Path,
+    download_path: Path,
+    receipt_path: Path,
+    data_dir: Path,
+    settings: PackageSettings,
+    threads: int,
+) -> dict[str, int]:
+    """Decide what goes up, see to it that the bundles are right, and write the receipt `package`.
+
+    The plan is written (`bundles/plan.json`) before the first byte of a bundle. Bundles that are there are brought
+    right, those of an earlier plan removed. In the mode `stream` only packed texts are written. Of bytes that were let
+    go of (`storage.remove`) nothing is made: they have gone up.
+
+    Args:
+        recid: of the record, on the portal.
+        source_path, download_path: the receipts `source` and `download`.
+        receipt_path: where the receipt goes.
+        data_dir: data/<recid>, with the downloaded files in files/.
+        settings: when to bundle, and the repository's limits.
+        threads: cores that may be used.
+
+    Returns:
+        What was measured: bytes_moved and files_moved (bytes and members written to bundles; less than all of them
+        where a bundle was there), bytes_read, and bundle_disk_bytes, what lies below data/<recid>/bundles now.
+
+    Raises:
+        PermanentError: the record is beyond what the repository takes, its bundles beyond the free disk, or a file is
+            called as an attachment is.
+        IntegrityError: a file is not what its receipt says.
+        TransientError: bytes that were let go of are needed; the next run fetches them.
+    """
+    record_dir = download_path.parent
+    if not download_path.exists():  # an earlier attempt of this step has had it made anew
+        raise bytes_needed(record_dir=record_dir, data_dir=data_dir, why="nothing is known of them any more")
+    download = read_receipt(download_path, "download")
+    plan = plan_packages(recid=recid, files=download["files"], settings=settings)
+    known = LetGo.of(data_dir)
+    if known is not None:
+        entries, work = [_known_entry(known, upload, record_dir, data_dir) for upload in plan.uploads], Work()
+    else:
+        entries, work = _pack_all(plan, data_dir=data_dir, settings=settings, threads=threads)
+    if entries and "source" in settings.attachments:
+        record = read_receipt(source_path, "source")["record"]
+        entries.append(attach_source(recid=recid, record=record, data_dir=data_dir))
+        entries.sort(key=lambda entry: str(entry["key"]))
+    receipt = {"recid": recid, "uploads": entries}
+    if entries and "manifest" in settings.attachments:
+        receipt["manifest"] = True
+    if entries and "ro-crate" in settings.attachments:
+        receipt["ro_crate"] = True
+    # The manifest and the RO-Crate are written at the end of the upload, and take their names only then.
+    later = {manifest_key(recid): "manifest", RO_CRATE_KEY: "ro_crate"}
+    refuse_twins(
+        recid, [*(entry["key"] for entry in entries), *(key for key, name in later.items() if name in receipt)]
+    )
+    write_receipt(receipt_path, "package", receipt)
+    return {
+        "bytes_moved": work.bytes_written,
+        "files_moved": work.members_written,
+        "bytes_read": work.bytes_read,
+        "bundle_disk_bytes": sum(path.stat().st_size for path in (data_dir / "bundles").glob("*")),
+    }
+
+
+def _known_entry(known: LetGo, upload: PlannedUpload, record_dir: Path, data_dir: Path) -> dict[str, Any]:
+    """Return the entry of what went up before its bytes were let go of."""
+    entry = known.entry(upload)
+    if entry is None:
+        raise bytes_needed(record_dir=record_dir, data_dir=data_dir, why=f"{upload.key} was not made of them before")
+    return entry
+
+
+def _pack_all(
+    plan: PackagePlan, *, data_dir: Path, settings: PackageSettings, threads: int
+) -> tuple[list[dict[str, Any]], Work]:
+    """Return the entries of what goes up, its bundles made."""
+    bundles_dir = data_dir / "bundles"
+    bundles = [upload for upload in plan.uploads if upload.kind == "bundle"]
+    _remove_stale(bundles_dir, {upload.key for upload in bundles}, settings.mode)
+    if bundles:
+        if settings.mode == "file":
+            _require_disk(plan.recid, bundles, bundles_dir, data_dir)
+        _write_plan(bundles_dir / "plan.json", plan, settings.mode)
+    entries, work = [], Work()
+    for upload in plan.uploads:
+        entry, done = _pack(upload, data_dir=data_dir, mode=settings.mode, threads=threads)
+        entries.append(entry)
+        work += done
+    return entries, work
+
+
+def _pack(upload: PlannedUpload, *, data_dir: Path, mode: str, threads: int) -> tuple[dict[str, Any], Work]:
+    files_dir = data_dir / "files"
+    if upload.kind == "file":
+        (file,) = upload.members
+        check_source(file, files_dir=files_dir)
+        return file_entry(file), Work()
+    make = write_bundle if mode == "file" else prepare_bundle
+    path = data_dir / "bundles" / upload.key
+    bundle = make(path=path, members=upload.members, files_dir=files_dir, threads=threads)
+    return bundle_entry(upload.key, bundle.layout, generated=mode == "stream"), bundle.work
+
+
+def _write_plan(path: Path, plan: PackagePlan, mode: str) -> None:
+    uploads = [
+        {"key": upload.key, "kind": upload.kind, "members": [member.key for member in upload.members]}
+        for upload in plan.uploads
+    ]
+    write_json(path, {"recid": plan.recid, "mode": mode, "uploads": uploads})
+
+
+def _remove_stale(bundles_dir: Path, keys: set[str], mode: str) -> None:
+    """Remove what an earlier plan has left, so that nothing lies there but what belongs to these bundles."""
+    kept = {"plan.json"} if keys else set()
+    for key in keys:
+        path = bundles_dir / key if mode == "file" else texts_path(bundles_dir / key)
+        kept |= {path.name, f"{path.name}.part", packed_notes(bundles_dir / key).name}
+    for path in bundles_dir.glob("*"):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _require_disk(recid: int, bundles: list[PlannedUpload], bundles_dir: Path, data_dir: Path) -> None:
+    """Refuse before the first byte what cannot fit; a bundle that is there takes its place again."""
+    needed = sum(member.size_bytes for upload in bundles for member in upload.members)
+    there = sum(path.stat().st_size for path in bundles_dir.glob("*.zip*"))
+    free = shutil.disk_usage(data_dir).free
+    if needed - there > free:
+        raise PermanentError(
+            f"record {recid}: its bundles take {needed} bytes, {there} are there already, the disk has {free} left; "
+            "free some space, or have bundles generated while they are uploaded (package.mode: stream)"
+        )

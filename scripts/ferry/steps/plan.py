@@ -1,0 +1,142 @@
+"""The step `plan`: all wanted records told from their metadata, before a byte moves."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ferry.bundle.plan import PackageSettings
+from ferry.config import publishes
+from ferry.csv_tables import write_csv
+from ferry.errors import FerryError
+from ferry.formatting import bytes_text, count_text, cut, plural, seconds_text
+from ferry.journal import Event, read, working_s
+from ferry.report.stats_log import latest_rows
+from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
+from ferry.steps.transform_record import mapping_options
+from ferry.steps.validate import read_with_corrections
+from ferry.steps.validation import validate_record
+
+SHOWN = 15
+_AT_A_TIME = 50
+
+
+@dataclass(frozen=True)
+class PlanInputs:
+    """What the plan of each record depends on: parts of the configuration, and where metadata lie."""
+
+    config: Mapping[str, Any]
+    results_dir: Path
+    priorities: Mapping[int, int]
+
+
+def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
+    """Plan all wanted records, write `table_path` (CSV, one row a record) and return what is to be printed."""
+    recids = list(inputs.priorities)
+    with ProcessPoolExecutor(max_workers=min(cores, os.cpu_count() or 1)) as pool:
+        plans = list(pool.map(partial(_plan, inputs), recids, chunksize=_AT_A_TIME))
+    write_csv(table_path, COLUMNS, (list(asdict(plan).values()) for plan in plans))
+    config = inputs.config
+    per_minute, per_hour = (config["repository"].get(f"requests_per_{unit}") for unit in ("minute", "hour"))
+    limits = [limit for limit in (per_hour, per_minute and per_minute * 60) if limit]
+    total = forecast(
+        plans,
+        requests_per_hour=min(limits, default=None),
+        bytes_per_s=measured_rate(
+            latest_rows(inputs.results_dir / "stats.jsonl").values(), read(inputs.results_dir / "attempts.jsonl")
+        ),
+        removed=set(config["storage"]["remove"]) == {"bundles", "files"},
+        at_once=2 * cores,
+        max_bytes=config["storage"]["max_bytes"],
+    )
+    return "\n".join([*_lines(total), *_problem_lines(plans), f"each record in {table_path}"])
+
+
+def measured_rate(rows: Iterable[Mapping[str, Any]], ended: Iterable[Event]) -> float | None:
+    """Return bytes uploaded per second of the wall time of earlier runs, not counting the time between them.
+
+    Args:
+        rows: of stats.jsonl, of the records that they finished.
+        ended: the attempts that they ended (attempts.jsonl); those of other records do not count.
+    """
+    done = {row["recid"]: row.get("bytes_uploaded") or 0 for row in rows if row.get("status") == "ok"}
+    uploaded = sum(done.values())
+    ends = [
+        (event["run_id"], datetime.fromisoformat(event["at"]), event["duration_s"])
+        for event in ended
+        if event["recid"] in done
+    ]
+    seconds = working_s((run_id, end - timedelta(seconds=duration_s), end) for run_id, end, duration_s in ends)
+    return uploaded / seconds if seconds > 0 and uploaded else None
+
+
+def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
+    config = inputs.config
+    read_record = partial(
+        read_with_corrections,
+        recid,
+        metadata_dir=Path(config["metadata"]["dir"]),
+        results_dir=inputs.results_dir,
+        portal=config["metadata"]["portal"],
+    )
+    found: list[tuple[Any, Any] | FerryError] = []
+
+    def read_once() -> tuple[Any, Any]:
+        if not found:
+            try:
+                found.append(read_record())
+            except FerryError as error:
+                found.append(error)
+        if isinstance(found[0], FerryError):
+            raise found[0]
+        return found[0]
+
+    problems = validate_record(
+        recid=recid,
+        read=read_once,
+        profile=config["transform"]["profile"],
+        options=mapping_options(transform=config["transform"], package=config["package"]),
+    )
+    return plan_record(
+        recid=recid,
+        priority=inputs.priorities[recid],
+        read=lambda: read_once()[0],
+        refused=[
+            f"metadata {problem.path}: expected {problem.expected}, found {problem.found}"
+            for problem in problems
+            if problem.refused
+        ],
+        settings=PackageSettings.of(config["package"]),
+        fetched=config["source"]["data_root"] is None,
+        publish=publishes(config),
+        allow_unverified=config["source"]["allow_unverified"],
+        max_bytes=config["storage"]["max_bytes"],
+    )
+
+
+def _lines(total: RunForecast) -> list[str]:
+    def hours(value: float | None, without: str) -> str:
+        return without if value is None else seconds_text(value * 3600)
+
+    return [
+        f"records          {count_text(total.records)}, of which {count_text(total.impossible)} cannot succeed as is",
+        f"files            {count_text(total.files)}, {bytes_text(total.source_bytes)}",
+        f"uploads          {count_text(total.uploads)}, of which {plural(total.bundles, 'bundle')}, "
+        f"{bytes_text(total.upload_bytes)}",
+        f"requests         {count_text(total.requests)}",
+        f"by rate limit    at least {hours(total.hours_by_rate_limit, 'nothing: no limit is configured')}",
+        f"by earlier runs  {hours(total.hours_by_earlier_runs, 'unknown: nothing was carried here yet')}",
+        f"disk             at most {bytes_text(total.disk_bytes)} below data/",
+    ]
+
+
+def _problem_lines(plans: Sequence[RecordPlan]) -> list[str]:
+    bad = [plan for plan in plans if plan.problem]
+    lines = [f"  {plan.recid}  {cut(plan.problem, 200)}" for plan in bad[:SHOWN]]
+    if len(bad) > SHOWN:
+        lines.append(f"  and {len(bad) - SHOWN} more")
+    return ["cannot succeed:", *lines] if bad else []

@@ -1,0 +1,167 @@
+"""What a record will take, told from its metadata alone: uploads, requests, disk, and whether it can succeed at all."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ferry.bundle.plan import PackageSettings, PlannedUpload, plan_packages
+from ferry.bundle.sizes import most_disk_bytes
+from ferry.bundle.zip_format import largest_bundle_overhead, largest_member_overhead
+from ferry.errors import FerryError, TransientError
+from ferry.source.access import refuse_unreadable
+
+REQUESTS_PER_DRAFT = 2
+"""To look for the record and make its draft."""
+REQUESTS_PER_SET = 3
+"""To announce files, and to list them before and after: once for those of the source, once for the attachments."""
+REQUESTS_PER_FILE = 2
+"""Content and commit."""
+REQUESTS_TO_PUBLISH = 3
+"""To read the draft, publish it, and read the record back; where there are files they are listed twice."""
+
+
+@dataclass(frozen=True)
+class RecordPlan:
+    """One row of results/plan.csv; sizes in bytes."""
+
+    recid: int
+    priority: int
+    files: int = 0
+    source_bytes: int = 0
+    uploads: int = 0
+    bundles: int = 0
+    upload_bytes: int = 0
+    requests: int = 0
+    disk_bytes: int = 0
+    """Most that it takes below data/ at once."""
+    problem: str = ""
+    """Why it cannot succeed as things are; empty if nothing is known against it."""
+
+
+COLUMNS = [field.name for field in fields(RecordPlan)]
+
+
+def plan_record(
+    *,
+    recid: int,
+    priority: int,
+    read: Callable[[], Mapping[str, Any]],
+    refused: Sequence[str],
+    settings: PackageSettings,
+    fetched: bool,
+    publish: bool,
+    allow_unverified: bool,
+    max_bytes: int | None,
+) -> RecordPlan:
+    """Return what the record will take.
+
+    Args:
+        recid, priority: of the record.
+        read: gives its receipt `source`.
+        refused: what the repository would object to in its metadata.
+        settings: when files are bundled, and the repository's limits.
+        fetched: its files are; false: they lie on disk already.
+        publish: it is to be published.
+        allow_unverified: a file may go on whose checksum the record does not name.
+        max_bytes: the budget (storage.max_bytes), None if there is none.
+    """
+    try:
+        source = read()
+    except TransientError as error:
+        return RecordPlan(recid, priority, problem=f"not known yet: {error}")
+    except FerryError as error:
+        return RecordPlan(recid, priority, problem=str(error))
+    files = source["files"]
+    source_bytes = sum(file["size_bytes"] or 0 for file in files)
+    known = {"recid": recid, "priority": priority, "files": len(files), "source_bytes": source_bytes}
+    try:
+        refuse_unreadable(
+            files if fetched else [{**file, "online": True} for file in files], allow_unverified=allow_unverified
+        )
+        # the plan needs no checksums; what is not known yet stands as 0
+        sized = [{**file, "size_bytes": file["size_bytes"] or 0, "adler32": "0", "crc32": "0"} for file in files]
+        uploads = plan_packages(recid=recid, files=sized, settings=settings).uploads
+    except FerryError as error:
+        return RecordPlan(**known, problem=str(error))
+    disk_bytes = most_disk_bytes(files=files, settings=settings, fetched=fetched, record=source.get("record"))
+    if max_bytes is not None and disk_bytes > max_bytes:
+        refused = [f"expected at most {max_bytes} bytes on disk (storage.max_bytes), found {disk_bytes}", *refused]
+    return RecordPlan(
+        **known,
+        uploads=len(uploads),
+        bundles=sum(upload.kind == "bundle" for upload in uploads),
+        upload_bytes=sum(map(_upload_bytes, uploads)),
+        requests=_requests(len(uploads), len(settings.attachments), publish=publish),
+        disk_bytes=disk_bytes,
+        problem="; ".join(refused[:3]) + (f"; and {len(refused) - 3} more" if len(refused) > 3 else ""),
+    )
+
+
+def _requests(uploads: int, attachments: int, *, publish: bool) -> int:
+    sets = [size for size in (uploads, attachments) if uploads and size]
+    count = REQUESTS_PER_DRAFT + sum(REQUESTS_PER_SET + REQUESTS_PER_FILE * size for size in sets)
+    return count + ((REQUESTS_TO_PUBLISH + (2 if uploads else 0)) if publish else 0)
+
+
+def _upload_bytes(upload: PlannedUpload) -> int:
+    size_bytes = sum(member.size_bytes for member in upload.members)
+    if upload.kind == "bundle":
+        size_bytes += largest_bundle_overhead() + sum(largest_member_overhead(member.key) for member in upload.members)
+    return size_bytes
+
+
+@dataclass(frozen=True)
+class RunForecast:
+    """What all records together will take."""
+
+    records: int
+    impossible: int
+    files: int
+    source_bytes: int
+    uploads: int
+    bundles: int
+    upload_bytes: int
+    requests: int
+    hours_by_rate_limit: float | None
+    hours_by_earlier_runs: float | None
+    disk_bytes: int
+
+
+def forecast(
+    plans: Iterable[RecordPlan],
+    *,
+    requests_per_hour: float | None,
+    bytes_per_s: float | None,
+    removed: bool,
+    at_once: int,
+    max_bytes: int | None,
+) -> RunForecast:
+    """Add up the records that can succeed.
+
+    Args:
+        plans: of all wanted records.
+        requests_per_hour: what the repository allows in an hour, None if it is not limited.
+        bytes_per_s: what earlier runs have moved, None if there were none.
+        removed: a record's bytes are removed when the repository has confirmed them.
+        at_once: records that may be on disk together then: the largest ones count.
+        max_bytes: the budget (storage.max_bytes), None if there is none.
+    """
+    rows = list(plans)
+    possible = [plan for plan in rows if not plan.problem]
+    disks = sorted((plan.disk_bytes for plan in possible), reverse=True)
+    disk_bytes = sum(disks[:at_once] if removed else disks)
+    requests = sum(plan.requests for plan in possible)
+    upload_bytes = sum(plan.upload_bytes for plan in possible)
+    return RunForecast(
+        records=len(rows),
+        impossible=len(rows) - len(possible),
+        files=sum(plan.files for plan in possible),
+        source_bytes=sum(plan.source_bytes for plan in possible),
+        uploads=sum(plan.uploads for plan in possible),
+        bundles=sum(plan.bundles for plan in possible),
+        upload_bytes=upload_bytes,
+        requests=requests,
+        hours_by_rate_limit=requests / requests_per_hour if requests_per_hour else None,
+        hours_by_earlier_runs=upload_bytes / bytes_per_s / 3600 if bytes_per_s else None,
+        disk_bytes=min(disk_bytes, max_bytes) if max_bytes is not None else disk_bytes,
+    )

@@ -1,0 +1,83 @@
+"""The step `preflight`: the run's repository and this machine looked at, and one line told for each finding."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ferry.errors import ConfigError
+from ferry.mapping.profiles import find_profile
+from ferry.run.open_repository import limits_of, open_repository
+from ferry.run.run import Run, read_run
+from ferry.steps.preflight_checks import Check, check_access, check_disk, check_repository, refused_lines
+
+
+def refuse_unready(*, run: Run, repository: Mapping[str, Any], stall_s: float, sandbox_dir: Path) -> None:
+    """Make sure, in one request or two, that the records of a run can come into its repository.
+
+    What the repository does not answer just now refuses nothing: it is told by the records.
+
+    Args:
+        run: that begins.
+        repository: that part of the configuration.
+        stall_s: seconds without a byte after which a request counts as stalled.
+        sandbox_dir: where the sandbox keeps its token.
+
+    Raises:
+        ConfigError: token, model, community or workflow are not as they must be; the message has the lines that
+            `preflight` tells.
+    """
+
+    async def ask() -> list[Check]:
+        opened = open_repository(run=run, repository=repository, stall_s=stall_s, sandbox_dir=sandbox_dir)
+        async with opened:
+            return await check_access(
+                repository=opened,
+                model=repository["model"],
+                community=repository["community"],
+                workflow=repository["workflow"],
+            )
+
+    if lines := refused_lines(asyncio.run(ask())):
+        raise ConfigError("not ready, no record was begun:\n" + "\n".join(lines))
+
+
+def preflight(
+    *,
+    repository: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    transform: Mapping[str, Any],
+    data_dir: Path,
+    sandbox_dir: Path,
+) -> str:
+    """Return what was found, line by line.
+
+    Args:
+        repository, settings, transform: those parts of the configuration (`repository`, `upload`, `transform`).
+        data_dir: where bytes will lie.
+        sandbox_dir: where the sandbox keeps its token.
+
+    Raises:
+        ConfigError: something is not as it must be; the message has all the lines.
+    """
+
+    async def ask() -> list[Check]:
+        opened = open_repository(
+            run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
+        )
+        async with opened:
+            return await check_repository(
+                repository=opened,
+                profile=find_profile(transform["profile"]),
+                categories=transform["categories"].values(),
+                model=repository["model"],
+                community=repository["community"],
+                workflow=repository["workflow"],
+                limits=limits_of(repository),
+            )
+
+    checks = [*asyncio.run(ask()), check_disk(data_dir)]
+    told = "\n".join(check.line() for check in checks)
+    if refused_lines(checks):
+        raise ConfigError(f"not ready:\n{told}")
+    return told

@@ -1,0 +1,57 @@
+"""The first step: from metadata/<recid>.json or the portal to the receipt `source`."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ferry.receipts import write_receipt
+from ferry.source.access import CHUNK_BYTES, open_source, redirected
+from ferry.source.portal import fetch_record, retried
+from ferry.source.record import read_source
+from ferry.steps.download_files import resolve_redirects
+
+
+def read_to_receipt(
+    *,
+    recid: int,
+    metadata_path: Path | None,
+    portal: str,
+    redirects: Mapping[str, str],
+    stall_s: int,
+    sandbox_dir: Path,
+    receipt_path: Path,
+    attempts: int = 4,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, int]:
+    """Read a record, from its file if there is one, else from the portal, and write the receipt.
+
+    Args:
+        recid: of the record.
+        metadata_path: metadata/<recid>.json, None if there is none.
+        portal: address of the portal.
+        redirects, stall_s, sandbox_dir: how index files are read that list the record's files, as for a download.
+        receipt_path: where the receipt goes.
+        attempts: how often an index file is tried, as for a download.
+        sleep: waits between two of them.
+
+    Returns:
+        What was measured: files_moved is 0, no file was fetched.
+    """
+    places = resolve_redirects(redirects, sandbox_dir=sandbox_dir)
+
+    def read_once(url: str) -> bytes:
+        with open_source(url, stall_s=stall_s) as opened:
+            return b"".join(opened.chunks(start=0, chunk_bytes=CHUNK_BYTES, in_flight=1))
+
+    def read_index(uri: str) -> bytes:
+        url = redirected(uri, places)
+        return retried(lambda: read_once(url), attempts=attempts, sleep=sleep)
+
+    receipt = read_source(
+        recid=recid,
+        metadata_path=metadata_path,
+        fetch_record=lambda wanted: fetch_record(wanted, portal=portal),
+        read_index=read_index,
+    )
+    write_receipt(receipt_path, "source", receipt)
+    return {"files_moved": 0}

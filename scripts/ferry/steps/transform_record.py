@@ -1,0 +1,65 @@
+"""The step `transform`: from the receipt `source` to the receipts `record` and `mapping`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ferry.bundle.plan import PackageSettings, is_bundled
+from ferry.errors import MetadataError
+from ferry.mapping.correction_files import read_correction
+from ferry.mapping.corrections import corrected
+from ferry.mapping.transform import transform_record
+from ferry.mapping.work import MappingOptions
+from ferry.receipts import read_receipt, write_receipt
+
+
+def mapping_options(*, transform: Mapping[str, Any], package: Mapping[str, Any]) -> MappingOptions:
+    """Return what these two parts of the configuration decide about a record."""
+    settings = PackageSettings.of(package)
+    return MappingOptions(
+        doi=transform["doi"],
+        publisher=transform["publisher"],
+        access=transform["access"],
+        categories=transform["categories"],
+        attached=bool(settings.attachments),
+        own_json="source" in settings.attachments,
+        bundled=lambda keys: is_bundled(keys, settings),
+    )
+
+
+def transform_to_receipts(
+    *,
+    source_path: Path,
+    corrections_path: Path | None,
+    profile: str,
+    options: MappingOptions,
+    record_path: Path,
+    mapping_path: Path,
+) -> dict[str, int]:
+    """Transform one record, corrected where there is a correction, and write both receipts.
+
+    Returns:
+        How many values of the record were mapped, dropped and unknown, and how many warnings there are.
+
+    Raises:
+        MetadataError: the record cannot be mapped, or the target would refuse it; names record and path.
+        IntegrityError: `source_path` is not a receipt of the kind `source`.
+    """
+    source = read_receipt(source_path, "source")
+    changes: list[dict[str, Any]] = []
+    try:
+        if corrections_path is not None:
+            record, changes = corrected(source["record"], read_correction(corrections_path))
+            source = {**source, "record": record}
+        transformed = transform_record(source=source, profile=profile, options=options)
+    except MetadataError as error:
+        raise MetadataError(f"record {source['recid']}: {error}") from error
+    write_receipt(mapping_path, "mapping", {**transformed.mapping, "corrected": changes})
+    write_receipt(record_path, "record", transformed.record)
+    leaves = transformed.mapping["leaves"]
+    return {
+        "values_mapped": leaves["mapped"],
+        "values_dropped": leaves["dropped"],
+        "values_unknown": leaves["unknown"],
+        "mapping_warnings": len(transformed.warnings),
+    }

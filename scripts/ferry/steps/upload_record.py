@@ -1,0 +1,166 @@
+"""The two steps that talk to the repository, from receipts to receipts."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ferry.bundle.attachments import Manifest
+from ferry.bundle.proof import ChangedError
+from ferry.bundle.reader import GoneError, UploadReader, open_upload
+from ferry.bundle.repair import mend_bundle
+from ferry.deposit.deposit import Deposit
+from ferry.deposit.desired_files import OpenUpload, Upload
+from ferry.deposit.publish import publish_record
+from ferry.deposit.settings import DepositSettings
+from ferry.errors import IntegrityError, TransientError
+from ferry.receipts import read_receipt, write_receipt
+from ferry.run.disk_budget import DEPOSIT
+from ferry.run.open_repository import open_repository
+from ferry.run.run import read_run
+from ferry.source.identity import source_identifier
+from ferry.steps.drop import bytes_needed, has_let_go
+
+
+def upload(
+    *,
+    recid: int,
+    record_path: Path,
+    package_path: Path,
+    receipt_path: Path,
+    data_dir: Path,
+    repository: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    sandbox_dir: Path,
+) -> dict[str, float]:
+    """Bring a packaged record into the repository as a draft and write the receipt `upload`.
+
+    Args:
+        recid: of the record, on the portal.
+        record_path, package_path: the receipts `record` and `package`.
+        receipt_path: where the receipt goes.
+        data_dir: data/<recid>, where the bytes lie and the upload keeps its state.
+        repository, settings: those parts of the configuration (`repository`, `upload`).
+        sandbox_dir: where the sandbox keeps its token.
+
+    Returns:
+        What was measured: bytes_moved, files_moved, requests, retries …
+
+    Raises:
+        TransientError: bytes that were let go of (`storage.remove`) are needed; the next run fetches them.
+    """
+    package = read_receipt(package_path, "package")
+    # data on disk may bring files that the record does not list: what goes up decides whether there are files
+    document = {**read_receipt(record_path, "record"), "files": {"enabled": bool(package["uploads"])}}
+    uploads = package["uploads"]
+    if package.get("ro_crate"):
+        from ferry.bundle.ro_crate import attach_ro_crate  # noqa: PLC0415 - 0.4 s that only those pay who ask for it
+
+        uploads = [*uploads, attach_ro_crate(recid=recid, document=document, uploads=uploads, data_dir=data_dir)]
+    manifest = Manifest(recid=recid, uploads=package["uploads"], data_dir=data_dir)
+
+    async def deposit() -> dict[str, float]:
+        async with open_repository(
+            run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
+        ) as opened:
+            done = await Deposit(
+                repository=opened,
+                recid=recid,
+                identifier=source_identifier(recid)["identifier"],
+                document=document,
+                uploads=uploads,
+                open_upload=reading(data_dir),
+                manifest=manifest if package.get("manifest") else None,
+                state_path=data_dir / DEPOSIT,
+                settings=DepositSettings(
+                    attempts=settings["attempts"],
+                    parallel_files=settings["parallel_files"],
+                    foreign_files=settings["foreign_files"],
+                    workflow=repository["workflow"],
+                    when_published=repository["when_published"],
+                    order=settings["order"],
+                    bytes_per_s=settings["bytes_per_s"],
+                    multipart_from_bytes=settings["multipart_from_bytes"],
+                    part_bytes=settings["part_bytes"],
+                    parallel_parts=settings["parallel_parts"],
+                ),
+            ).run()
+        write_receipt(receipt_path, "upload", done.receipt)
+        return done.measured
+
+    try:
+        return asyncio.run(deposit())
+    except GoneError as error:
+        if not has_let_go(record_dir=package_path.parent, data_dir=data_dir):
+            raise
+        raise bytes_needed(record_dir=package_path.parent, data_dir=data_dir, why=error.where) from error
+
+
+def publish(
+    *,
+    upload_path: Path,
+    receipt_path: Path,
+    repository: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    sandbox_dir: Path,
+) -> dict[str, float]:
+    """Publish the draft of the receipt `upload`, or bring it before its community; write the receipt `published`.
+
+    Raises:
+        IntegrityError: the receipt is of another repository, or draft and receipt differ.
+    """
+    uploaded = read_receipt(upload_path, "upload")
+
+    async def finish() -> dict[str, float]:
+        async with open_repository(
+            run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
+        ) as opened:
+            if uploaded["repository"] != opened.name:
+                raise IntegrityError(
+                    f"{upload_path}: expected an upload to {opened.name}, found one to {uploaded['repository']}; "
+                    "delete it and run again"
+                )
+            done = await publish_record(
+                repository=opened,
+                uploaded=uploaded,
+                community=repository["community"],
+                attempts=settings["attempts"],
+            )
+        write_receipt(receipt_path, "published", done.receipt)
+        return done.measured
+
+    return asyncio.run(finish())
+
+
+def reading(data_dir: Path) -> OpenUpload:
+    """Return what reads uploads; the parts of one are read by one reader, which knows what was given of it already.
+
+    A bundle that is found damaged on disk is mended where it is, and told as trouble that has passed: all of it is
+    read again from where it was asked for.
+    """
+    readers: dict[tuple[str, str], UploadReader] = {}
+    lock = threading.Lock()  # parts begin together, each in a thread of its own
+
+    def reader_of_parts(entry: Upload) -> UploadReader:
+        name = (entry["key"], entry["adler32"])
+        with lock:
+            if name not in readers:
+                readers[name] = open_upload(entry, data_dir=data_dir)
+            return readers[name]
+
+    def read(entry: Upload, /, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        # a pass over the whole proves itself; counted with the parts it would overlap them
+        reader = open_upload(entry, data_dir=data_dir) if length is None else reader_of_parts(entry)
+        try:
+            yield from reader.chunks(offset=offset, length=length)
+        except ChangedError as error:
+            if reader.layout is None:
+                raise
+            path = data_dir / entry["path"]
+            mend_bundle(path, reader.layout, files_dir=data_dir / "files", offset=error.offset)
+            with lock:
+                readers.pop((entry["key"], entry["adler32"]), None)  # it remembers what the damaged bytes were
+            raise TransientError(f"{error.where}: was damaged on disk, and is written again from its file") from error
+
+    return read

@@ -1,0 +1,65 @@
+"""The documentation says what the code says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dev.config_reference import REFERENCE, may_be, reference
+from ferry.schemas import load_schema
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_reference_of_the_configuration_is_what_the_schema_says_now():
+    assert REFERENCE.read_text(encoding="utf-8") == reference(), "run `make docs`"
+
+
+def test_the_reference_has_every_key():
+    sections = re.split(r"^## ", reference(), flags=re.MULTILINE)[1:]
+    found = {section.split("\n")[0]: re.findall(r"^\| `(\w+)`", section, re.MULTILINE) for section in sections}
+    parts = load_schema("config")["properties"]
+    assert found == {name: list(part["properties"]) for name, part in parts.items()}
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"type": "integer", "minimum": 1, "maximum": 9}, "integer 1 to 9"),
+        ({"type": ["integer", "null"], "minimum": 5}, "integer from 5 or `null`"),
+        ({"type": "array", "items": {"enum": ["a", "b"]}}, "list of `a`, `b`"),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, "map of text to text"),
+        ({"type": "string", "pattern": "^x"}, "text like `^x`"),
+    ],
+)
+def test_what_a_value_may_be_is_told_in_words(known: dict, words: str):
+    assert may_be(known) == words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_that_a_page_names_exists(page: Path):
+    targets = re.findall(r"^([a-z%-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    code = "\n".join(re.findall(r"```.*?```|`[^`]+`", page.read_text(encoding="utf-8"), re.DOTALL))
+    named = set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)", code))
+    assert {name for name in named if not name.startswith("bench")} <= set(targets)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_key_of_the_configuration_that_a_page_names_exists(page: Path):
+    parts = load_schema("config")["properties"]
+    named = re.findall(rf"`((?:{'|'.join(parts)})\.[a-z_]+)[`:]", page.read_text(encoding="utf-8"))
+    keys = {f"{name}.{key}" for name, part in parts.items() for key in part["properties"]}
+    assert {name for name in named if Path(name).suffix not in (".csv", ".py")} <= keys
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "config.yaml"], ids=lambda page: page.name)
+def test_a_command_in_a_text_has_the_cores_that_snakemake_asks_for(page: Path):
+    commands = r"`snakemake (?!--cores)[^`]*\b(?:catalogue|validate|plan|preflight|diff)\b[^`]*`"
+    assert re.findall(commands, page.read_text(encoding="utf-8")) == []

@@ -1,0 +1,28 @@
+"""One environment, told twice: uv.lock for pip, envs/workflow.yaml for conda."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_conda_environment_pins_what_the_lock_file_pins():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {re.split(r"[<>=! \[]", requirement)[0] for requirement in project["dependencies"]}
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    locked = {package["name"]: package.get("version") for package in lock["package"]}
+    environment = yaml.safe_load((ROOT / "envs" / "workflow.yaml").read_text(encoding="utf-8"))
+    pins = dict(line.split("==") for line in environment["dependencies"][-1]["pip"])
+    assert pins == {name: locked[name] for name in wanted}
+
+
+def test_only_one_module_talks_to_each_of_the_two_outside_clients():
+    imports = {"nrp_cmd": set(), "XRootD": set()}
+    for path in (ROOT / "scripts").rglob("*.py"):
+        for name, found in imports.items():
+            if re.search(rf"^\s*(?:from|import) {name}\b", path.read_text(encoding="utf-8"), re.MULTILINE):
+                found.add(path.name)
+    assert imports == {"nrp_cmd": {"repository.py"}, "XRootD": {"xrootd.py"}}

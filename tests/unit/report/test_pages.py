@@ -1,0 +1,208 @@
+import csv
+import json
+import re
+from dataclasses import fields
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from browser import Page
+from ferry.report.failures import closing_lines
+from ferry.report.pages import write_pages
+from ferry.report.pages.summary import summarise
+from ferry.report.pages.table_page import Column, table_page
+from ferry.report.stats import aggregate
+from ferry.run.plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
+from ferry.steps.plan_record import RecordPlan
+from synthetic_runs import plan_run, write_run
+
+HOSTILE = "</script><script>document.title='hacked'</script><img src=x onerror=document.title='hacked'>&amp;{{7*7}}"
+COMMAND = "snakemake --cores 8 --configfile mine.yaml"
+
+
+class Tags(HTMLParser):
+    """The tags of a document and its text."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def make_pages(folder: Path, *, records: int, files: int, failed: int = 0, skipped: int = 0, title: str = "D") -> Path:
+    plans = plan_run(records=records, files=files, failed=failed, skipped=skipped)
+    write_run(folder, plans, title=title)
+    results = folder / "results"
+    aggregate(recids=[plan.recid for plan in plans], results_dir=results, logs_dir=folder / "logs", publish=False)
+    write_pages(results_dir=results, command=COMMAND, publish=False)
+    return results
+
+
+def rows_of(page: Path) -> list[dict]:
+    text = re.search(r'<script id="data" type="application/json">(.*?)</script>', page.read_text(), re.DOTALL)[1]
+    data = json.loads(text)
+    return [dict(zip([column["name"] for column in data["columns"]], row, strict=True)) for row in data["rows"]]
+
+
+@pytest.fixture(scope="module")
+def bulk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pages(tmp_path_factory.mktemp("bulk"), records=60, files=400, failed=12, skipped=5, title=HOSTILE)
+
+
+def test_the_overview_says_how_many_records_ended_how_and_how_to_go_on(bulk: Path):
+    text = Tags((bulk / "overview.html").read_text()).text
+    assert "43 of 60 records arrived complete; 12 failed, 5 skipped" in text
+    assert "43 ok, 12 failed, 5 skipped, of 60 wanted" in text
+    assert f"Run {COMMAND} again" in text
+    assert "Look at the 43 drafts in the repository" in text
+
+
+def test_the_numbers_of_the_overview_are_those_of_the_tables(bulk: Path):
+    stats = parquet.read_table(bulk / "stats.parquet").to_pylist()
+    files = parquet.read_table(bulk / "files.parquet").to_pylist()
+    attempts = parquet.read_table(bulk / "attempts.parquet").to_pylist()
+    summary = summarise(stats, attempts)
+    assert (summary.files, summary.verified_files) == (len(files), sum(file["verified"] for file in files))
+    arrived = {row["recid"] for row in stats if row["status"] == "ok"}
+    assert summary.bytes_arrived == sum(file["size_bytes"] for file in files if file["recid"] in arrived)
+    assert summary.uploaded_bytes == sum(a["bytes_moved"] for a in attempts if a["step"] == "upload_record")
+    assert summary.failed_attempts == sum(attempt["status"] != "ok" for attempt in attempts)
+    assert [row["recid"] for row in summary.slowest] == [
+        row["recid"] for row in sorted(stats, key=lambda row: -row["duration_s"])[:10]
+    ]
+
+
+def test_the_time_between_two_runs_is_no_working_time():
+    def attempt(run_id: str, minute: int) -> dict:
+        at = datetime(2026, 1, 1, 8, minute, tzinfo=UTC)
+        return {"run_id": run_id, "status": "ok", "started_at": at, "ended_at": at.replace(second=30)}
+
+    summary = summarise([], [attempt("a", 0), attempt("a", 1), attempt("b", 50)])
+    assert (summary.working_s, summary.runs) == (90 + 30, 2)
+
+
+def test_every_failed_record_is_listed_with_its_reason_its_log_and_its_command(bulk: Path):
+    stats = {row["recid"]: row for row in parquet.read_table(bulk / "stats.parquet").to_pylist()}
+    failed = {recid for recid, row in stats.items() if row["status"] == "failed"}
+    with (bulk / "failures.csv").open(newline="") as stream:
+        listed = list(csv.DictReader(stream))
+    assert {int(row["recid"]) for row in listed} == failed
+    assert {row["recid"] for row in rows_of(bulk / "tables" / "failures.html")} == failed
+    for row in listed:
+        known = stats[int(row["recid"])]
+        assert (row["step"], row["error"], row["log"]) == (known["step"], known["error"], known["log"])
+        assert row["command"] == f"{COMMAND} -- results/{row['recid']}/stats.json"
+        assert row["attempts"] == "2"
+
+
+def test_the_terminal_names_each_failure_and_counts_those_that_were_not_reached(bulk: Path):
+    recids = [row["recid"] for row in parquet.read_table(bulk / "stats.parquet").to_pylist()]
+    lines = closing_lines(
+        recids, plan=RunPlan("r", recids, publish=False, command=COMMAND), stats_log=bulk / "stats.jsonl"
+    )
+    assert lines[0] == "ferry: 43 ok, 12 failed, 5 not reached, of 60 records"
+    assert len(lines) == 1 + 2 * 12
+    assert all(f"again: {COMMAND} -- results/" in line for line in lines[2::2])
+
+
+def test_the_table_of_records_has_a_row_for_each_and_that_of_files_only_those_not_proven(bulk: Path):
+    records = rows_of(bulk / "tables" / "records.html")
+    assert [row["recid"] for row in records] == [
+        row["recid"] for row in parquet.read_table(bulk / "stats.parquet").to_pylist()
+    ]
+    files = parquet.read_table(bulk / "files.parquet").to_pylist()
+    assert len(rows_of(bulk / "tables" / "files.html")) == sum(not file["verified"] for file in files) > 0
+
+
+def test_the_plan_is_in_the_report_if_one_was_made(bulk: Path):
+    assert rows_of(bulk / "tables" / "plan.html") == []
+    columns = [field.name for field in fields(RecordPlan)]
+    table = [columns, ["7", "0", *["1"] * 7, "on tape"], ["8", "2", *["5"] * 7, ""]]
+    (bulk / "plan.csv").write_text("".join(",".join(row) + "\n" for row in table))
+    write_pages(results_dir=bulk, command=COMMAND, publish=False)
+    assert [(row["recid"], row["problem"], row["requests"]) for row in rows_of(bulk / "tables" / "plan.html")] == [
+        (7, "on tape", 1),
+        (8, "", 5),
+    ]
+    (bulk / "plan.csv").unlink()
+
+
+def test_a_hostile_title_becomes_text_and_no_tag(bulk: Path):
+    overview = (bulk / "overview.html").read_text()
+    assert "img" not in Tags(overview).tags
+    assert "script" not in Tags(overview).tags
+    assert "<script>document" not in (bulk / "tables" / "records.html").read_text()
+    assert any(
+        (row["title"] or "").startswith("</script><script>") for row in rows_of(bulk / "tables" / "records.html")
+    )
+
+
+def test_a_run_of_nothing_has_pages_too(tmp_path: Path):
+    results = make_pages(tmp_path, records=1, files=1, skipped=1)
+    assert "0 of 1 record arrived complete; 1 skipped" in (results / "overview.html").read_text()
+    assert rows_of(results / "tables" / "failures.html") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ("snakemake --cores 4 results/1/stats.json", "snakemake --cores 4"),
+        ("snakemake -c4 --configfile a.yaml b.yaml all", "snakemake -c4 --configfile a.yaml b.yaml"),
+        ("snakemake --cores=2 -n --directory 'my data' --quiet rules", "snakemake --cores=2 --directory 'my data'"),
+        ("snakemake -c2 --configfile a.yaml -- results/1/stats.json", "snakemake -c2 --configfile a.yaml"),
+        ("snakemake --config a=1 all --profile slurm -k", "snakemake --config a=1 --profile slurm"),
+        ("snakemake -c2 -C a=1 b=2 -k", "snakemake -c2 -C a=1 b=2"),
+    ],
+)
+def test_the_command_to_run_again_keeps_place_and_configuration_and_drops_targets(arguments: str, command: str):
+    import shlex
+
+    assert command_without_targets(shlex.split(arguments)) == command
+
+
+def test_the_plan_of_a_run_is_read_as_it_was_written(tmp_path: Path):
+    plan = RunPlan("r", [3, 1], publish=True, caps=caps_of_steps({"zip_slots": 2, "_cores": 8}), command="snakemake")
+    write_plan(plan, tmp_path / "plan.json")
+    assert read_plan(tmp_path / "plan.json") == plan
+    assert plan.caps == {"package_files": 2}
+    (tmp_path / "plan.json").write_text('{"run_id"')
+    assert read_plan(tmp_path / "plan.json") is None
+    assert command_of(tmp_path / "plan.json") == "snakemake --cores 1"
+
+
+@pytest.mark.browser
+def test_a_table_of_five_thousand_records_opens_and_can_be_searched_sorted_and_filtered(tmp_path: Path):
+    statuses = ["ok"] * 4990 + ["failed"] * 10
+    rows = [(number, f"title {number} {HOSTILE}", status, number * 1e6) for number, status in enumerate(statuses)]
+    columns = [Column("recid", "recid", "id"), Column("title", "title"), Column("status", "status", "status")]
+    columns.append(Column("source_bytes", "size", "bytes"))
+    path = tmp_path / "records.html"
+    path.write_text(table_page(title=HOSTILE, note="n", columns=columns, rows=rows, filter_by="status"))
+    with Page(tmp_path) as page:
+        assert page.open(path) < 5
+        count, lines = "document.getElementById('count').value", "document.querySelectorAll('#body tr').length"
+        first = "document.querySelector('#body td').textContent"
+        assert (page.value(count), page.value(lines)) == ("5,000 of 5,000 rows", 200)
+        page.value("document.getElementById('more').click()")
+        assert page.value(lines) == 400
+        typed = "search.value = 'TITLE 4321'; search.dispatchEvent(new Event('input'))"
+        page.value(typed)
+        assert (page.value(count), page.value(first)) == ("1 of 5,000 rows", "4321")
+        page.value("search.value = ''; choice.value = 'failed'; choice.dispatchEvent(new Event('input'))")
+        assert page.value(count) == "10 of 5,000 rows"
+        page.value("document.querySelector('th button').click()")
+        assert page.value(first) == "4999"
+        assert "<img src=x" in page.value("document.querySelectorAll('#body td')[1].textContent")
+        assert page.value("document.title") == HOSTILE
+        assert page.value("document.querySelectorAll('img').length") == 0
+        assert (page.requests, page.complaints) == ([], [])

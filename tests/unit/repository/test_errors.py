@@ -1,0 +1,89 @@
+"""How long to wait and whether to ask again is read from the answer, not guessed."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from ferry.errors import TransientError
+from ferry.repository.errors import (
+    LONGEST_WAIT_S,
+    ConflictError,
+    DeniedError,
+    NotFoundError,
+    RefusedError,
+    TooLargeError,
+    asked_wait_s,
+    judge_answer,
+    raise_for_errors,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def date(seconds):
+    return format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "-3"}, 0),
+        ({"Retry-After": date(42)}, 42),
+        ({"Retry-After": date(-42)}, 0),
+        ({"Retry-After": date(5000 + 42), "Date": date(5000)}, 42),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(NOW.timestamp() + 30)}, 30),
+        ({"X-RateLimit-Reset": str(NOW.timestamp() + 30 + 900), "Date": date(900)}, 30),
+        ({"X-RateLimit-Remaining": "12", "X-RateLimit-Reset": str(NOW.timestamp() + 30)}, None),
+        ({"Retry-After": "999999999"}, LONGEST_WAIT_S),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"X-RateLimit-Reset": "1e400"}, None),
+        ({}, None),
+    ],
+)
+def test_a_refusal_says_how_long_to_wait_in_one_of_several_ways(headers, expected):
+    assert asked_wait_s(429, headers, now=NOW) == expected
+    assert asked_wait_s(503, headers, now=NOW) == expected
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 500])
+def test_retry_after_means_nothing_on_any_other_answer(status):
+    assert asked_wait_s(status, {"Retry-After": "60"}, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, RefusedError),
+        (401, DeniedError),
+        (403, DeniedError),
+        (404, NotFoundError),
+        (408, TransientError),
+        (409, ConflictError),
+        (412, ConflictError),
+        (413, TooLargeError),
+        (500, TransientError),
+        (501, RefusedError),
+        (503, TransientError),
+        (302, RefusedError),
+    ],
+)
+def test_each_status_is_told_by_what_to_do_about_it(status, kind):
+    error = judge_answer("send a.al", status, '{"message": "no"}')
+    assert type(error) is kind
+    assert str(error).startswith("send a.al: ")
+
+
+def test_errors_below_a_200_are_a_failure():
+    with pytest.raises(TransientError, match="200 with errors"):
+        raise_for_errors({"key": "a", "errors": "File upload transfer failed."}, "send a")
+    raise_for_errors({"key": "a", "errors": []}, "send a")
+
+
+def test_a_request_that_is_too_large_is_told_from_a_record_or_file_that_is():
+    assert type(judge_answer("send", 413, "The data value transmitted exceeds the capacity limit.")) is TooLargeError
+    for text in ("Bucket quota exceeded.", "Maximum file size exceeded."):
+        assert type(judge_answer("send", 413, text)) is RefusedError

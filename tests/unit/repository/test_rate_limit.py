@@ -1,0 +1,203 @@
+"""Requests of all processes together keep within every limit, and nothing that dies or lies blocks them for long."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ferry.repository.rate_limit import LONGEST_PAUSE_S, Limit, Pace
+from ferry.run.open_repository import pace_path
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+    async def sleep(self, seconds):
+        self.now += seconds
+
+
+def run(pace, count, clock):
+    moments = []
+    for _ in range(count):
+        asyncio.run(pace.wait_for_turn())
+        moments.append(clock.now)
+    return moments
+
+
+def most_in_any_window(moments, window_s):
+    return max(sum(start <= moment < start + window_s for moment in moments) for start in moments)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    limits=st.lists(
+        st.builds(Limit, st.integers(1, 6), st.sampled_from([1.0, 7.0, 60.0])),
+        max_size=3,
+        unique_by=lambda x: x.window_s,
+    ),
+    gaps=st.lists(st.sampled_from([0.0, 0.1, 3.0, 30.0]), min_size=1, max_size=25),
+)
+def test_every_limit_holds_in_every_window(tmp_path_factory, limits, gaps):
+    clock = Clock()
+    pace = Pace(path=tmp_path_factory.mktemp("pace") / "p", limits=limits, clock=clock, sleep=clock.sleep)
+    moments = []
+    for gap in gaps:
+        clock.now += gap
+        moments += run(pace, 1, clock)
+    pace.close()
+    for limit in limits:
+        assert most_in_any_window(moments, limit.window_s) <= limit.requests
+
+
+def test_requests_within_the_limits_do_not_wait(tmp_path):
+    clock = Clock()
+    pace = Pace(path=tmp_path / "p", limits=[Limit(5, 60.0)], clock=clock, sleep=clock.sleep)
+    assert run(pace, 5, clock) == [1000.0] * 5
+    assert run(pace, 1, clock)[0] >= 1060.0
+
+
+def test_another_process_shares_the_counts_and_the_pause(tmp_path):
+    clock = Clock()
+    first, second = (
+        Pace(path=tmp_path / "p", limits=[Limit(3, 60.0)], clock=clock, sleep=clock.sleep) for _ in range(2)
+    )
+    run(first, 3, clock)
+    assert not second.take_turn().is_taken
+    clock.now += 100
+    first.pause(30)
+    assert second.pause_left_s() == 30
+    assert run(second, 1, clock)[0] >= 1130
+
+
+def test_who_waits_for_a_turn_waits_on_when_everybody_is_told_to(tmp_path):
+    clock = Clock()
+
+    async def sleep(seconds):
+        if other.pause_left_s() == 0 and clock.now < 1003:
+            other.pause(50)
+        clock.now += seconds
+
+    pace = Pace(path=tmp_path / "p", limits=[Limit(1, 1.0)], clock=clock, sleep=sleep)
+    other = Pace(path=tmp_path / "p", limits=[], clock=clock, sleep=clock.sleep)
+    run(pace, 1, clock)
+    assert run(pace, 1, clock)[0] >= 1050
+
+
+def test_a_pause_of_days_is_cut_to_an_hour(tmp_path):
+    clock = Clock()
+    pace = Pace(path=tmp_path / "p", limits=[], clock=clock, sleep=clock.sleep)
+    pace.pause(1e9)
+    assert pace.pause_left_s() <= LONGEST_PAUSE_S
+
+
+def test_a_torn_file_or_one_of_an_earlier_boot_or_of_a_clock_far_ahead_is_begun_anew(tmp_path):
+    clock = Clock()
+    path = tmp_path / "p"
+    for spoilt in (b"", b"nonsense" * 20, b"pace 1\n\0" + b"another boot" + b"\xff" * 200):
+        path.write_bytes(spoilt)
+        pace = Pace(path=path, limits=[Limit(2, 60.0)], clock=clock, sleep=clock.sleep)
+        assert run(pace, 2, clock) == [clock.now] * 2
+        pace.close()
+    ahead = Clock()
+    ahead.now = 1e9
+    Pace(path=path, limits=[], clock=ahead).pause(3600)
+    assert Pace(path=path, limits=[Limit(2, 60.0)], clock=clock).take_turn().wait_s == 0
+
+
+WORKER = textwrap.dedent("""
+    import asyncio, sys, time
+    from pathlib import Path
+    from ferry.repository.rate_limit import Limit, Pace
+    async def main():
+        pace = Pace(path=Path(sys.argv[1]), limits=[Limit(int(sys.argv[2]), float(sys.argv[3]))])
+        end = time.monotonic() + float(sys.argv[4])
+        while time.monotonic() < end:
+            await asyncio.wait_for(pace.wait_for_turn(), 30)
+            print(time.monotonic(), flush=True)
+    asyncio.run(main())
+""")
+
+
+def worker(path, requests, window_s, duration_s):
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(path), str(requests), str(window_s), str(duration_s)],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_several_processes_keep_a_limit_together_also_when_one_is_killed_amid(tmp_path):
+    workers = [worker(tmp_path / "p", 20, 1.0, 2.5) for _ in range(3)]
+    victim = worker(tmp_path / "p", 20, 1.0, 60)
+    assert victim.stdout.readline()
+    time.sleep(0.3)
+    victim.send_signal(signal.SIGKILL)
+    moments = [float(line) for each in [*workers, victim] for line in each.communicate(timeout=60)[0].split()]
+    assert all(each.returncode == 0 for each in workers)
+    # a process may be delayed between its turn and the moment it notes: allowed for by the pace's own slack
+    assert len(moments) > 20
+    assert most_in_any_window(moments, 1.0) <= 20
+
+
+HOST = """
+import asyncio, json, sys, time
+from pathlib import Path
+from ferry.repository import rate_limit as pace
+time.monotonic = lambda since_boot=time.monotonic: since_boot() + 7 * {ahead_s}
+time.time = lambda now=time.time: now() + {ahead_s}
+moments = []
+async def ask():
+    shared = pace.Pace(path=Path(sys.argv[1]), limits=[pace.Limit(6, 2.0)], across_nodes=True)
+    for _ in range(8):
+        await shared.wait_for_turn()
+        moments.append(time.clock_gettime(time.CLOCK_BOOTTIME))
+asyncio.run(ask())
+print(json.dumps(moments))
+"""
+
+
+def test_nodes_whose_clocks_differ_share_one_budget(tmp_path):
+    """Two processes with other boot times and wall clocks an hour apart, as two nodes have them."""
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    hosts = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOST.format(ahead_s=ahead_s), str(tmp_path / "p")],
+            env=environment,
+            stdout=subprocess.PIPE,
+        )
+        for ahead_s in (0, 3600)
+    ]
+    try:
+        moments = sorted(moment for host in hosts for moment in json.loads(host.communicate(timeout=60)[0]))
+    finally:
+        for host in hosts:
+            host.kill()
+            host.communicate()
+    assert len(moments) == 16
+    assert most_in_any_window(moments, 2.0) <= 6
+    assert moments[-1] - moments[0] >= 4, "the limit was met"
+
+
+def test_one_machine_and_many_nodes_count_in_files_of_their_own(monkeypatch):
+    names = {}
+    for host in ("n1", "n2"):
+        monkeypatch.setattr(socket, "gethostname", lambda host=host: host)
+        names[host] = [pace_path("https://r.example.org:8443/x", across_nodes=across) for across in (False, True)]
+    assert names["n1"][1] == names["n2"][1]
+    assert len({*names["n1"], *names["n2"]}) == 3

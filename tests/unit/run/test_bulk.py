@@ -1,0 +1,102 @@
+"""Thousands of records in parts."""
+
+import json
+
+from ferry.flags import STOPPED, RunMarks
+from ferry.run.bulk import GettingOn, parts_to_go, run_in_parts
+from ferry.run.run import begin_run
+from ferry.run.selection import Wanted
+
+WANTED = Wanted(priorities={1: 0, 2: 5, 3: 0, 4: 5, 5: 0})
+
+
+def tell(results_dir, recid, status="ok"):
+    path = results_dir / str(recid) / "stats.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"status": status}))
+
+
+def targets(*recids):
+    return [f"results/{recid}/stats.json" for recid in recids]
+
+
+def run(folder, outcomes, most=2, gets_on_for=99):
+    """Return the status and what was run; a part leaves the stats that `outcomes` names."""
+    ran = []
+
+    def run_part(wanted):
+        ran.append(list(wanted))
+        recids = [int(target.split("/")[1]) for target in wanted]
+        for recid in recids:
+            if outcomes[recid] != "none":
+                tell(folder, recid, outcomes[recid])
+        return int(any(outcomes[recid] != "ok" for recid in recids))
+
+    def run_all():
+        ran.append("all")
+        return 3
+
+    outcome = run_in_parts(
+        WANTED,
+        results_dir=folder,
+        most=most,
+        publish=False,
+        run_part=run_part,
+        run_all=run_all,
+        gets_on=lambda: len(ran) < gets_on_for,
+    )
+    return outcome, ran
+
+
+def test_records_of_higher_priority_go_in_earlier_parts_and_what_has_arrived_in_none(tmp_path):
+    assert list(parts_to_go(WANTED, results_dir=tmp_path, most=2, publish=False)) == [[2, 4], [1, 3], [5]]
+    tell(tmp_path, 4)
+    tell(tmp_path, 1, "failed")
+    assert list(parts_to_go(WANTED, results_dir=tmp_path, most=2, publish=False)) == [[2, 1], [3, 5]]
+
+
+def test_each_part_runs_once_and_all_at_the_end_tells_the_status(tmp_path):
+    ok = dict.fromkeys(range(1, 6), "ok")
+    assert run(tmp_path, ok) == (3, [targets(2, 4), targets(1, 3), targets(5), "all"])
+    assert run(tmp_path, ok) == (3, ["all"])
+
+
+def test_what_fits_into_one_part_is_run_as_all_at_once(tmp_path):
+    tell(tmp_path, 1)
+    assert run(tmp_path, dict.fromkeys(range(1, 6), "ok"), most=4) == (3, ["all"])
+
+
+def test_a_part_of_which_some_failed_does_not_stop_the_next(tmp_path):
+    outcomes = {1: "ok", 2: "failed", 3: "none", 4: "ok", 5: "ok"}
+    assert run(tmp_path, outcomes)[1] == [targets(2, 4), targets(1, 3), targets(5), "all"]
+
+
+def test_a_part_of_which_all_failed_by_themselves_does_not_stop_the_next(tmp_path):
+    outcomes = {1: "ok", 2: "failed", 3: "ok", 4: "failed", 5: "ok"}
+    assert run(tmp_path, outcomes)[1] == [targets(2, 4), targets(1, 3), targets(5), "all"]
+
+
+def test_a_part_that_does_not_get_on_ends_it(tmp_path):
+    outcomes = {1: "none", 2: "ok", 3: "failed", 4: "ok", 5: "ok"}
+    assert run(tmp_path, outcomes, gets_on_for=2) == (1, [targets(2, 4), targets(1, 3)])
+
+
+def test_a_run_gets_on_when_it_tried_something_and_was_not_stopped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begun, attempts = begin_run(target=None), tmp_path / "results" / "attempts.jsonl"
+    attempts.parent.mkdir()
+    gets_on = GettingOn()
+    assert not gets_on()
+    attempts.write_text("{}\n")
+    assert gets_on()
+    assert not gets_on()
+    attempts.write_text("{}\n{}\n")
+    RunMarks(run_id=begun.run_id).set(STOPPED, "the repository is down")
+    assert not gets_on()
+
+
+def test_with_publishing_a_draft_has_not_arrived(tmp_path):
+    tell(tmp_path, 4)
+    tell(tmp_path, 2)
+    (tmp_path / "2" / "published.json").write_text("{}")
+    assert list(parts_to_go(WANTED, results_dir=tmp_path, most=9, publish=True)) == [[4, 1, 3, 5]]

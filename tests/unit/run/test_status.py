@@ -1,0 +1,226 @@
+import fcntl
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ferry.errors import PermanentError
+from ferry.journal import Moment, append, end_event, start_event
+from ferry.receipts import write_json
+from ferry.report.failures import closing_lines
+from ferry.run.plan import RunPlan, write_plan
+from ferry.run.progress import ProgressTeller
+from ferry.run.status import Running, Status, read_status
+from ferry.run.status_text import prometheus_text, status_line, status_page, write_prometheus
+
+NOW = datetime.now(UTC)
+BEGAN = NOW - timedelta(seconds=100)
+
+
+def moment(seconds_ago: float) -> Moment:
+    return Moment((NOW - timedelta(seconds=seconds_ago)).isoformat(), 1000 - seconds_ago, "one")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run of five records: one done, one failed, one uploading, two not begun; another failed in the run before."""
+    began = {"run_id": "run2", "started_at": BEGAN.isoformat(), "target": None}
+    write_json(tmp_path / "logs" / "run.json", began)
+    write_plan(RunPlan("run2", [1, 2, 3, 4, 5], publish=False), tmp_path / "logs" / "plan.json")
+    results = tmp_path / "results"
+    told = [(4, "failed", "run1"), (2, "failed", "run2"), (1, "failed", "run1"), (1, "ok", "run2")]
+    for recid, status, run_id in told:
+        row = {"recid": recid, "status": status, "run_id": run_id, "step": "x", "error_type": "E", "error": "why"}
+        append(results / "stats.jsonl", row | {"log": f"logs/{recid}/x.log"})
+    for recid, step, moved in ((1, "download_files", 50), (1, "upload_record", 40), (1, "record_stats", 0)):
+        opened = start_event(run_id="run2", recid=recid, step=step, attempt=1, now=moment(60))
+        append(results / "attempts.jsonl", end_event(opened, measured={"bytes_moved": moved}, now=moment(20)))
+    old = start_event(run_id="run1", recid=4, step="upload_record", attempt=1, now=moment(5000))
+    append(results / "attempts.jsonl", end_event(old, measured={"bytes_moved": 999}, now=moment(4000)))
+    append(tmp_path / "logs/3/journal.jsonl", old | {"recid": 3})  # killed in the run before
+    append(
+        tmp_path / "logs/3/journal.jsonl",
+        start_event(run_id="run2", recid=3, step="upload_record", attempt=2, now=moment(30)),
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def going_on(folder: Path):
+    with (folder / "logs" / "run.lock").open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield folder
+
+
+WATCH = [sys.executable, str(Path(__file__).parents[3] / "scripts" / "status.py")]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "scripts")}
+
+
+def test_ctrl_c_ends_a_watch_without_a_word(going_on: Path):
+    (going_on / "results" / "stats.jsonl").unlink()  # its rows here have not all columns
+    command = [*WATCH, "--folder", str(going_on), "--every", "60"]
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
+        assert watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        assert (watch.stderr.read(), watch.wait(20)) == (b"", 0)
+
+
+@pytest.mark.parametrize("every", ["0", "-1", "nan"])
+def test_a_watch_needs_seconds_to_wait(folder: Path, every: str):
+    command = [*WATCH, "--folder", str(folder), "--every", every]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1].count("expected seconds above 0")) == (2, 1)
+
+
+def test_a_run_that_goes_on_is_counted_from_outside(going_on: Path):
+    status = read_status(going_on, now=NOW)
+    assert status is not None
+    assert status.is_going_on
+    assert (status.wanted, status.ok, len(status.failed), status.to_go) == (5, 1, 1, 3)
+    assert [row["recid"] for row in status.failed] == [2]  # that of the run before is to be done again
+    assert [(job.recid, job.step, round(job.since_s)) for job in status.running] == [(3, "upload_record", 30)]
+    assert (status.bytes_down, status.bytes_up, status.elapsed_s) == (50, 40, pytest.approx(100))
+    assert status.left_s == pytest.approx(300)  # three records at one in 100 s
+
+
+def test_a_record_that_is_to_be_done_again_is_not_ok_by_the_word_of_an_earlier_run(going_on: Path):
+    row = {"recid": 5, "status": "ok", "run_id": "run1"}
+    append(going_on / "results" / "stats.jsonl", row)
+    write_plan(
+        RunPlan("run2", [1, 2, 3, 4, 5], publish=True, to_do=frozenset([1, 2, 3, 4])), going_on / "logs" / "plan.json"
+    )
+    assert read_status(going_on, now=NOW).ok == 2
+    plan = RunPlan("run2", [1, 2, 3, 4, 5], publish=True, to_do=frozenset([1, 2, 3, 4, 5]))
+    write_plan(plan, going_on / "logs" / "plan.json")
+    assert read_status(going_on, now=NOW).ok == 1
+    (going_on / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    lines = closing_lines([5], plan=plan, stats_log=going_on / "rows.jsonl")
+    assert lines == ["ferry: 0 ok, 0 failed, 1 not reached, of 1 records"]
+
+
+def test_a_run_that_is_over_runs_nothing_and_its_time_stands_still(folder: Path):
+    status = read_status(folder, now=NOW + timedelta(days=1))
+    assert status is not None
+    assert (status.is_going_on, status.running, status.left_s) == (False, [], None)
+    assert status.elapsed_s == pytest.approx(80)
+    assert {row["recid"] for row in status.failed} == {2, 4}
+
+
+def test_looking_on_writes_nothing_and_takes_no_lock(folder: Path):
+    (folder / "logs" / "run.lock").write_text("1\n")
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+    read_status(folder, now=NOW)
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")} == before
+    source = (Path(__file__).parents[3] / "scripts" / "ferry" / "run" / "status.py").read_text()
+    assert "import fcntl" not in source
+
+
+def test_a_folder_without_a_run_has_no_status(tmp_path: Path):
+    assert read_status(tmp_path, now=NOW) is None
+
+
+def test_while_the_tables_are_written_anew_the_receipts_are_counted(going_on: Path):
+    (going_on / "results" / "stats.jsonl").unlink()
+    write_json(going_on / "results" / "1" / "stats.json", {})
+    status = read_status(going_on, now=NOW)
+    assert status is not None
+    assert status.ok == 1
+
+
+def test_lines_that_are_being_written_disturb_nobody(going_on: Path):
+    for name in ("stats.jsonl", "attempts.jsonl"):
+        with (going_on / "results" / name).open("a") as stream:
+            stream.write('{"run_id": "run2", "rec')
+    status = read_status(going_on, now=NOW)
+    assert status is not None
+    assert (status.ok, status.bytes_up) == (1, 40)
+
+
+_FAILED = {
+    "recid": 7, "status": "failed", "step": "upload_record", "error_type": "E", "error": "a\nb", "attempts": 3,
+    "ended_at": None, "log": "logs/7/upload_record.log", "title": None,
+}  # fmt: skip
+STATUS = Status(
+    run_id="run2", command="snakemake --cores 8", wanted=12711, ok=290, failed=[_FAILED],
+    running=[Running(9, "upload_record", 75)], is_going_on=True, elapsed_s=100, done_in_run=290, bytes_down=2000,
+    bytes_up=5_000_000,
+)  # fmt: skip
+
+
+def test_one_line_says_what_is_done_at_which_rate_and_how_long_it_will_take():
+    assert status_line(STATUS) == (
+        "ferry: 290 ok, 1 failed, 1 job running, 12,420 to go of 12,711; 5 MB up at 50 kB/s; about 1 h 11 min left"
+    )
+
+
+def test_the_page_names_what_runs_and_what_failed():
+    page = status_page(STATUS)
+    assert "  9  upload_record for 1 min 15 s\n" in page
+    assert "  7  upload_record, attempt 3: E: a b\n" in page
+    assert "log: logs/7/upload_record.log   again: snakemake --cores 8 -- results/7/stats.json\n" in page
+
+
+def test_the_page_says_where_the_failures_are_that_it_does_not_show():
+    assert "\n  and 5 more in results/stats.jsonl\n" in status_page(replace(STATUS, failed=[_FAILED] * 15))
+
+
+def test_the_text_file_for_prometheus_has_each_metric_with_its_type(tmp_path: Path):
+    write_prometheus(tmp_path / "metrics" / "ferry.prom", STATUS)
+    lines = (tmp_path / "metrics" / "ferry.prom").read_text().splitlines()
+    assert 'ferry_records{status="to_go"} 12420' in lines
+    assert 'ferry_moved_bytes{direction="up"} 5000000' in lines
+    names = {line.split("{")[0].split()[0] for line in lines if not line.startswith("#")}
+    assert names == {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    assert prometheus_text(STATUS).endswith("\n")
+    assert [path.name for path in (tmp_path / "metrics").iterdir()] == ["ferry.prom"]
+
+
+def test_a_line_is_told_again_and_again_until_the_run_ends(tmp_path: Path):
+    stream, told = io.StringIO(), threading.Event()
+    calls = []
+
+    def read() -> Status:
+        calls.append(1)
+        if len(calls) == 3:
+            told.set()
+        return STATUS
+
+    prometheus = tmp_path / "ferry.prom"
+    teller = ProgressTeller(every_s=0.01, stream=stream, prometheus=prometheus, read=read).start()
+    assert told.wait(timeout=10)
+    teller.stop()
+    count = len(calls)
+    assert stream.getvalue().count("ferry: 290 ok") == count - 1  # the last one is for Prometheus alone
+    assert prometheus.exists()
+
+
+def test_with_no_seconds_nothing_is_told(tmp_path: Path):
+    teller = ProgressTeller(every_s=0, stream=io.StringIO(), read=lambda: pytest.fail("was read")).start()
+    teller.stop()
+
+
+def test_a_file_that_cannot_be_read_now_ends_no_run():
+    def read() -> Status:
+        raise PermissionError("no")
+
+    ProgressTeller(every_s=1, stream=io.StringIO(), read=read).tell()
+
+
+def test_errors_of_the_product_are_not_hidden():
+    def read() -> Status:
+        raise PermanentError("a mistake")
+
+    with pytest.raises(PermanentError):
+        ProgressTeller(every_s=1, stream=io.StringIO(), read=read).tell()
+
+
+def test_the_plan_holds_numbers_only(folder: Path):
+    assert json.loads((folder / "logs" / "plan.json").read_text())["recids"] == [1, 2, 3, 4, 5]

@@ -1,0 +1,93 @@
+"""What stands around a step: it is not begun where that cannot help."""
+
+import errno
+import json
+
+import pytest
+
+from ferry.errors import DiskError, MetadataError, PermanentError, StoppedError, TransientError
+from ferry.flags import STOPPED, RunMarks
+from ferry.run.disk_budget import Storage
+from ferry.run.run import begin_run
+from ferry.run.step import record_step
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return begin_run(target=None)
+
+
+def step(tmp_path, *, name="transform_record", error=None):
+    with record_step(name=name, recid=5, log_path=tmp_path / "logs" / "5" / f"{name}.log"):
+        if error is not None:
+            raise error
+
+
+def events(tmp_path):
+    lines = (tmp_path / "logs" / "5" / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+    return [(event["step"], event["event"]) for event in map(json.loads, lines)]
+
+
+def test_a_record_that_failed_for_good_is_not_tried_again_by_the_same_run_from_its_first_step_on(tmp_path, run):
+    step(tmp_path, name="download_files")
+    with pytest.raises(MetadataError):
+        step(tmp_path, error=MetadataError("title: expected text"))
+    before = events(tmp_path)
+    for name in ("download_files", "transform_record"):
+        with pytest.raises(PermanentError, match=r"not tried again .*: transform_record failed for good: title"):
+            step(tmp_path, name=name)
+    assert events(tmp_path) == before, "that is no attempt"
+    begin_run(target=None)
+    step(tmp_path)
+
+
+def test_a_step_of_the_record_that_was_not_begun_yet_goes_on_beside_one_that_failed(tmp_path, run):
+    with pytest.raises(MetadataError):
+        step(tmp_path, error=MetadataError("title: expected text"))
+    step(tmp_path, name="download_files")
+
+
+def test_what_may_pass_is_tried_again(tmp_path, run):
+    with pytest.raises(TransientError):
+        step(tmp_path, error=TransientError("no answer"))
+    step(tmp_path)
+
+
+def test_nothing_is_begun_in_a_run_that_was_stopped_and_the_next_run_begins_it(tmp_path, run):
+    RunMarks(run_id=run.run_id).set(STOPPED, "the repository is down")
+    with pytest.raises(StoppedError, match="the repository is down"):
+        step(tmp_path)
+    assert not (tmp_path / "logs" / "5" / "journal.jsonl").exists()
+    begin_run(target=None)
+    step(tmp_path)
+
+
+def full(name):
+    return OSError(errno.ENOSPC, "No space left on device", name)
+
+
+@pytest.fixture
+def full_ledger(tmp_path, run, monkeypatch):
+    """Have a ledger in which this process holds room for the record and that cannot be written any more."""
+    Storage().take(recid=5, size_bytes=10, max_bytes=100)
+
+    def refuse(path, _document):
+        raise full(str(path))
+
+    monkeypatch.setattr("ferry.run.disk_budget.write_json", refuse)
+    return tmp_path / "data" / "storage.json"
+
+
+def test_a_full_disk_is_told_as_one_and_the_end_is_written_though_the_ledger_cannot_be(tmp_path, full_ledger):
+    with pytest.raises(DiskError, match=r"big: expected to serve the step, found No space left .*make room"):
+        step(tmp_path, error=full("big"))
+    assert events(tmp_path) == [("transform_record", "start"), ("transform_record", "end")]
+    assert len((tmp_path / "results" / "attempts.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_ledger_that_cannot_be_written_fails_the_step_and_not_without_an_end(tmp_path, full_ledger):
+    full_ledger.write_text(full_ledger.read_text().replace('"failed": false', '"failed": true'))
+    with pytest.raises(DiskError, match=r"storage\.json: expected"):
+        step(tmp_path)
+    assert events(tmp_path) == [("transform_record", "start"), ("transform_record", "end")]

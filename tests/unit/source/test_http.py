@@ -1,0 +1,139 @@
+"""Files behind http: read whole, gone on from the middle, and cut connections told from the end of a file."""
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from loopback import serving
+
+from ferry.errors import PermanentError, TransientError
+from ferry.source.http import HttpFile, request
+
+CONTENT = bytes(range(256)) * 64
+
+
+class Server(ThreadingHTTPServer):
+    """Answers every address with CONTENT, as its attributes say."""
+
+    daemon_threads = True
+    status = 200
+    knows_ranges = True
+    cut_after: int | None = None
+    tells_length = True
+    location = ""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None]] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    def url(self, name: str = "a.root") -> str:
+        return f"http://127.0.0.1:{self.server_port}/{name}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.asked.append((self.path, wanted))
+        if self.server.status != 200:
+            self.send_response(self.server.status)
+            if self.server.location:
+                self.send_header("Location", self.server.location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.server.knows_ranges else 0
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        if self.server.tells_length:
+            self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        body = CONTENT[start:]
+        self.wfile.write(body if self.server.cut_after is None else body[: self.server.cut_after])
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server():
+    with serving(Server()) as one:
+        yield one
+
+
+def read(url: str, start: int = 0) -> bytes:
+    with HttpFile(url, timeout_s=5) as opened:
+        return b"".join(opened.chunks(start=start, chunk_bytes=1000, in_flight=4))
+
+
+def test_a_file_is_read_whole_and_its_size_is_known(server):
+    with HttpFile(server.url(), timeout_s=5) as opened:
+        assert opened.size_bytes == len(CONTENT)
+        assert b"".join(opened.chunks(start=0, chunk_bytes=1000, in_flight=4)) == CONTENT
+
+
+@pytest.mark.parametrize("knows_ranges", [True, False])
+@pytest.mark.parametrize("start", [1, 999, 1000, 1001, len(CONTENT) - 1])
+def test_reading_goes_on_from_the_middle_whether_the_server_knows_ranges_or_not(server, start, knows_ranges):
+    server.knows_ranges = knows_ranges
+    assert read(server.url(), start) == CONTENT[start:]
+    assert server.asked[-1] == ("/a.root", f"bytes={start}-")
+
+
+def test_nothing_is_asked_for_beyond_the_end(server):
+    assert read(server.url(), len(CONTENT)) == b""
+    assert [wanted for _, wanted in server.asked] == [None]
+
+
+@pytest.mark.parametrize("start", [0, 5000])
+def test_a_connection_closed_in_the_middle_is_no_end_of_the_file(server, start):
+    server.cut_after = 3500
+    came: list[bytes] = []
+    with (
+        HttpFile(server.url(), timeout_s=5) as opened,
+        pytest.raises(TransientError, match=rf"expected {len(CONTENT)} bytes, found {start + 3500}"),
+    ):
+        came.extend(opened.chunks(start=start, chunk_bytes=1000, in_flight=1))  # keeps what came before the error
+    assert b"".join(came) == CONTENT[start : start + 3500], "what came is right and may be gone on from"
+
+
+def test_where_no_length_is_told_the_end_is_where_the_connection_ends(server):
+    server.tells_length = False
+    with HttpFile(server.url(), timeout_s=5) as opened:
+        assert opened.size_bytes is None
+        assert b"".join(opened.chunks(start=0, chunk_bytes=1000, in_flight=1)) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((status, PermanentError) for status in (403, 404, 410)),
+        *((status, TransientError) for status in (408, 429, 500, 503)),
+    ],
+)
+def test_what_the_server_says_is_permanent_or_may_pass(server, status, kind):
+    server.status = status
+    with pytest.raises(kind, match=f"127.0.0.1.*a.root: expected an answer, found HTTP {status}") as caught:
+        HttpFile(server.url(), timeout_s=5)
+    assert type(caught.value) is kind
+
+
+def test_nobody_listens_may_pass():
+    with serving(Server()) as server:
+        url = server.url()
+    with pytest.raises(TransientError, match=r"a\.root: expected an answer, found .*refused"):
+        HttpFile(url, timeout_s=5)
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
+def test_a_redirect_leads_to_nothing_but_http(server, location):
+    server.status, server.location = 302, location
+    with pytest.raises(PermanentError, match=r"a\.root"):
+        HttpFile(server.url(), timeout_s=5)
+
+
+def test_names_are_quoted_once_on_their_way(server):
+    with request(server.url("sp ace/%41é"), headers={}, timeout_s=5) as answer:
+        assert answer.read() == CONTENT
+    assert server.asked == [("/sp%20ace/%41%C3%A9", None)]

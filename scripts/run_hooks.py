@@ -14,12 +14,12 @@ from typing import Any
 from ferry.config import check_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
 from ferry.flags import STOPPED, RunMarks
-from ferry.report.failures import closing_lines
 from ferry.report.stats import stats_of_failed
 from ferry.report.stats_log import STATS_LOG, cut_torn_end
 from ferry.repository.tokens import refuse_token_in_environment
 from ferry.run.breaker import Breaker
 from ferry.run.bulk import PART_OF_BULK, has_arrived
+from ferry.run.closing import closing_lines
 from ferry.run.disk_budget import Storage, refuse_too_few_cores
 from ferry.run.kept_settings import TRANSFORM_SETTINGS, keep_settings
 from ferry.run.lost_receipts import receipts_after_lost

@@ -7,9 +7,9 @@ import json
 import pytest
 from packed_records import many, run_package, write_files
 
-from ferry.bundle.attachments import Manifest
 from ferry.bundle.reader import read_chunks
 from ferry.deposit.deposit import Deposit, DepositSettings
+from ferry.deposit.manifest import Manifest
 from ferry.deposit.publish import publish_record
 from ferry.errors import TransientError
 from ferry.repository.client import Repository, discover

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferry.bundle.attachments import Manifest
 from ferry.deposit.desired_files import OpenUpload, Upload, WantedFiles
 from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.files import FileDeposit
+from ferry.deposit.manifest import Manifest
 from ferry.deposit.plan import LocalFile
 from ferry.deposit.settings import DepositSettings
 from ferry.deposit.state import DepositState

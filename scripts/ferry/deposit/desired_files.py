@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ferry.bundle.attachments import Manifest
 from ferry.bundle.member_digests import MemberDigests
 from ferry.deposit.body import SentProof, proven_body
+from ferry.deposit.manifest import Manifest
 from ferry.deposit.plan import LocalFile
 from ferry.deposit.state import DepositState, SentFile
 from ferry.source.keys import former_key

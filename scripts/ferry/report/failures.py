@@ -1,13 +1,7 @@
 """Records that are not complete: what failed, why, where its log is, and the command that runs just it again."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-from ferry.report.stats_log import STATS_LOG, latest_rows
-from ferry.run.plan import RunPlan
-
-MOST_LINES = 20
 
 FAILURE_COLUMNS = ("recid", "step", "error_type", "error", "attempts", "ended_at", "log", "command", "title")
 
@@ -39,15 +33,3 @@ def failure_lines(
     if len(listed) > most:
         lines.append(f"  and {len(listed) - most} more in {rest_in}")
     return lines
-
-
-def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Path = STATS_LOG) -> list[str]:
-    """Return what the terminal shows at the end of a run: how the wanted records stand, and each failure."""
-    plan = plan or RunPlan("", recids, publish=False)
-    latest = latest_rows(stats_log)
-    rows = [latest[recid] for recid in recids if recid in latest]
-    ok = sum(map(plan.is_ok, rows))
-    failures = failure_rows(rows, command=plan.command)
-    missing = len(recids) - ok - len(failures)
-    head = f"ferry: {ok} ok, {len(failures)} failed, {missing} not reached, of {len(recids)} records"
-    return [head, *failure_lines(failures, most=MOST_LINES)]

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from ferry.bundle.attachments import RO_CRATE_KEY, manifest_key, source_key
 from ferry.checksums import normalise_checksum
 from ferry.errors import MetadataError
 from ferry.source.file_lists import ReadIndex, listed_entries
 from ferry.source.keys import file_keys
 from ferry.strict_json import UnfitJsonError, kind_of, strict_json
+from ferry.upload_names import RO_CRATE_KEY, manifest_key, source_key
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ferry.bundle.attachments import RO_CRATE_KEY, attach_source, manifest_key
+from ferry.bundle.attachments import attach_source
 from ferry.bundle.deflated import packed_notes
 from ferry.bundle.member_files import check_source
 from ferry.bundle.packed_texts import prepare_bundle, texts_path
@@ -15,6 +15,7 @@ from ferry.bundle.write import write_bundle
 from ferry.errors import PermanentError
 from ferry.receipts import read_receipt, write_json, write_receipt
 from ferry.steps.drop import LetGo, bytes_needed
+from ferry.upload_names import RO_CRATE_KEY, manifest_key
 
 
 def package(

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ferry.bundle.attachments import Manifest
 from ferry.bundle.proof import ChangedError
 from ferry.bundle.reader import GoneError, UploadReader, open_upload
 from ferry.bundle.repair import mend_bundle
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.desired_files import OpenUpload, Upload
+from ferry.deposit.manifest import Manifest
 from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, TransientError

@@ -10,11 +10,11 @@ import pytest
 from pyarrow import parquet
 
 from browser import Page
-from ferry.report.failures import closing_lines
 from ferry.report.pages import write_pages
 from ferry.report.pages.summary import summarise
 from ferry.report.pages.table_page import Column, table_page
 from ferry.report.stats import aggregate
+from ferry.run.closing import closing_lines
 from ferry.run.plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
 from ferry.steps.plan_record import RecordPlan
 from synthetic_runs import plan_run, write_run

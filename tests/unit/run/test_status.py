@@ -15,7 +15,7 @@ import pytest
 from ferry.errors import PermanentError
 from ferry.journal import Moment, append, end_event, start_event
 from ferry.receipts import write_json
-from ferry.report.failures import closing_lines
+from ferry.run.closing import closing_lines
 from ferry.run.plan import RunPlan, write_plan
 from ferry.run.progress import ProgressTeller
 from ferry.run.status import Running, Status, read_status

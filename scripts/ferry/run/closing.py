@@ -1,0 +1,22 @@
+"""What the terminal shows when a run has ended."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferry.report.failures import failure_lines, failure_rows
+from ferry.report.stats_log import STATS_LOG, latest_rows
+from ferry.run.plan import RunPlan
+
+MOST_LINES = 20
+
+
+def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Path = STATS_LOG) -> list[str]:
+    """Return what the terminal shows at the end of a run: how the wanted records stand, and each failure."""
+    plan = plan or RunPlan("", recids, publish=False)
+    latest = latest_rows(stats_log)
+    rows = [latest[recid] for recid in recids if recid in latest]
+    ok = sum(map(plan.is_ok, rows))
+    failures = failure_rows(rows, command=plan.command)
+    missing = len(recids) - ok - len(failures)
+    head = f"ferry: {ok} ok, {len(failures)} failed, {missing} not reached, of {len(recids)} records"
+    return [head, *failure_lines(failures, most=MOST_LINES)]

@@ -13,10 +13,10 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 import run_hooks
 from ferry.config import publishes
-from ferry.run.job_resources import JobResources
+from ferry.run.job_functions import JobResources
 from ferry.run.kept_settings import changed_settings
-from ferry.run.record_inputs import RecordInputs
-from ferry.run.upload_slots import upload_weight
+from ferry.run.job_functions import RecordInputs
+from ferry.run.job_functions import upload_weight
 
 
 configfile: Path(workflow.basedir) / "config.yaml"

@@ -1,10 +1,13 @@
 """Files that are there whole or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from ferry.errors import DiskError
 
 
 @contextmanager
@@ -24,3 +27,46 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def part_file(path: Path) -> Iterator[int]:
+    """Give a descriptor of `<path>.part`, open for reading and writing; at the end it becomes `path`.
+
+    What lies under either name is kept as it is for the caller to look at. An error leaves the part, so that the
+    next run goes on with it; only when the disk refuses is it removed: then the space is needed, or (after a failed
+    fsync) reading it back would not show what the disk holds.
+
+    Raises:
+        DiskError: no space left.
+        OSError: the disk refuses otherwise.
+    """
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.replace(part)
+    try:
+        target = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            yield target
+            os.fsync(target)
+        finally:
+            os.close(target)
+        part.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskError(
+                f"{part}: the disk is full ({error.strerror}); free some space, or have bundles generated while "
+                "they are uploaded (package.mode: stream), and run again"
+            ) from error
+        raise
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import resource
 import socket
 import time
 from collections.abc import Iterable, Mapping
@@ -274,3 +275,15 @@ def working_s(attempts: Iterable[tuple[str, datetime | None, datetime | None]]) 
                 first, last = spans.get(run_id, (moment, moment))
                 spans[run_id] = min(first, moment), max(last, moment)
     return sum((last - first).total_seconds() for first, last in spans.values())
+
+
+def peak_memory_bytes(status: Path = Path("/proc/self/status")) -> int:
+    """Return the largest resident memory so far, in bytes.
+
+    Not ru_maxrss where it can be helped: a child inherits the peak of the process that started it.
+    """
+    try:
+        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

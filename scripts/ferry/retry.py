@@ -39,3 +39,18 @@ class Patience:
     async def pause(self, attempt: int) -> None:
         """Wait after the attempt of this number, from 1 on: 1, 2, 4 … 60 s."""
         await self.sleep(min(LONGEST_PAUSE_S, 2.0 ** (attempt - 1)))
+
+
+def retried[T](action: Callable[[], T], *, attempts: int, sleep: Callable[[float], None]) -> T:
+    """Read something small, several times if need be, after pauses of 2, 4 … 60 s.
+
+    Raises:
+        TransientError: the trouble has not passed.
+    """
+    for attempt in range(1, attempts):
+        try:
+            return action()
+        except TransientError as error:
+            log.warning("%s; trying again (attempt %d)", error, attempt + 1)
+            sleep(min(60.0, 2.0**attempt))
+    return action()

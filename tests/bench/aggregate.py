@@ -42,7 +42,7 @@ count = len(rows)
 """
 HEAD = "import json, time\nfrom pathlib import Path\nbegun = time.perf_counter()\n"
 FOOT = """
-from ferry.process_memory import peak_memory_bytes
+from ferry.journal import peak_memory_bytes
 print(json.dumps([time.perf_counter() - begun, peak_memory_bytes() / 1e6, count]))
 """
 

@@ -48,7 +48,7 @@ recids = itertools.count(1)
 OURS = """
 import json, sys
 from pathlib import Path
-from ferry.process_memory import peak_memory_bytes
+from ferry.journal import peak_memory_bytes
 from ferry.run.step import write_log
 from ferry.steps.upload_record import upload
 write_log(Path("log"))

@@ -11,7 +11,7 @@ import pytest
 from ferry.errors import IntegrityError, PermanentError, TransientError
 from ferry.source import download as download_module
 from ferry.source.fetch_helper import FetchHelper, HelperSettings
-from ferry.source.traffic import Traffic
+from ferry.source.progress import Traffic
 from servers.tcp_proxy import tcp_proxy
 from servers.test_xrootd_faults import Job, no_half_file, wait_until
 from servers.xrootd_records import contents, download, make_bytes, receipt_of, serve

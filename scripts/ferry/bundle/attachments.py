@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.bundle.member_files import write_exactly
-from ferry.part_file import part_file
+from ferry.files import part_file
 from ferry.upload_names import source_key
 
 FOLDER = "attachments"

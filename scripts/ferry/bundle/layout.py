@@ -24,7 +24,7 @@ from ferry.bundle.zip_format import (
     local_header,
     manifest_line,
 )
-from ferry.combined_checksums import combine_adler32
+from ferry.checksums import combine_adler32
 
 
 @dataclass(frozen=True, slots=True)

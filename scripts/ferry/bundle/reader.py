@@ -18,9 +18,9 @@ from isal import isal_zlib
 
 from ferry.bundle.layout import BundleLayout
 from ferry.bundle.member_files import read_piece
-from ferry.bundle.packed_texts import texts_path
 from ferry.bundle.proof import Cursor, ReadProof, Stretch
 from ferry.bundle.receipt import layout_of
+from ferry.bundle.write import texts_path
 from ferry.bundle.zip_format import DEFLATED
 from ferry.errors import IntegrityError
 

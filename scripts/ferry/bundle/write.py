@@ -19,11 +19,11 @@ from pathlib import Path
 from ferry.bundle.compression import is_deflated
 from ferry.bundle.deflated import Deflater, deflating, packed_notes, remember_packed
 from ferry.bundle.layout import BundleLayout, PackedMember, lay_out, stored
-from ferry.bundle.member_files import write_exactly
+from ferry.bundle.member_files import check_source, write_exactly
 from ferry.bundle.plan import Member
 from ferry.bundle.stored import GROUP_BYTES, Place, Work, bring_right
 from ferry.bundle.zip_format import DEFLATED, local_header_bytes
-from ferry.part_file import part_file
+from ferry.files import part_file
 
 _MOST_WAITING = 64
 
@@ -125,3 +125,46 @@ class _Writer:
                 return
         write_exactly(self._target, expected, offset=offset)
         self.work += Work(bytes_written=len(expected))
+
+
+def prepare_bundle(*, path: Path, members: Sequence[Member], files_dir: Path, threads: int) -> Bundle:
+    """Make ready to generate the bundle `path`, of the same bytes as `write_bundle` would write.
+
+    Only texts are read. Of the others it is seen that they are there and have their length; their bytes are checked
+    when they are uploaded.
+
+    Raises:
+        IntegrityError: a file is missing or not what the receipt of its download says.
+        PermanentError: the disk is full.
+        OSError: the disk cannot be read or written.
+    """
+    for member in members:
+        check_source(member, files_dir=files_dir)
+    packed = {member.key: stored(member) for member in members}
+    texts = [member for member in members if is_deflated(member, files_dir=files_dir)]
+    work = Work()
+    if texts:
+        placed, work = _pack_texts(texts, path=path, files_dir=files_dir, threads=threads)
+        packed |= {text.member.key: text for text in placed}
+    return Bundle(lay_out([packed[member.key] for member in members]), work)
+
+
+def texts_path(bundle_path: Path) -> Path:
+    """Return where the packed texts of a bundle lie that is not on disk itself."""
+    return bundle_path.with_name(bundle_path.name + ".deflated")
+
+
+def _pack_texts(
+    texts: Sequence[Member], *, path: Path, files_dir: Path, threads: int
+) -> tuple[list[PackedMember], Work]:
+    placed, position = [], 0
+    with part_file(texts_path(path)) as target:
+        with deflating(texts, bundle_path=path, target=target, files_dir=files_dir, threads=threads) as deflater:
+            for text in texts:
+                packed = deflater.place(text, offset=position)
+                if packed.method == DEFLATED:
+                    position += packed.packed_bytes
+                placed.append(packed)
+        os.ftruncate(target, position)
+    remember_packed(packed_notes(path), placed)
+    return placed, deflater.work

@@ -1,16 +1,19 @@
-"""The body of an upload: hashed in the pass that sends it, and never complete unless it is what was downloaded."""
+"""The body of an upload: hashed in the pass that sends it, never complete unless it is what was downloaded, and sent no
+faster than is allowed.
+"""
 
 import asyncio
 import hashlib
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from isal import isal_zlib
 
-from ferry.bundle.member_digests import MemberDigests
+from ferry.bundle.proof import MemberDigests
 from ferry.errors import IntegrityError
 
 CHUNKS_AHEAD = 4
@@ -96,3 +99,30 @@ def _mismatch(proof: SentProof, size_bytes: int, adler32: str) -> str:
         f"{proof.key}: changed since it was packed: expected {size_bytes} bytes, adler32 {adler32}, "
         f"found {proof.size_bytes} bytes or more, adler32 {proof.adler32}; run the record again"
     )
+
+
+class Bandwidth:
+    """Lets bytes go at a steady rate; without a limit, at once."""
+
+    def __init__(
+        self,
+        bytes_per_s: float | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._clock = clock
+        self._sleep = sleep
+        self._free_at = 0.0
+
+    async def limited(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the chunks, each when the ones before have had their time."""
+        async for chunk in chunks:
+            if self._bytes_per_s is not None:
+                now = self._clock()
+                start = max(now, self._free_at)
+                self._free_at = start + len(chunk) / self._bytes_per_s
+                if start > now:
+                    await self._sleep(start - now)
+            yield chunk

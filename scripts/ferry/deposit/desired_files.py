@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ferry.bundle.member_digests import MemberDigests
+from ferry.bundle.proof import MemberDigests
 from ferry.deposit.body import SentProof, proven_body
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.plan import LocalFile

@@ -4,8 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 
-from ferry.deposit.bandwidth import Bandwidth
-from ferry.deposit.body import proven_body
+from ferry.deposit.body import Bandwidth, proven_body
 from ferry.deposit.desired_files import WantedFiles
 from ferry.deposit.multipart import PartsSender
 from ferry.deposit.plan import LocalFile, UploadPlan, keys_to_hash, plan_upload

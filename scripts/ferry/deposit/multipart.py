@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Protocol
 
-from ferry.deposit.bandwidth import Bandwidth
+from ferry.deposit.body import Bandwidth
 from ferry.errors import FerryError, TransientError
 from ferry.repository.errors import DeniedError
 from ferry.repository.models import Part, RemoteFile

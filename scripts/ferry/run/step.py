@@ -12,7 +12,7 @@ from types import TracebackType
 from ferry import journal
 from ferry.errors import FerryError, PermanentError, StoppedError, disk_error
 from ferry.flags import STOPPED, RunMarks
-from ferry.process_memory import peak_memory_bytes
+from ferry.journal import peak_memory_bytes
 from ferry.report.stats_log import tell_failed
 from ferry.run.disk_budget import Storage
 from ferry.run.run import read_run

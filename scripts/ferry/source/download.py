@@ -16,9 +16,8 @@ from ferry.source.fetch import BrokenOffError, FileFetcher, Outcome
 from ferry.source.fetch_helper import FetchHelper, HelperSettings
 from ferry.source.fetch_missing import FilesBringer
 from ferry.source.final_names import FinalNames
-from ferry.source.progress import TransferProgress
+from ferry.source.progress import Traffic, TransferProgress
 from ferry.source.threads import results_of
-from ferry.source.traffic import Traffic
 from ferry.source.verified import Proof, SourceFile, VerifiedFiles, judge, receipt_entry
 from ferry.source.xrootd import answer_limit_s
 

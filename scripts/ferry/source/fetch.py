@@ -13,7 +13,7 @@ from ferry.checksums import Digests, file_chunks
 from ferry.errors import FerryError, IntegrityError, TransientError, disk_error
 from ferry.source.access import CHUNK_BYTES, SourceReader
 from ferry.source.final_names import ProvenPart
-from ferry.source.traffic import Traffic
+from ferry.source.progress import Traffic
 from ferry.source.verified import Proof, SourceFile, judge
 
 log = logging.getLogger(__name__)

@@ -25,8 +25,8 @@ from typing import Self
 from ferry.errors import FerryError, TransientError, disk_error
 from ferry.source.access import open_source
 from ferry.source.fetch import FileFetcher, Outcome
+from ferry.source.progress import Traffic
 from ferry.source.threads import IDLE_S
-from ferry.source.traffic import Traffic
 from ferry.source.verified import SourceFile
 
 log = logging.getLogger(__name__)

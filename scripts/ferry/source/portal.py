@@ -1,16 +1,14 @@
 """The CERN Open Data portal: a record's metadata by its recid, and any other question to its API."""
 
 import http.client
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ferry.errors import MetadataError, PermanentError, TransientError
+from ferry.retry import retried
 from ferry.source.http import request
 from ferry.source.record import LARGEST_RECORD_BYTES, parse_record
-
-log = logging.getLogger(__name__)
 
 TIMEOUT_S = 60.0
 
@@ -36,21 +34,6 @@ def ask(url: str, *, attempts: int = 5, sleep: Callable[[float], None] = time.sl
         PermanentError, MetadataError, TransientError: as for a record.
     """
     return retried(lambda: parse_record(_read(url), url), attempts=attempts, sleep=sleep)
-
-
-def retried[T](action: Callable[[], T], *, attempts: int, sleep: Callable[[float], None]) -> T:
-    """Read something small, several times if need be, after pauses of 2, 4 … 60 s.
-
-    Raises:
-        TransientError: the trouble has not passed.
-    """
-    for attempt in range(1, attempts):
-        try:
-            return action()
-        except TransientError as error:
-            log.warning("%s; trying again (attempt %d)", error, attempt + 1)
-            sleep(min(60.0, 2.0**attempt))
-    return action()
 
 
 def _read(url: str) -> bytes:

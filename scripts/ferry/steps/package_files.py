@@ -7,11 +7,10 @@ from typing import Any
 from ferry.bundle.attachments import attach_source
 from ferry.bundle.deflated import packed_notes
 from ferry.bundle.member_files import check_source
-from ferry.bundle.packed_texts import prepare_bundle, texts_path
 from ferry.bundle.plan import PackagePlan, PackageSettings, PlannedUpload, plan_packages, refuse_twins
 from ferry.bundle.receipt import bundle_entry, file_entry
 from ferry.bundle.stored import Work
-from ferry.bundle.write import write_bundle
+from ferry.bundle.write import prepare_bundle, texts_path, write_bundle
 from ferry.errors import PermanentError
 from ferry.receipts import read_receipt, write_json, write_receipt
 from ferry.steps.drop import LetGo, bytes_needed

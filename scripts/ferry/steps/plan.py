@@ -18,8 +18,7 @@ from ferry.journal import Event, read, working_s
 from ferry.report.stats_log import latest_rows
 from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
 from ferry.steps.transform_record import mapping_options
-from ferry.steps.validate import read_with_corrections
-from ferry.steps.validation import validate_record
+from ferry.steps.validate import read_with_corrections, validate_record
 
 SHOWN = 15
 _AT_A_TIME = 50

@@ -1,18 +1,153 @@
 """The step `validate`: all wanted records in one process, with a table and a verdict at the end."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ferry.csv_tables import write_csv
-from ferry.errors import MetadataError
+from ferry.errors import FerryError, MetadataError
 from ferry.mapping.correction_files import FOLDER, read_correction
+from ferry.mapping.corrections import corrected
+from ferry.mapping.transform import InvalidRecordError, transform_record
+from ferry.mapping.work import MappingOptions
 from ferry.receipts import read_receipt
+from ferry.source.file_lists import is_index
 from ferry.source.portal import fetch_record
 from ferry.source.record import read_source
 from ferry.steps.transform_record import mapping_options
-from ferry.steps.validation import Problem, Source, problem_table, rendered, validate_record
+
+Source = Mapping[str, Any]
+"""The receipt `source`."""
+
+_SAID = re.compile(r"(?P<path>.+?): (?:expected (?P<expected>.+?), found (?P<found>.+?))(?:; .*)?", re.DOTALL)
+_VALUE = re.compile(r"(?P<found>'.*'|\".*\"|\{.*\}|\[.*\]|\S+) (?P<expected>(?:is|does|was|should|has) .*)", re.DOTALL)
+_VALUES = re.compile(r"\d+|'[^']*'")
+_INDEX_NUMBER = re.compile(r"\[\d+\]")
+SHOWN_RECIDS = 5
+MAX_CELL = 60  # characters of a value in the table
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding about one record.
+
+    refused: the record cannot be deposited; otherwise a value was left out or looks wrong.
+    path: place in the record or in the target; places in lists as [].
+    """
+
+    recid: int
+    refused: bool
+    path: str
+    expected: str
+    found: str
+
+
+def validate_record(
+    *,
+    recid: int,
+    read: Callable[[], tuple[Source, Mapping[str, Any]]],
+    profile: str,
+    options: MappingOptions,
+    max_upload_bytes: int | None = None,
+) -> list[Problem]:
+    """Transform a record and return what is to be said about it; a valid one without warnings gives nothing.
+
+    Args:
+        recid: of the record.
+        read: gives its receipt `source` and its corrections.
+        profile, options: as for the step `transform`.
+        max_upload_bytes: the largest file that the repository takes.
+    """
+    try:
+        source, corrections = read()
+        record, _ = corrected(source["record"], corrections)
+        done = transform_record(source={**source, "record": record}, profile=profile, options=options)
+    except InvalidRecordError as error:
+        return [_refusal(recid, line) for line in error.problems]
+    except FerryError as error:
+        return [_refusal(recid, str(error))]
+    unread = any(map(is_index, record.get("files") or []))
+    warnings = [
+        Problem(recid, False, _path(warning["path"]), warning["message"], "")
+        for warning in done.warnings
+        if not (unread and warning["path"].startswith("distribution."))  # the files in the index are not counted yet
+    ]
+    unknown = [
+        Problem(recid, False, row["path"], "a place in the mapping", "none: kept in the record's own JSON only")
+        for row in done.mapping["paths"]
+        if row["status"] == "unknown"
+    ]
+    return [*warnings, *unknown, *_giants(recid, source, max_upload_bytes)]
+
+
+def _giants(recid: int, source: Source, limit: int | None) -> list[Problem]:
+    sizes = [file["size_bytes"] for file in source["files"] if limit and (file["size_bytes"] or 0) > limit]
+    expected = f"at most {limit} bytes (package.max_upload_bytes): it cannot go up"
+    return [Problem(recid, False, "files[].size", expected, str(size)) for size in sizes]
+
+
+def _refusal(recid: int, line: str) -> Problem:
+    said = _SAID.fullmatch(line)
+    if said:
+        return Problem(recid, True, _path(said["path"]), said["expected"], said["found"])
+    path, _, message = line.partition(": ")
+    value = _VALUE.fullmatch(message)
+    if value:
+        return Problem(recid, True, _path(path), value["expected"], value["found"])
+    return Problem(recid, True, _path(path), message, "")
+
+
+def _path(place: str) -> str:
+    return _INDEX_NUMBER.sub("[]", place)
+
+
+def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Return one row per path and expectation, those refused first, then by number of records.
+
+    Columns: refused, path, expected and found (of the first record; others may have other values), records (number),
+    recids (the first of them).
+    """
+    groups: dict[tuple[bool, str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.refused, problem.path, _VALUES.sub("#", problem.expected)), []).append(problem)
+    rows = []
+    for (refused, path, _), members in groups.items():
+        recids = sorted({problem.recid for problem in members})
+        shown = ", ".join(str(recid) for recid in recids[:SHOWN_RECIDS])
+        more = ", …" if len(recids) > SHOWN_RECIDS else ""
+        rows.append(
+            {
+                "refused": refused,
+                "path": path,
+                "expected": members[0].expected,
+                "found": members[0].found,
+                "records": len(recids),
+                "recids": shown + more,
+            }
+        )
+    return sorted(rows, key=lambda row: (not row["refused"], -row["records"], row["path"], row["expected"]))
+
+
+def rendered(rows: Sequence[Mapping[str, Any]], *, kind: Literal["refused", "warnings"]) -> str:
+    """Return the rows of one kind as a table for a terminal; empty if there are none."""
+    chosen = [row for row in rows if row["refused"] == (kind == "refused")]
+    if not chosen:
+        return ""
+    columns = ["path", "expected", "found", "records", "recids"]
+    cells = [[_cell(row[column]) for column in columns] for row in chosen]
+    widths = [max(len(line[place]) for line in [columns, *cells]) for place in range(len(columns))]
+    lines = [
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in [columns, *cells]
+    ]
+    return "\n".join([kind, *(line.rstrip() for line in lines)])
+
+
+def _cell(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= MAX_CELL else f"{text[: MAX_CELL - 1]}…"
 
 
 def validate_all(

@@ -9,7 +9,7 @@ import pytest
 from packed_records import RECID, many, run_package, write_files
 
 from ferry.bundle.attachments import attach, most_attached_bytes
-from ferry.bundle.member_digests import MemberDigests
+from ferry.bundle.proof import MemberDigests
 from ferry.bundle.reader import read_chunks
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.plan import LocalFile

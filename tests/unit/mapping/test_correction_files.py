@@ -6,7 +6,7 @@ import pytest
 
 from ferry.errors import ConfigError, MetadataError
 from ferry.mapping.correction_files import read_correction
-from ferry.run.record_inputs import RecordInputs
+from ferry.run.job_functions import RecordInputs
 
 
 @pytest.fixture

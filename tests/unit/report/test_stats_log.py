@@ -115,7 +115,7 @@ def test_writers_killed_at_any_time_leave_whole_lines(tmp_path: Path):
 
 def test_the_peak_of_a_process_is_its_own_and_not_that_of_its_parent():
     ballast = bytearray(os.urandom(1000)) * 300_000
-    code = "from ferry.process_memory import peak_memory_bytes; print(peak_memory_bytes())"
+    code = "from ferry.journal import peak_memory_bytes; print(peak_memory_bytes())"
     answer = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=True
     )

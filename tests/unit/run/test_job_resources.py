@@ -5,8 +5,7 @@ import os
 
 import pytest
 
-from ferry.run.job_resources import JobResources
-from ferry.run.record_bytes import record_bytes
+from ferry.run.job_functions import JobResources, record_bytes
 
 RESOURCES = JobResources(minutes=60, bytes_per_s=10_000_000, memory_mb=2000)
 

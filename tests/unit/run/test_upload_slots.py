@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ferry.run.upload_slots import upload_slots, upload_weight
+from ferry.run.job_functions import upload_slots, upload_weight
 
 
 @pytest.mark.parametrize(("size", "slots"), [(0, 1), (1, 1), (10, 1), (11, 2), (100, 10), (10**9, 24)])

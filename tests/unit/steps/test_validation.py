@@ -10,8 +10,7 @@ import yaml
 from ferry.errors import MetadataError, PermanentError
 from ferry.mapping.transform import InvalidRecordError
 from ferry.mapping.work import MappingOptions
-from ferry.steps.validate import validate_all
-from ferry.steps.validation import Problem, problem_table, rendered, validate_record
+from ferry.steps.validate import Problem, problem_table, rendered, validate_all, validate_record
 from small_records import RECORDS
 from workflow.conftest import ROOT
 

@@ -13,8 +13,8 @@ from snakemake.utils import update_config
 
 from ferry.config import check_config, publishes
 from ferry.errors import ConfigError, FerryError
-from ferry.run.bulk import PART_OF_BULK, GettingOn, run_in_parts
-from ferry.run.selection import wanted_of
+from ferry.run.bulk import PART_OF_BULK, MadeProgress, run_in_parts
+from ferry.run.selection import selection_of
 
 parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
 parser.add_argument("--most", type=int, default=200, help="records of a part (200)")
@@ -38,7 +38,7 @@ try:
     check_config(config)
     here = Path.cwd()
     os.chdir(options.directory)
-    wanted = wanted_of(config)
+    wanted = selection_of(config)
 except (FerryError, OSError, yaml.YAMLError) as error:
     sys.exit(f"bulk.py: {error}")
 if not {"-q", "--quiet"} & {argument.split("=")[0] for argument in arguments}:
@@ -72,6 +72,6 @@ sys.exit(
         publish=publishes(config),
         run_part=lambda targets: run([command[0], *targets, *command[1:]], part),
         run_all=lambda: run(command),
-        gets_on=GettingOn(),
+        made_progress=MadeProgress(),
     )
 )

@@ -6,13 +6,13 @@ from ferry.receipts import write_receipt
 from ferry.report.stats import record_stats
 from ferry.report.stats_log import tell_row
 from ferry.run.step import record_step
-from ferry.steps.drop import let_go
+from ferry.steps.drop import drop
 
 recid = int(snakemake.wildcards.recid)
 output, log = Path(snakemake.output.stats), Path(snakemake.log[0])
 with record_step(name=snakemake.rule, recid=recid, log_path=log) as measured:
     # first: stats that are there tell that this was done
-    measured["bytes_freed"] = let_go(
+    measured["bytes_freed"] = drop(
         recid=recid,
         record_dir=output.parent,
         data_dir=Path(snakemake.params.data_dir),

@@ -13,31 +13,31 @@ from typing import Any
 
 from ferry.config import check_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
-from ferry.flags import STOPPED, RunMarks
+from ferry.flags import STOPPED, RunFlags
 from ferry.report.stats import stats_of_failed
 from ferry.report.stats_log import STATS_LOG, cut_torn_end
 from ferry.repository.tokens import refuse_token_in_environment
-from ferry.run.breaker import Breaker
+from ferry.run.breaker import CircuitBreaker
 from ferry.run.bulk import PART_OF_BULK, has_arrived
 from ferry.run.closing import closing_lines
-from ferry.run.disk_budget import Storage, refuse_too_few_cores
+from ferry.run.disk_budget import DiskBudget, refuse_too_few_cores
 from ferry.run.kept_settings import TRANSFORM_SETTINGS, keep_settings
 from ferry.run.lost_receipts import receipts_after_lost
 from ferry.run.plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
-from ferry.run.progress import ProgressTeller
-from ferry.run.run import Target, begin_run, is_taken, lock_folder, refuse_other_repository
-from ferry.run.selection import Wanted, wanted_of
+from ferry.run.progress import ProgressReporter
+from ferry.run.run import Target, begin_run, is_locked, lock_folder, refuse_other_repository
+from ferry.run.selection import Selection, selection_of
 from ferry.run.set_aside import SetAside
 from ferry.run.step import ATTEMPTS_FILE
 from ferry.run.termination import end_steps
-from ferry.steps.drop import let_go
+from ferry.steps.drop import drop
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
 RULES_THAT_ASK = {"upload_record", "publish_record", "preflight", "diff"}
 RULES_THAT_SEND = {"upload_record", "publish_record"}
 RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight"}
 
-_held: dict[str, Any] = {}
+_run_state: dict[str, Any] = {}
 """What has to live as long as the run: the lock of the folder, the script server and the sandbox."""
 _set_aside = SetAside()
 
@@ -57,7 +57,7 @@ def errors_told(*, is_silent: bool) -> Iterator[None]:
         raise
 
 
-def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
+def prepare(config: Mapping[str, Any], *, begins: bool) -> Selection:
     """Check the configuration and return the wanted records.
 
     Where a run begins (and not in one of its jobs on a cluster, which read the Snakefile too), the stats of records
@@ -73,14 +73,14 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Wanted:
     check_config(config)
     lighten_graph()
     choose_jobs_faster()
-    wanted = Wanted({}) if _makes_its_list(config) else wanted_of(config)
-    may_change = begins and "--report" not in sys.argv and not is_taken()  # a report is made of what is there
+    wanted = Selection({}) if _makes_its_list(config) else selection_of(config)
+    may_change = begins and "--report" not in sys.argv and not is_locked()  # a report is made of what is there
     if may_change or not TRANSFORM_SETTINGS.exists():
         _set_aside.replace(TRANSFORM_SETTINGS, lambda: keep_settings(config["transform"], TRANSFORM_SETTINGS))
     if may_change:
         atexit.register(_set_aside.put_back)
-        _held["failed"] = stats_of_failed(wanted.recids, results_dir=RESULTS_DIR)
-        _set_aside.take(_held["failed"])
+        _run_state["failed"] = stats_of_failed(wanted.recids, results_dir=RESULTS_DIR)
+        _set_aside.take(_run_state["failed"])
         _set_aside.take(receipts_after_lost(wanted.recids, results_dir=RESULTS_DIR))
     return wanted
 
@@ -93,7 +93,7 @@ def _makes_its_list(config: Mapping[str, Any]) -> bool:
 
 def begin(
     config: Mapping[str, Any],
-    wanted: Wanted,
+    wanted: Selection,
     *,
     jobs: Set[tuple[str, str | None]],
     resources: Mapping[str, Any],
@@ -118,17 +118,17 @@ def begin(
     rules_to_run = {name for name, _ in jobs}
     if across_nodes:
         refuse_token_in_environment()
-    _held["lock"] = lock_folder()
+    _run_state["lock"] = lock_folder()
     to_do = frozenset(int(recid) for _, recid in jobs if recid is not None)
-    _held["only_looks"] = rules_to_run <= RULES_THAT_ONLY_LOOK
-    if not _held["only_looks"]:
+    _run_state["only_looks"] = rules_to_run <= RULES_THAT_ONLY_LOOK
+    if not _run_state["only_looks"]:
         # the stats of a failed record would be taken for done once it is in no list of failed ones any more
-        failed = [path for path in _held.pop("failed", ()) if path.name == "stats.json"]
+        failed = [path for path in _run_state.pop("failed", ()) if path.name == "stats.json"]
         _set_aside.settle([TRANSFORM_SETTINGS, *failed])
-    if config["storage"]["remove"] and not _held["only_looks"]:
-        _let_go_of_arrived(config, to_do)
+    if config["storage"]["remove"] and not _run_state["only_looks"]:
+        _drop_arrived(config, to_do)
     if config["storage"]["max_bytes"] is not None:
-        Storage().take_stock(jobs_may_run=across_nodes)  # on other nodes those of the run before may still be at work
+        DiskBudget().reconcile(jobs_may_run=across_nodes)  # on other nodes those of the run before may still be at work
         if not across_nodes:
             refuse_too_few_cores(
                 package_threads=config["package"]["threads"],
@@ -144,10 +144,10 @@ def begin(
         metadata_dir = Path(config["metadata"]["dir"])
         paths = [path for recid in wanted.recids if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
-    if not (_held["only_looks"] or across_nodes):
+    if not (_run_state["only_looks"] or across_nodes):
         from hooks.script_jobs import serve_scripts  # noqa: PLC0415
 
-        _held["scripts"] = serve_scripts()
+        _run_state["scripts"] = serve_scripts()
     asks = bool(RULES_THAT_ASK & rules_to_run)
     run = begin_run(target=_find_target(config, sandbox_dir) if asks else None, across_nodes=across_nodes)
     if RULES_THAT_SEND & rules_to_run:
@@ -166,25 +166,25 @@ def begin(
             command=command_without_targets(sys.argv),
         )
     )
-    _watch(config, marks=RunMarks(run_id=run.run_id), begin_no_more=begin_no_more)
+    _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
 
 
-def _let_go_of_arrived(config: Mapping[str, Any], to_do: Set[int]) -> None:
+def _drop_arrived(config: Mapping[str, Any], to_do: Set[int]) -> None:
     """Remove what `storage.remove` names of records that were carried before it did."""
     remove, publish = config["storage"]["remove"], publishes(config)
     held = {path.parent for name in remove for path in Path("data").glob(f"[1-9]*/{name}")}
     for data_dir in sorted(path for path in held if path.name.isdecimal()):
         recid = int(data_dir.name)
         if recid not in to_do and has_arrived(recid, RESULTS_DIR, publish=publish):
-            let_go(recid=recid, record_dir=RESULTS_DIR / str(recid), data_dir=data_dir, remove=remove)
+            drop(recid=recid, record_dir=RESULTS_DIR / str(recid), data_dir=data_dir, remove=remove)
 
 
-def _watch(config: Mapping[str, Any], *, marks: RunMarks, begin_no_more: Callable[[], object]) -> None:
+def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callable[[], object]) -> None:
     """Tell how the run stands, stop it when it cannot get on, and end it at SIGTERM."""
 
     def stop(reason: str) -> None:
-        _held["stopped"] = reason
-        marks.set(STOPPED, reason)
+        _run_state["stopped"] = reason
+        flags.set(STOPPED, reason)
 
     def stop_beginning(reason: str) -> None:
         stop(reason)
@@ -193,53 +193,55 @@ def _watch(config: Mapping[str, Any], *, marks: RunMarks, begin_no_more: Callabl
 
     def end_at_once(_number: int, _frame: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _held["in_a_hurry"] = True
+        _run_state["in_a_hurry"] = True
         stop("told to end (SIGTERM)")
         end_steps()
         raise KeyboardInterrupt  # Snakemake cancels what it has submitted
 
     signal.signal(signal.SIGTERM, end_at_once)
-    _held["breaker"] = Breaker(attempts_file=ATTEMPTS_FILE, stop=stop_beginning, **config["breaker"]).start()
+    _run_state["breaker"] = CircuitBreaker(
+        attempts_file=ATTEMPTS_FILE, stop=stop_beginning, **config["breaker"]
+    ).start()
     prometheus = config["progress"]["prometheus"]
-    _held["progress"] = ProgressTeller(
+    _run_state["progress"] = ProgressReporter(
         every_s=config["progress"]["every_s"],
         stream=sys.stderr,
         prometheus=Path(prometheus) if prometheus else None,
     ).start()
 
 
-def end(config: Mapping[str, Any], wanted: Wanted, *, failed: bool) -> None:
+def end(config: Mapping[str, Any], wanted: Selection, *, failed: bool) -> None:
     """Tell in the stats what became of each record, also of those that failed, and let go of everything.
 
     At SIGTERM there is no time for the tables of thousands of records: the next run makes them.
     """
-    if breaker := _held.pop("breaker", None):
+    if breaker := _run_state.pop("breaker", None):
         breaker.end()
-    if progress := _held.pop("progress", None):
+    if progress := _run_state.pop("progress", None):
         progress.stop()
     try:
-        if not _held.pop("only_looks", False):
-            is_last = PART_OF_BULK not in os.environ or "stopped" in _held
-            if failed and not _held.get("in_a_hurry") and is_last:
+        if not _run_state.pop("only_looks", False):
+            is_last = PART_OF_BULK not in os.environ or "stopped" in _run_state
+            if failed and not _run_state.get("in_a_hurry") and is_last:
                 try:
                     _tell_what_there_is(wanted, publish=publishes(config))
                 except OSError as error:
                     sys.stderr.write(f"ferry: the tables could not be made: {error}; see to the disk and run again\n")
             for line in closing_lines(wanted.recids, plan=read_plan()):
                 sys.stderr.write(line + "\n")
-            if reason := _held.pop("stopped", None):
+            if reason := _run_state.pop("stopped", None):
                 sys.stderr.write(f"ferry: the run was stopped: {reason}\n  run the same command again to go on\n")
     finally:
         _set_aside.put_back()
-        if scripts := _held.pop("scripts", None):
+        if scripts := _run_state.pop("scripts", None):
             scripts.stop()
-        if sandbox := _held.pop("sandbox", None):
+        if sandbox := _run_state.pop("sandbox", None):
             sandbox.stop()
-        if lock := _held.pop("lock", None):
+        if lock := _run_state.pop("lock", None):
             lock.close()
 
 
-def _tell_what_there_is(wanted: Wanted, *, publish: bool) -> None:
+def _tell_what_there_is(wanted: Selection, *, publish: bool) -> None:
     """Make the tables, figures and pages whose rules did not run because a record failed."""
     from ferry.report.figures import draw_figures  # noqa: PLC0415 - pandas and matplotlib, for a failed run only
     from ferry.report.metadata_tables import write_metadata_tables  # noqa: PLC0415
@@ -262,8 +264,8 @@ def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:
     if uses_sandbox_repository(config):
         from sandbox import launcher  # noqa: PLC0415 - the demo only
 
-        _held["sandbox"] = launcher.start(sandbox_dir / "repository")
-        url = _held["sandbox"].url
+        _run_state["sandbox"] = launcher.start(sandbox_dir / "repository")
+        url = _run_state["sandbox"].url
     token_for(name=name, url=url, sandbox_dir=sandbox_dir)
     logging.getLogger("nrp_cmd").setLevel(logging.ERROR)
     info = asyncio.run(discover(url=url, verify_tls=config["repository"]["verify_tls"]))

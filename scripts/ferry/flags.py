@@ -4,21 +4,21 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-MARKS_DIR = Path("logs/marks")
-TOKEN_REFUSED = "token-refused"  # noqa: S105 - the name of a mark
+FLAGS_DIR = Path("logs/flags")
+TOKEN_REFUSED = "token-refused"  # noqa: S105 - the name of a flag
 PARTS_REFUSED = "parts-refused"
 STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
-class RunMarks:
-    """The marks of a run; the next run begins without any."""
+class RunFlags:
+    """The flags of a run; the next run begins without any."""
 
     run_id: str
-    directory: Path = MARKS_DIR
+    directory: Path = FLAGS_DIR
 
     def set(self, name: str, text: str, *, replace: bool = False) -> None:
-        """Leave a mark for all jobs; one that is there stays as it is unless it is to be replaced.
+        """Leave a flag for all jobs; one that is there stays as it is unless it is to be replaced.
 
         Of two that are set at the same moment, either is there.
         """
@@ -32,7 +32,7 @@ class RunMarks:
         part.replace(path)
 
     def get(self, name: str) -> str | None:
-        """Return the text of a mark, None if nobody has left it."""
+        """Return the text of a flag, None if nobody has left it."""
         try:
             return self._path(name).read_text(encoding="utf-8").strip()
         except FileNotFoundError:

@@ -14,7 +14,7 @@ LONGEST_PAUSE_S = 60.0
 
 
 @dataclass
-class Patience:
+class RetryPolicy:
     """How often one thing is tried, and how often that was needed so far."""
 
     attempts: int = 5

@@ -14,7 +14,7 @@ from typing import Any
 
 import run_hooks
 from ferry.bundle.plan import PackageSettings
-from ferry.run.selection import wanted_of
+from ferry.run.selection import selection_of
 from ferry.steps.download_files import download_to_receipt
 from ferry.steps.package_files import package
 from ferry.steps.read_record import read_to_receipt
@@ -102,7 +102,7 @@ async def carry(config: Mapping[str, Any], recids: list[int]) -> None:
 def main() -> None:
     """Begin a run as Snakemake's start does, carry the records, end it."""
     config = json.loads(Path(sys.argv[1]).read_bytes())
-    wanted = wanted_of(config)
+    wanted = selection_of(config)
     # a run that only looks has a repository, and neither jobs nor tables
     run_hooks.begin(
         config, wanted, jobs={("preflight", None)}, resources={}, across_nodes=False, begin_no_more=lambda: None

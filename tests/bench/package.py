@@ -20,7 +20,7 @@ from packed_records import RECID, measure_package
 
 from bench.side_by_side import RUNS, Result, compared, measure, report, seconds
 from ferry.bundle.receipt import layout_of
-from ferry.bundle.repair import mend_bundle
+from ferry.bundle.repair import repair_bundle
 from ferry.receipts import read_receipt, write_receipt
 
 MEMORY = Path("/dev/shm")
@@ -85,8 +85,8 @@ def repair_cases(record: Path, name: str) -> Iterator[Result]:
         (entry,) = read_receipt(record / "package.json", "package")["uploads"]
         damage(bundle, place)
         layout = layout_of(entry)
-        mend = partial(mend_bundle, bundle, layout, files_dir=record / "files", offset=place)
-        mended.append(seconds(mend))
+        repair = partial(repair_bundle, bundle, layout, files_dir=record / "files", offset=place)
+        mended.append(seconds(repair))
         assert bundle.read_bytes() == whole
         damage(bundle, place)
         found.append(seconds(lambda: pack(record, threads=2)))

@@ -9,7 +9,7 @@ from packed_records import RECID as PACKED
 from packed_records import run_package, write_files
 
 from ferry.deposit.settings import DepositSettings
-from ferry.flags import RunMarks
+from ferry.flags import RunFlags
 from ferry.repository.errors import TooLargeError
 from ferry.repository.files import Announcement
 from ferry.source.keys import relative_keys
@@ -46,10 +46,10 @@ def held(invenio14, receipt):
 
 
 def test_a_file_of_120_mb_and_a_bundle_of_300_mb_go_up_and_are_proven(invenio14, tmp_path):
-    marks = RunMarks("run", tmp_path / "marks")
+    flags = RunFlags("run", tmp_path / "flags")
     large = random.Random(1).randbytes(120_000_000)
     done = deposit(
-        invenio14, tmp_path, contents={"large.root": large}, settings=DEFAULTS, marks=marks, recid=own_recid()
+        invenio14, tmp_path, contents={"large.root": large}, settings=DEFAULTS, flags=flags, recid=own_recid()
     )
     (sent,), found = done.receipt["files"], held(invenio14, done.receipt)["large.root"]
     assert (found.size_bytes, found.md5, found.is_complete) == (120_000_000, sent["md5"], True)
@@ -64,7 +64,7 @@ def test_a_file_of_120_mb_and_a_bundle_of_300_mb_go_up_and_are_proven(invenio14,
     (bundle,) = [upload for upload in packed if upload["kind"] == "bundle"]
     assert bundle["size_bytes"] > 300_000_000
     done = deposit(
-        invenio14, data_dir, packed=packed, open_upload=reading(data_dir), settings=DEFAULTS, marks=marks,
+        invenio14, data_dir, packed=packed, open_upload=reading(data_dir), settings=DEFAULTS, flags=flags,
         recid=own_recid(),
     )  # fmt: skip
     found = held(invenio14, done.receipt)

@@ -8,7 +8,7 @@ import pytest
 from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, MetadataError, PermanentError
-from ferry.flags import TOKEN_REFUSED, RunMarks
+from ferry.flags import TOKEN_REFUSED, RunFlags
 from servers.depositing import CONTENTS, act, creations, deposit, document, requests
 from servers.raw_api import Api, Draft
 
@@ -144,28 +144,28 @@ def test_a_community_that_accepts_its_own_at_once_makes_the_record_public(sandbo
 
 
 def test_a_token_that_dies_stops_every_job_of_the_run_and_the_next_run_goes_on(sandbox, tmp_path):
-    marks = RunMarks("run", tmp_path / "marks")
+    flags = RunFlags("run", tmp_path / "flags")
     with pytest.raises(PermanentError, match="NRP_TOKEN"):
-        deposit(sandbox, tmp_path, token="revoked-token", marks=marks)
-    assert "revoked-token" not in marks.get(TOKEN_REFUSED)
+        deposit(sandbox, tmp_path, token="revoked-token", flags=flags)
+    assert "revoked-token" not in flags.get(TOKEN_REFUSED)
     asked = len(requests(sandbox))
     with pytest.raises(PermanentError, match="refused before"):
-        deposit(sandbox, tmp_path, marks=marks)
+        deposit(sandbox, tmp_path, flags=flags)
     discovery = [request["path"] for request in requests(sandbox, asked)]
     assert not any("records" in path for path in discovery)
-    assert deposit(sandbox, tmp_path, marks=RunMarks("next", tmp_path / "marks")).receipt["files"]
+    assert deposit(sandbox, tmp_path, flags=RunFlags("next", tmp_path / "flags")).receipt["files"]
 
 
 def test_what_is_refused_for_one_record_does_not_stop_the_run(sandbox, tmp_path):
     uploaded = deposit(sandbox, tmp_path).receipt
-    marks = RunMarks("run", tmp_path / "marks")
+    flags = RunFlags("run", tmp_path / "flags")
 
     async def read_it(repository):
         await repository.read_draft(uploaded["record_id"])
 
     with pytest.raises(PermanentError, match="right is missing"):
-        act(sandbox, read_it, token=sandbox.other_token, marks=marks)
-    assert marks.get(TOKEN_REFUSED) is None
+        act(sandbox, read_it, token=sandbox.other_token, flags=flags)
+    assert flags.get(TOKEN_REFUSED) is None
 
 
 def test_metadata_that_somebody_else_changes_meanwhile_are_not_overwritten(sandbox, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, PermanentError, TransientError
-from ferry.flags import PARTS_REFUSED, RunMarks
+from ferry.flags import PARTS_REFUSED, RunFlags
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.depositing import deposit, requests
@@ -125,7 +125,7 @@ def test_changed_bytes_are_not_committed_in_parts_either(sandbox, tmp_path):
 @pytest.mark.parametrize("refused_at", ["announcement", "part"])
 def test_where_parts_are_refused_files_go_whole_and_the_run_remembers(tmp_path, refused_at):
     sandbox = launcher.start(tmp_path / "repository", settings=Settings(multipart=refused_at == "part"))
-    marks = RunMarks("run", tmp_path / "marks")
+    flags = RunFlags("run", tmp_path / "flags")
 
     def spoil(repository):
         repository.takes_parts = True  # whatever the repository says of itself
@@ -138,12 +138,12 @@ def test_where_parts_are_refused_files_go_whole_and_the_run_remembers(tmp_path, 
             repository.send_part = refuse
 
     try:
-        done = deposit(sandbox, tmp_path, contents=BIG, settings=IN_PARTS, spoil=spoil, marks=marks)
+        done = deposit(sandbox, tmp_path, contents=BIG, settings=IN_PARTS, spoil=spoil, flags=flags)
     finally:
         sandbox.stop()
     assert done.measured["bytes_moved"] == sum(map(len, BIG.values()))
     assert parts_sent(sandbox) == []
-    assert marks.get(PARTS_REFUSED)
+    assert flags.get(PARTS_REFUSED)
 
 
 def test_a_checksum_that_comes_late_is_waited_for(tmp_path):

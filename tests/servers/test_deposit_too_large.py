@@ -7,7 +7,7 @@ import pytest
 
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import PermanentError
-from ferry.flags import RunMarks
+from ferry.flags import RunFlags
 from ferry.repository.files import Announcement
 from sandbox import launcher
 from sandbox.settings import Settings
@@ -67,12 +67,12 @@ def test_a_file_that_is_refused_whole_goes_in_parts_and_is_announced_anew_once(t
 
 def test_the_next_file_of_the_run_is_not_tried_whole_again(taking, tmp_path):
     sandbox = taking(PART + 500)
-    marks = RunMarks("run", tmp_path / "marks")
-    deposit(sandbox, tmp_path, contents=BIG, settings=WHOLE_FIRST, marks=marks)
+    flags = RunFlags("run", tmp_path / "flags")
+    deposit(sandbox, tmp_path, contents=BIG, settings=WHOLE_FIRST, flags=flags)
     before = len(requests(sandbox))
     # shorter than what was refused, longer than what is known to be taken
     next_file = {"next.root": random.Random(8).randbytes(PART + 1), "fits.root": bytes(PART)}
-    deposit(sandbox, tmp_path / "next", contents={**BIG, **next_file}, settings=WHOLE_FIRST, marks=marks)
+    deposit(sandbox, tmp_path / "next", contents={**BIG, **next_file}, settings=WHOLE_FIRST, flags=flags)
     assert "PUT /next.root/content" not in asked(sandbox, before)
     assert "PUT /next.root/content/2" in asked(sandbox, before)
     assert "PUT /fits.root/content" in asked(sandbox, before)
@@ -141,10 +141,10 @@ def test_parts_sent_before_that_are_too_large_now_are_not_gone_on_with(taking, t
 
     with pytest.raises(PermanentError, match="killed"):
         deposit(sandbox, tmp_path, contents=BIG, settings=in_parts, spoil=interrupt)
-    marks = RunMarks("run", tmp_path / "marks")
-    marks.set("part-limit", "500")
+    flags = RunFlags("run", tmp_path / "flags")
+    flags.set("part-limit", "500")
     before = len(requests(sandbox))
-    deposit(sandbox, tmp_path, contents=BIG, settings=in_parts, marks=marks)
+    deposit(sandbox, tmp_path, contents=BIG, settings=in_parts, flags=flags)
     assert [path for path in asked(sandbox, before) if "content" in path] == [
         f"PUT /big.root/content/{number}" for number in range(1, 6)
     ]

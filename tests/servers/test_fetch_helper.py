@@ -11,7 +11,7 @@ import pytest
 from ferry.errors import IntegrityError, PermanentError, TransientError
 from ferry.source import download as download_module
 from ferry.source.fetch_helper import FetchHelper, HelperSettings
-from ferry.source.progress import Traffic
+from ferry.source.progress import TransferStats
 from servers.tcp_proxy import tcp_proxy
 from servers.test_xrootd_faults import Job, no_half_file, wait_until
 from servers.xrootd_records import contents, download, make_bytes, receipt_of, serve
@@ -113,7 +113,7 @@ def test_a_helper_that_dies_fails_the_job_and_a_rerun_goes_on(xrootd_server, sou
 
 def test_a_helper_that_died_before_it_was_given_anything_is_trouble_that_may_pass():
     settings = HelperSettings(threads=1, in_flight=1, attempts=1, stall_s=1, limit_s=5)
-    helper = FetchHelper(settings, traffic=Traffic(), stopped=threading.Event())
+    helper = FetchHelper(settings, traffic=TransferStats(), stopped=threading.Event())
     helper._process.kill()
     helper._process.wait()
     with pytest.raises(TransientError, match="ended with status -9"), helper:

@@ -10,7 +10,7 @@ from ferry.mapping.diff import diff_records
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
 from ferry.repository.client import Repository, discover
-from ferry.retry import Patience
+from ferry.retry import RetryPolicy
 from ferry.source.facts import source_facts
 from real_metadata import real_metadata
 
@@ -41,16 +41,16 @@ def test_every_field_is_taken_published_and_read_back_as_it_was_sent(invenio):
 
     async def carry():
         info = await discover(url=invenio.url, verify_tls=True)
-        patience, wrong = Patience(), {}
+        retry, wrong = RetryPolicy(), {}
         async with Repository(name=invenio.url, url=invenio.url, token=invenio.token, info=info) as repository:
             for record in records:
                 recid = APART + int(record["recid"])
                 source = {"recid": recid, "origin": "metadata", "record": record, "files": []}
                 ours = transform_record(source=source, profile="rdm-plain", options=MappingOptions()).record
-                draft = await patience.retried(lambda ours=ours: repository.create(ours, workflow=None))
+                draft = await retry.retried(lambda ours=ours: repository.create(ours, workflow=None))
                 with contextlib.suppress(TransientError):  # an answer may be lost: what counts is what is read back
                     await repository.publish(draft)
-                live = await patience.retried(lambda draft=draft: repository.read_published(draft.id))
+                live = await retry.retried(lambda draft=draft: repository.read_published(draft.id))
                 if draft.errors or diff_records(ours, live.document):
                     wrong[recid] = (draft.errors, diff_records(ours, live.document))
         return wrong

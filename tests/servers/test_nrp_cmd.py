@@ -72,7 +72,7 @@ def test_content_that_is_refused_counts_as_sent(proxy, plain, file, status):
 
 
 def test_a_request_may_take_five_minutes_and_no_longer(proxy, plain):
-    """`Wire` has sessions of its own, without a total limit."""
+    """`HttpSession` has sessions of its own, without a total limit."""
 
     async def total(client):
         async with client.records._connection._client() as session:
@@ -129,7 +129,7 @@ def test_what_the_repository_objects_to_in_a_new_draft_is_not_raised(proxy, plai
 
 
 def test_a_request_that_is_told_to_slow_down_waits_a_second_longer_and_is_tried_more_often_than_allowed(proxy, plain):
-    """`_Response` tells it to wait -1 s: `Wire` has everybody wait as the repository asked."""
+    """`_Response` tells it to wait -1 s: `HttpSession` has everybody wait as the repository asked."""
     slow_down = {**refusal(429, "slow down"), "headers": {"Retry-After": "0"}}
     proxy.add(Fault("busy", method="GET", path="/api/records/none", **slow_down, times=RETRIES))
 

@@ -9,7 +9,7 @@ import pytest
 
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import FerryError, MetadataError, PermanentError, TransientError
-from ferry.flags import TOKEN_REFUSED, RunMarks
+from ferry.flags import TOKEN_REFUSED, RunFlags
 from ferry.mapping.diff import diff_records
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeniedError
@@ -252,14 +252,14 @@ def test_metadata_that_a_real_nrp_repository_cannot_index_leave_one_draft_that_i
 def test_a_wrong_token_is_told_as_such_by_a_real_nrp_repository(particles, model, tmp_path):
     _, way = particles
     told = way(token="garbage")
-    marks = RunMarks(run_id="run", directory=tmp_path / "marks")
+    flags = RunFlags(run_id="run", directory=tmp_path / "flags")
 
     async def search():
         async with Repository(
-            name="target", url=told.url, token=told.token, info=told.info, model=model, marks=marks
+            name="target", url=told.url, token=told.token, info=told.info, model=model, flags=flags
         ) as repository:
             return await repository.search_own("https://opendata.cern.ch/record/80505")
 
     with pytest.raises(DeniedError):
         asyncio.run(search())
-    assert marks.get(TOKEN_REFUSED)
+    assert flags.get(TOKEN_REFUSED)

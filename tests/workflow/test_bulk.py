@@ -18,8 +18,8 @@ import pytest
 
 from browser import Page
 from bulk_records import write_bulk
-from ferry.formatting import bytes_text
-from ferry.run.run import is_taken
+from ferry.formatting import format_bytes
+from ferry.run.run import is_locked
 from sandbox import launcher
 from sandbox.settings import Settings
 from workflow.conftest import ROOT, Flow
@@ -79,7 +79,7 @@ def check_against_repository(flow: Flow, recids: list[int], failing: dict[int, s
     overview = (results / "overview.html").read_text(encoding="utf-8")
     assert f"{len(listing)} of {len(recids)} records arrived complete; {len(failing)} failed" in overview
     assert f"{len(ok)} ok, {len(failing)} failed, 0 skipped, of {len(recids)} wanted" in overview
-    assert f"{bytes_text(ok['source_bytes'].sum())} of {bytes_text(stats['source_bytes'].sum())}" in overview
+    assert f"{format_bytes(ok['source_bytes'].sum())} of {format_bytes(stats['source_bytes'].sum())}" in overview
     assert f"{files['verified'].sum():,} of {len(files):,}: source = local = repository" in overview
     failures = read_csv(results / "failures.csv")
     assert {int(row["recid"]): row["step"] for row in failures} == failing
@@ -232,7 +232,7 @@ def test_a_bulk_run_that_is_told_to_stop_leaves_no_run_behind(flow: Flow):
             time.sleep(0.02)
         bulk.terminate()
         assert bulk.wait(30) == 143
-    assert not is_taken(flow.folder / "logs" / "run.lock")
+    assert not is_locked(flow.folder / "logs" / "run.lock")
     assert len(list(flow.folder.glob("results/*/stats.json"))) < len(recids)
 
 

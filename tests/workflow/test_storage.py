@@ -110,7 +110,7 @@ def peak_below_budget(flow, budget, *, every_s, timeout_s):
     assert set(flow.stats()["status"]) == {"ok"}
     ledger = json.loads((flow.folder / "data" / "storage.json").read_text())
     left = [path for path in (flow.folder / "data").glob("7???/**/*") if path.is_file()]
-    assert {path.name for path in left} == {"deposit.json", "let_go.json.gz"}
+    assert {path.name for path in left} == {"deposit.json", "dropped.json.gz"}
     assert ledger == {"records": {}, "notes_bytes": sum(map(size_of, left))}
     return max(peak)
 
@@ -135,12 +135,12 @@ def test_a_budget_that_comes_later_is_not_filled_for_good_by_what_has_arrived(bu
     assert dict(bulk.stats()["status"]) == {7001: "ok", 7002: "ok", 7003: "ok"}
     assert {path.name for path in (bulk.folder / "data").glob("7???/**/*") if path.is_file()} == {
         "deposit.json",
-        "let_go.json.gz",
+        "dropped.json.gz",
     }
 
 
 @pytest.fixture
-def let_go_of(bulk):
+def dropped(bulk):
     """Give a flow whose two records, one of loose files and one with a bundle, have arrived and left nothing here."""
     bulk.config |= {"storage": {"remove": ["bundles", "files"]}}
     bulk.want(7000, 7001)
@@ -154,45 +154,45 @@ def rename(flow, *recids):
         flow.write_metadata(recid, {**flow.metadata(recid), "title": f"A new title of {recid}"})
 
 
-def test_a_new_title_fetches_no_byte_of_what_was_let_go_of(let_go_of):
-    before = stored(let_go_of)
-    (let_go_of.folder / "far").rename(let_go_of.folder / "out of reach")
-    rename(let_go_of, 7000, 7001)
-    let_go_of.config["storage"]["max_bytes"] = 1_000_000  # 7001 would take more
-    assert_ok(let_go_of.run())
-    assert dict(let_go_of.stats()["status"]) == {7000: "ok", 7001: "ok"}
-    for recid, files in stored(let_go_of).items():
-        assert let_go_of.receipt(recid, "record")["metadata"]["title"] == f"A new title of {recid}"
+def test_a_new_title_fetches_no_byte_of_what_was_let_go_of(dropped):
+    before = stored(dropped)
+    (dropped.folder / "far").rename(dropped.folder / "out of reach")
+    rename(dropped, 7000, 7001)
+    dropped.config["storage"]["max_bytes"] = 1_000_000  # 7001 would take more
+    assert_ok(dropped.run())
+    assert dict(dropped.stats()["status"]) == {7000: "ok", 7001: "ok"}
+    for recid, files in stored(dropped).items():
+        assert dropped.receipt(recid, "record")["metadata"]["title"] == f"A new title of {recid}"
         changed = {key for key, md5 in files.items() if md5 != before[recid].get(key)}
         assert changed == {f"{recid}.json"}
         assert files.keys() == before[recid].keys()
-    rename(let_go_of, 7001)
-    assert "Nothing to be done" in let_go_of.run("--dry-run").stdout
+    rename(dropped, 7001)
+    assert "Nothing to be done" in dropped.run("--dry-run").stdout
 
 
-def test_what_was_let_go_of_is_fetched_again_where_it_is_needed_after_all(let_go_of):
-    before = stored(let_go_of)
-    (let_go_of.folder / "data/7000/deposit.json").unlink()  # the md5 of what was sent
-    rename(let_go_of, 7000)
-    failed = let_go_of.run("--retries", "1")
+def test_what_was_let_go_of_is_fetched_again_where_it_is_needed_after_all(dropped):
+    before = stored(dropped)
+    (dropped.folder / "data/7000/deposit.json").unlink()  # the md5 of what was sent
+    rename(dropped, 7000)
+    failed = dropped.run("--retries", "1")
     assert failed.returncode != 0
     told = "record 7000: its files were removed once they had arrived (storage.remove) and are needed again"
-    assert told in let_go_of.stats().loc[7000, "error"], "also by the second attempt"
-    assert_ok(let_go_of.run())
-    assert dict(let_go_of.stats()["status"]) == {7000: "ok", 7001: "ok"}
-    assert let_go_of.stats().loc[7000, "attempts"] == 4
-    assert {key for key, md5 in stored(let_go_of)[7000].items() if md5 != before[7000].get(key)} == {"7000.json"}
+    assert told in dropped.stats().loc[7000, "error"], "also by the second attempt"
+    assert_ok(dropped.run())
+    assert dict(dropped.stats()["status"]) == {7000: "ok", 7001: "ok"}
+    assert dropped.stats().loc[7000, "attempts"] == 4
+    assert {key for key, md5 in stored(dropped)[7000].items() if md5 != before[7000].get(key)} == {"7000.json"}
 
 
-def test_other_files_of_a_record_that_was_let_go_of_are_fetched(let_go_of):
-    before, record, data = stored(let_go_of), let_go_of.metadata(7001), b"other bytes"
+def test_other_files_of_a_record_that_was_let_go_of_are_fetched(dropped):
+    before, record, data = stored(dropped), dropped.metadata(7001), b"other bytes"
     name = record["files"][0]["uri"].rpartition("/")[2]
-    (let_go_of.folder / "far/generated/7001" / name).write_bytes(data)
+    (dropped.folder / "far/generated/7001" / name).write_bytes(data)
     record["files"][0] |= {"size": len(data), "checksum": f"adler32:{zlib.adler32(data):08x}"}
-    let_go_of.write_metadata(7001, record)
-    assert_ok(let_go_of.run())
-    assert stored(let_go_of)[7001]["7001_bundle.zip"] != before[7001]["7001_bundle.zip"]
-    assert not list((let_go_of.folder / "data").glob("700*/files"))
+    dropped.write_metadata(7001, record)
+    assert_ok(dropped.run())
+    assert stored(dropped)[7001]["7001_bundle.zip"] != before[7001]["7001_bundle.zip"]
+    assert not list((dropped.folder / "data").glob("700*/files"))
 
 
 def test_a_record_beyond_the_budget_fails_alone(bulk):

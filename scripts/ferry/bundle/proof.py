@@ -31,7 +31,7 @@ class ChangedError(IntegrityError):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Segment:
     """Bytes that are checked together: a file, or of a bundle a header, a member or the end."""
 
     name: str
@@ -41,7 +41,7 @@ class Stretch:
 
 
 @dataclass(slots=True)
-class Cursor:
+class ReadCursor:
     """One reading from somewhere onwards, piece after piece: its part of the stretch that it is in."""
 
     index: int = -1
@@ -50,10 +50,10 @@ class Cursor:
     adler32: int = 1
 
 
-class ReadProof:
+class StreamCheck:
     """What was handed out of each stretch; several readings may go on at once."""
 
-    def __init__(self, key: str, stretches: Sequence[Stretch], reread: Callable[[int], int]) -> None:
+    def __init__(self, key: str, stretches: Sequence[Segment], reread: Callable[[int], int]) -> None:
         """`reread` returns the Adler-32 of the stretch of this index, read anew."""
         self._key = key
         self._stretches = stretches
@@ -62,7 +62,7 @@ class ReadProof:
         self._covered: dict[int, int] = {}
         self._lock = threading.Lock()
 
-    def take(self, cursor: Cursor, index: int, start: int, data: bytes) -> None:
+    def take(self, cursor: ReadCursor, index: int, start: int, data: bytes) -> None:
         """Take the next bytes of a reading into account: of the stretch `index`, from its byte `start` on.
 
         Raises:
@@ -87,7 +87,7 @@ class ReadProof:
             self._compare(stretch, self._reread(index) if found is None else found)
 
     @staticmethod
-    def _joined(parts: dict[int, tuple[int, int]], stretch: Stretch) -> int | None:
+    def _joined(parts: dict[int, tuple[int, int]], stretch: Segment) -> int | None:
         """Return the Adler-32 of the parts together, or None where they do not fit end to end."""
         position, adler32 = 0, 1
         for began in sorted(parts):
@@ -98,7 +98,7 @@ class ReadProof:
             position += length
         return adler32 if position == stretch.length else None
 
-    def _compare(self, stretch: Stretch, found: int) -> None:
+    def _compare(self, stretch: Segment, found: int) -> None:
         if found != stretch.adler32:
             where = self._key if stretch.name == self._key else f"{self._key}: {stretch.name}"
             raise ChangedError(

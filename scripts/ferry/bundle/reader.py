@@ -18,7 +18,7 @@ from isal import isal_zlib
 
 from ferry.bundle.layout import BundleLayout
 from ferry.bundle.member_files import read_piece
-from ferry.bundle.proof import Cursor, ReadProof, Stretch
+from ferry.bundle.proof import ReadCursor, Segment, StreamCheck
 from ferry.bundle.receipt import layout_of
 from ferry.bundle.write import texts_path
 from ferry.bundle.zip_format import DEFLATED
@@ -74,7 +74,7 @@ class UploadReader:
         self.size_bytes: int = entry["size_bytes"]
         self.layout: BundleLayout | None = None
         """Of a bundle that lies on disk."""
-        self._stretches: list[Stretch] = []
+        self._stretches: list[Segment] = []
         self._sources: list[_Source] = []
         path = data_dir / entry["path"]
         if entry["kind"] == "bundle":
@@ -82,7 +82,7 @@ class UploadReader:
         else:
             self._add(self.key, int(entry["adler32"], 16), self.size_bytes, _Source(b"", path, 0, self.size_bytes))
         self._starts = [stretch.offset for stretch in self._stretches]
-        self._proof = ReadProof(self.key, self._stretches, self._reread)
+        self._proof = StreamCheck(self.key, self._stretches, self._reread)
 
     def read_range(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from the offset on, fewer only at the end.
@@ -100,7 +100,7 @@ class UploadReader:
             IntegrityError: as for `read_range`, in place of the piece that would complete what is wrong.
         """
         end = self.size_bytes if length is None else min(self.size_bytes, offset + length)
-        cursor = Cursor()
+        cursor = ReadCursor()
         with closing(_LastFile()) as files:
             for position in range(offset, end, chunk_bytes):
                 yield self._read(position, min(chunk_bytes, end - position), cursor, files)
@@ -114,7 +114,7 @@ class UploadReader:
     def _add(self, name: str, adler32: int, length: int, source: _Source) -> None:
         if length:
             offset = self._stretches[-1].offset + self._stretches[-1].length if self._stretches else 0
-            self._stretches.append(Stretch(name, offset, length, adler32))
+            self._stretches.append(Segment(name, offset, length, adler32))
             self._sources.append(source)
 
     def _add_bundle(self, entry: Mapping[str, Any], path: Path, files_dir: Path) -> None:
@@ -139,7 +139,7 @@ class UploadReader:
         tail = _Source(layout.tail) if generated else _Source(b"", path, layout.tail_offset, layout.size_bytes)
         self._add("MANIFEST and directory", isal_zlib.adler32(layout.tail), len(layout.tail), tail)
 
-    def _read(self, position: int, size: int, cursor: Cursor, files: "_LastFile") -> bytes:
+    def _read(self, position: int, size: int, cursor: ReadCursor, files: "_LastFile") -> bytes:
         pieces = []
         index = bisect_right(self._starts, position) - 1
         while size:

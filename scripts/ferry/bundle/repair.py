@@ -13,12 +13,12 @@ from isal import isal_zlib
 from ferry.bundle.compression import block_ranges, deflate_block
 from ferry.bundle.layout import BundleLayout, PackedMember
 from ferry.bundle.member_files import write_exactly
-from ferry.bundle.stored import Place, bring_right
+from ferry.bundle.stored import Place, rewrite_wrong
 from ferry.bundle.zip_format import DEFLATED
 from ferry.errors import IntegrityError
 
 
-def mend_bundle(path: Path, layout: BundleLayout, *, files_dir: Path, offset: int) -> None:
+def repair_bundle(path: Path, layout: BundleLayout, *, files_dir: Path, offset: int) -> None:
     """Write anew, from its file, the member at this place of a bundle on disk, or what follows the last member.
 
     A kill on the way leaves the member as wrong as it was: the next reading finds it again.
@@ -48,7 +48,7 @@ def _write_member(packed: PackedMember, offset: int, *, target: int, files_dir: 
     if packed.method == DEFLATED:
         _write_text(packed, offset, target=target, files_dir=files_dir)
     else:
-        bring_right([Place(packed, offset)], target=target, found_bytes=0, files_dir=files_dir)
+        rewrite_wrong([Place(packed, offset)], target=target, found_bytes=0, files_dir=files_dir)
 
 
 def _write_text(packed: PackedMember, offset: int, *, target: int, files_dir: Path) -> None:

@@ -54,7 +54,7 @@ class Place:
         return self.offset + self.length
 
 
-def bring_right(places: Sequence[Place], *, target: int, found_bytes: int, files_dir: Path) -> Work:
+def rewrite_wrong(places: Sequence[Place], *, target: int, found_bytes: int, files_dir: Path) -> Work:
     """Write those of these adjacent members that do not yet lie right in `target`.
 
     Args:

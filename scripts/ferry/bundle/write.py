@@ -21,7 +21,7 @@ from ferry.bundle.deflated import Deflater, deflating, packed_notes, remember_pa
 from ferry.bundle.layout import BundleLayout, PackedMember, lay_out, stored
 from ferry.bundle.member_files import check_source, write_exactly
 from ferry.bundle.plan import Member
-from ferry.bundle.stored import GROUP_BYTES, Place, Work, bring_right
+from ferry.bundle.stored import GROUP_BYTES, Place, Work, rewrite_wrong
 from ferry.bundle.zip_format import DEFLATED, local_header_bytes
 from ferry.files import part_file
 
@@ -104,7 +104,7 @@ class _Writer:
             self._wait(_MOST_WAITING)
             self._waiting.append(
                 self._pool.submit(
-                    bring_right,
+                    rewrite_wrong,
                     self._group,
                     target=self._target,
                     found_bytes=self._found_bytes,

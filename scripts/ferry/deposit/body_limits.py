@@ -6,7 +6,7 @@ InvenioRDM 14 takes 100 MiB as it comes, 13 takes 10 GB, a proxy in front may ta
 from dataclasses import dataclass
 
 from ferry.errors import PermanentError
-from ferry.flags import RunMarks
+from ferry.flags import RunFlags
 
 WHOLE_LIMIT = "whole-limit"
 PART_LIMIT = "part-limit"
@@ -23,7 +23,7 @@ class BodyLimits:
     """No part is made smaller than this."""
     most_parts: int
     """Of one file."""
-    marks: RunMarks | None = None
+    flags: RunFlags | None = None
     """Shared by the jobs of the run."""
     lowered: int = 0
     """How often this job has found out something."""
@@ -91,7 +91,7 @@ class BodyLimits:
         return self.part_bytes if self.part_bytes < refused_bytes else max(self.floor_bytes, refused_bytes // 2)
 
     def _limit(self, name: str) -> int | None:
-        told = self.marks.get(name) if self.marks is not None else None
+        told = self.flags.get(name) if self.flags is not None else None
         known = [int(told)] if told else []
         if name in self._known:
             known.append(self._known[name])
@@ -103,5 +103,5 @@ class BodyLimits:
             return
         self._known[name] = limit
         self.lowered += 1
-        if self.marks is not None:
-            self.marks.set(name, str(limit), replace=True)
+        if self.flags is not None:
+            self.flags.set(name, str(limit), replace=True)

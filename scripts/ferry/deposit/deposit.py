@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferry.deposit.desired_files import OpenUpload, Upload, WantedFiles
+from ferry.deposit.desired_files import DesiredFiles, OpenUpload, Upload
 from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.files import FileDeposit
 from ferry.deposit.manifest import Manifest
@@ -22,7 +22,7 @@ from ferry.mapping.diff import diff_records
 from ferry.repository.client import Repository
 from ferry.repository.errors import FailedError, RefusedError
 from ferry.repository.models import RemoteRecord
-from ferry.retry import Patience, Sleep
+from ferry.retry import RetryPolicy, Sleep
 
 _AGAIN = (
     "compare {url}, then remove the recid from the list, or set repository.when_published to what shall become of it"
@@ -79,23 +79,23 @@ class Deposit:
         self._has_files = bool(uploads)
         self._settings = settings
         self._state = DepositState.load(path=state_path, repository=repository.name)
-        self._patience = Patience(attempts=settings.attempts, sleep=sleep)
+        self._retry = RetryPolicy(attempts=settings.attempts, sleep=sleep)
         self._search = DraftSearch(
             repository=repository,
             identifier=identifier,
             recid=document["metadata"].get("recid"),
             state=self._state,
-            patience=self._patience,
+            retry=self._retry,
             index_delay_s=settings.index_delay_s,
         )
         self._files = FileDeposit(
             repository=repository,
-            wanted=WantedFiles(
+            wanted=DesiredFiles(
                 uploads, open_upload=open_upload, state=self._state, manifest=manifest if uploads else None
             ),
             state=self._state,
             settings=settings,
-            patience=self._patience,
+            retry=self._retry,
         )
 
     async def run(self) -> Deposited:
@@ -121,7 +121,7 @@ class Deposit:
         measured = {
             "bytes_moved": self._files.bytes_sent,
             "files_moved": self._files.files_sent,
-            "retries": self._patience.retries,
+            "retries": self._retry.retries,
             "requests": traffic.requests,
             "requests_refused": traffic.refused,
             "rate_wait_s": round(traffic.waited_s, 3),
@@ -175,7 +175,7 @@ class Deposit:
             return await self._repository.update_draft(current, self._document)
 
         try:
-            updated = await self._patience.retried(update)
+            updated = await self._retry.retried(update)
         except FailedError as error:
             raise FailedError(
                 f"{error}. A draft that always gets this answer has metadata which the repository cannot store or "
@@ -223,19 +223,19 @@ class Deposit:
                     f"{', '.join(changes[:10])}; {_AGAIN.format(url=record.page_url)}"
                 )
             case "update_metadata":
-                draft = await self._patience.retried(lambda: self._repository.edit(record))
+                draft = await self._retry.retried(lambda: self._repository.edit(record))
                 return await self._bring_metadata(draft), local
             case "new_version":
                 return await self._begin_version(record)
 
     async def _begin_version(self, record: RemoteRecord) -> tuple[RemoteRecord, list[LocalFile]]:
-        draft = await self._patience.retried(lambda: self._repository.new_version(record))
+        draft = await self._retry.retried(lambda: self._repository.new_version(record))
         self._state.begin_record(draft.id)
         draft = await self._bring_metadata(draft)
         if self._has_files:
             # what is right already need not be sent again; with files in the draft this is refused, and not needed
             with contextlib.suppress(RefusedError):
-                await self._patience.retried(lambda: self._repository.import_files(draft))
+                await self._retry.retried(lambda: self._repository.import_files(draft))
         return draft, await self._bring_files(draft)
 
     async def _compare_files(self, record: RemoteRecord) -> tuple[list[LocalFile], list[str]]:

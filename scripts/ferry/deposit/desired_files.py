@@ -20,7 +20,7 @@ class OpenUpload(Protocol):
     def __call__(self, upload: Upload, /, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]: ...
 
 
-class WantedFiles:
+class DesiredFiles:
     """The uploads of one record, and its manifest once the others are confirmed."""
 
     def __init__(

@@ -9,7 +9,7 @@ from ferry.errors import PermanentError, TransientError
 from ferry.repository.client import Repository
 from ferry.repository.errors import FailedError, NotFoundError
 from ferry.repository.models import RemoteRecord
-from ferry.retry import Patience
+from ferry.retry import RetryPolicy
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class DraftSearch:
         identifier: str,
         recid: int | None,
         state: DepositState,
-        patience: Patience,
+        retry: RetryPolicy,
         index_delay_s: float,
     ) -> None:
         """Look for the record with this identifier.
@@ -38,14 +38,14 @@ class DraftSearch:
             identifier: that each record of this recid carries in `metadata.identifiers`.
             recid: that it carries in `metadata.recid`, None where its model has none.
             state: what an earlier attempt wrote down.
-            patience: how often to try.
+            retry: how often to try.
             index_delay_s: how late the repository's search may show a new draft.
         """
         self._repository = repository
         self._identifier = identifier
         self._recid = recid
         self._state = state
-        self._patience = patience
+        self._retry = retry
         self._index_delay_s = index_delay_s
         self.rediscovered: RemoteRecord | None = None
         """As the search shows it: a record that was found with nothing written down here of what it was given."""
@@ -72,12 +72,12 @@ class DraftSearch:
             TransientError: the repository does not get through with it.
         """
         if self._state.record_id is not None:
-            known = await self._patience.retried(lambda: self._read(str(self._state.record_id)))
+            known = await self._retry.retried(lambda: self._read(str(self._state.record_id)))
             if known is not None:
                 return known
             log.warning("record %s is gone from the repository; looking for another", self._state.record_id)
             self._state.forget_record()
-        return await self._patience.retried(self._find)
+        return await self._retry.retried(self._find)
 
     async def _read(self, record_id: str) -> RemoteRecord | None:
         for read in (self._repository.read_draft, self._repository.read_published):
@@ -106,11 +106,11 @@ class DraftSearch:
                 return await self._read(hit.id)
             if not self._state.creating or waited >= self._index_delay_s:
                 return None
-            await self._patience.sleep(1.0)
+            await self._retry.sleep(1.0)
             waited += 1.0
 
     async def _create(self, document: Mapping[str, Any], workflow: str | None) -> RemoteRecord:
-        for attempt in range(1, self._patience.attempts + 1):
+        for attempt in range(1, self._retry.attempts + 1):
             failed = self._state.failed_creations
             if failed >= MOST_FAILED_CREATIONS:
                 raise self._too_often()
@@ -125,11 +125,11 @@ class DraftSearch:
                 if isinstance(error, FailedError):
                     self._state.failed_creations += 1
                     self._state.save()
-                if attempt == self._patience.attempts:
+                if attempt == self._retry.attempts:
                     raise
                 log.warning("%s; looking whether the draft was made all the same", error)
-                await self._patience.pause(attempt)
-                found = await self._patience.retried(self._find)
+                await self._retry.pause(attempt)
+                found = await self._retry.retried(self._find)
                 if found is not None:
                     return found
                 continue

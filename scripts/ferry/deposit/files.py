@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from ferry.deposit.body import Bandwidth, proven_body
-from ferry.deposit.desired_files import WantedFiles
+from ferry.deposit.desired_files import DesiredFiles
 from ferry.deposit.multipart import PartsSender
 from ferry.deposit.plan import LocalFile, UploadPlan, keys_to_hash, plan_upload
 from ferry.deposit.settings import DepositSettings
@@ -15,7 +15,7 @@ from ferry.errors import FerryError, IntegrityError, PermanentError, TransientEr
 from ferry.repository.client import Repository
 from ferry.repository.errors import NotFoundError, PartsRefusedError, TooLargeError
 from ferry.repository.models import RemoteFile, RemoteRecord
-from ferry.retry import Patience
+from ferry.retry import RetryPolicy
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +30,17 @@ class FileDeposit:
         self,
         *,
         repository: Repository,
-        wanted: WantedFiles,
+        wanted: DesiredFiles,
         state: DepositState,
         settings: DepositSettings,
-        patience: Patience,
+        retry: RetryPolicy,
     ) -> None:
         """Bring what is wanted; its manifest last, made from what the repository has confirmed of all others."""
         self._repository = repository
         self._wanted = wanted
         self._state = state
         self._settings = settings
-        self._patience = patience
+        self._retry = retry
         self._bandwidth = Bandwidth(settings.bytes_per_s)
         self._transfers = TransferChoice(repository=repository, settings=settings)
         self.bytes_sent = 0
@@ -88,7 +88,7 @@ class FileDeposit:
         return local, differing
 
     async def _differing(self, record: RemoteRecord) -> tuple[list[LocalFile], list[str]]:
-        local, plan = await self._patience.retried(lambda: self._plan(record))
+        local, plan = await self._retry.retried(lambda: self._plan(record))
         keys = {file.key for file in plan.send} | set(plan.wait)
         return local, sorted(keys | {entry.key for entry in (*plan.foreign, *plan.resume, *plan.delete)})
 
@@ -96,7 +96,7 @@ class FileDeposit:
         fruitless, waited = 0, 0.0
         best, error = (-1, -1, -1), None
         while True:
-            local, plan = await self._patience.retried(lambda: self._plan(draft))
+            local, plan = await self._retry.retried(lambda: self._plan(draft))
             if plan.is_done:
                 for entry in plan.foreign:
                     log.warning("%s: a file of the draft that is not ours; left there", entry.key)
@@ -107,7 +107,7 @@ class FileDeposit:
                         f"{plan.wait[0]}: expected the repository's checksum (md5) of it, found none within "
                         f"{waited:.0f} s, so that nothing proves its bytes; run again"
                     )
-                await self._patience.sleep(pause := min(30.0, 1.0 + waited / 4))
+                await self._retry.sleep(pause := min(30.0, 1.0 + waited / 4))
                 waited += pause
                 continue
             arrived = (len(plan.keep) + len(plan.wait), sum(len(parts.done) for parts in self._state.parts.values()))
@@ -116,11 +116,11 @@ class FileDeposit:
                 best, fruitless = progress, 0
             else:
                 fruitless += 1
-                self._patience.retries += 1
+                self._retry.retries += 1
                 if fruitless >= self._settings.attempts:
                     raise error or _wrong_bytes(plan, local)
                 log.warning("%s; reading the state again (attempt %d)", error or "not right", fruitless + 1)
-                await self._patience.pause(fruitless)
+                await self._retry.pause(fruitless)
             error = await self._act(draft, plan)
 
     def _is_resumable(self, entry: RemoteFile) -> bool:
@@ -200,7 +200,7 @@ class FileDeposit:
             await self._send_in_parts(entry, entry.part_bytes, stopped)
         else:
             await self._send_whole(entry, stopped)
-        await self._patience.retried(lambda: self._repository.commit(entry), attempts=COMMIT_TRIES)
+        await self._retry.retried(lambda: self._repository.commit(entry), attempts=COMMIT_TRIES)
         self._state.parts.pop(entry.key, None)
         self.files_sent += 1
 
@@ -233,7 +233,7 @@ class FileDeposit:
             size_bytes=size_bytes,
             open_range=lambda offset, length: self._wanted.open_upload(upload, offset=offset, length=length),
             parallel=self._settings.parallel_parts,
-            patience=self._patience,
+            retry=self._retry,
             bandwidth=self._bandwidth,
             stopped=stopped,
         )

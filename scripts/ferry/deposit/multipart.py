@@ -8,7 +8,7 @@ from ferry.deposit.body import Bandwidth
 from ferry.errors import FerryError, TransientError
 from ferry.repository.errors import DeniedError
 from ferry.repository.models import Part, RemoteFile
-from ferry.retry import Patience
+from ferry.retry import RetryPolicy
 
 OpenRange = Callable[[int, int], Iterator[bytes]]
 """Gives so many bytes from an offset on, chunk by chunk."""
@@ -32,7 +32,7 @@ class PartsSender:
         size_bytes: int,
         open_range: OpenRange,
         parallel: int,
-        patience: Patience,
+        retry: RetryPolicy,
         bandwidth: Bandwidth,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -44,7 +44,7 @@ class PartsSender:
             size_bytes: of the file.
             open_range: reads the file.
             parallel: parts in flight at once.
-            patience: how often each part is tried.
+            retry: how often each part is tried.
             bandwidth: how fast.
             stopped: whether to break off.
         """
@@ -56,7 +56,7 @@ class PartsSender:
         self._part_bytes = entry.part_bytes
         self._open_range = open_range
         self._slots = asyncio.Semaphore(parallel)
-        self._patience = patience
+        self._retry = retry
         self._bandwidth = bandwidth
         self._stopped = stopped
         self._failed: list[FerryError] = []
@@ -76,7 +76,7 @@ class PartsSender:
                 if self._failed or self._stopped():
                     return
                 try:
-                    size_bytes = await self._patience.retried(lambda: self._send_part(number))
+                    size_bytes = await self._retry.retried(lambda: self._send_part(number))
                 except FerryError as error:
                     self._failed.append(error)
                 else:

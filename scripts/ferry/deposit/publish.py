@@ -10,7 +10,7 @@ from ferry.errors import IntegrityError, PermanentError
 from ferry.repository.client import Repository
 from ferry.repository.errors import NotFoundError
 from ferry.repository.models import RemoteRecord, ReviewRequest
-from ferry.retry import Patience
+from ferry.retry import RetryPolicy
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ async def publish_record(
         PermanentError: the community has declined it.
         TransientError: the repository did not get through with it.
     """
-    patience = Patience(attempts=attempts, sleep=sleep)
-    outcome = await patience.retried(lambda: _finish(repository, uploaded, community))
+    retry = RetryPolicy(attempts=attempts, sleep=sleep)
+    outcome = await retry.retried(lambda: _finish(repository, uploaded, community))
     receipt = {
         "recid": uploaded["recid"],
         "repository": uploaded["repository"],
@@ -60,7 +60,7 @@ async def publish_record(
     }
     traffic = repository.traffic
     measured = {
-        "retries": patience.retries,
+        "retries": retry.retries,
         "requests": traffic.requests,
         "requests_refused": traffic.refused,
         "rate_wait_s": round(traffic.waited_s, 3),

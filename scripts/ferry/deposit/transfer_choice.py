@@ -25,7 +25,7 @@ class TransferChoice:
             part_bytes=settings.part_bytes,
             floor_bytes=settings.least_part_bytes,
             most_parts=MOST_PARTS,
-            marks=repository.marks,
+            flags=repository.flags,
         )
 
     @property
@@ -35,9 +35,9 @@ class TransferChoice:
 
     def in_parts(self) -> bool:
         """Tell whether files may go in parts at all, as far as is known."""
-        marks = self._repository.marks
+        flags = self._repository.flags
         may = self._settings.multipart_from_bytes is not None and self._repository.takes_parts
-        return may and not (marks and marks.get(PARTS_REFUSED))
+        return may and not (flags and flags.get(PARTS_REFUSED))
 
     def takes_part(self, part_bytes: int) -> bool:
         """Tell whether a part of this length was not refused yet."""
@@ -61,8 +61,8 @@ class TransferChoice:
 
     def without_parts(self, error: PartsRefusedError) -> TransientError:
         """Learn that no parts are taken; return what is to be told of it."""
-        if self._repository.marks:
-            self._repository.marks.set(PARTS_REFUSED, str(error))
+        if self._repository.flags:
+            self._repository.flags.set(PARTS_REFUSED, str(error))
         self._repository.takes_parts = False
         log.warning("%s; files go up whole from now on", error)
         return TransientError(str(error))

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from ferry.formatting import cut
+from ferry.formatting import truncate
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found
 from ferry.mapping.work import Note, Relation, Work
@@ -87,7 +87,7 @@ def _resource_title(work: Work, found: Found, label: str) -> str:
         f"expected at most {clean.MAX_LINE} characters of description and title together, found {len(label)}: cut in "
         "the title of the related resource, whole in the descriptions",
     )
-    return cut(label, clean.MAX_LINE)
+    return truncate(label, clean.MAX_LINE)
 
 
 def _first_text(work: Work, found: Found, *names: str) -> tuple[Found, str] | None:

@@ -59,7 +59,7 @@ def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
     return Evidence(recid, receipts, torn, [a for a in attempts(read(journal)) if a.recid == recid])
 
 
-def judge(evidence: Evidence, steps: Sequence[str]) -> Verdict:
+def record_status(evidence: Evidence, steps: Sequence[str]) -> Verdict:
     """Say whether the record went through all of `steps`, and if not, why.
 
     A receipt says that a step is done; the journal explains what is missing. So an attempt that left no end but its

@@ -10,7 +10,7 @@ from typing import Any
 
 from ferry.journal import STEPS
 from ferry.receipts import write_json, write_receipt
-from ferry.report.evidence import judge, read_evidence
+from ferry.report.evidence import read_evidence, record_status
 from ferry.report.stats_row import attempt_row, stats_row
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def record_stats(*, recid: int, record_dir: Path, journal: Path, publish: bool) 
     """
     evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
     steps = [step for step in steps_of(publish=publish) if step != "record_stats"]
-    row, _ = stats_row(evidence, judge(evidence, steps))
+    row, _ = stats_row(evidence, record_status(evidence, steps))
     return row
 
 
@@ -78,7 +78,7 @@ def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publi
             record_dir = results_dir / str(recid)
             journal = logs_dir / str(recid) / "journal.jsonl"
             evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
-            row, files = stats_row(evidence, judge(evidence, steps))
+            row, files = stats_row(evidence, record_status(evidence, steps))
             stats_table.write(row)
             for file_row in files:
                 file_table.write(file_row)

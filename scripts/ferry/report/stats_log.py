@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.journal import STEPS, append
-from ferry.report.evidence import judge, read_evidence
+from ferry.report.evidence import read_evidence, record_status
 from ferry.report.stats_row import stats_row
 
 STATS_LOG = Path("results/stats.jsonl")
@@ -30,7 +30,7 @@ def tell_row(row: Mapping[str, Any], path: Path = STATS_LOG) -> None:
 def tell_failed(*, recid: int, journal: Path, results_dir: Path = Path("results")) -> None:
     """Add the row of a record of which an attempt has just failed."""
     evidence = read_evidence(recid=recid, record_dir=results_dir / str(recid), journal=journal)
-    row, _ = stats_row(evidence, judge(evidence, STEPS))
+    row, _ = stats_row(evidence, record_status(evidence, STEPS))
     tell_row(row, results_dir / STATS_LOG.name)
 
 

@@ -27,20 +27,20 @@ from nrp_cmd.types.records import Record, RecordList
 from yarl import URL
 
 from ferry.errors import FerryError, PermanentError, TransientError
-from ferry.flags import TOKEN_REFUSED, RunMarks
+from ferry.flags import TOKEN_REFUSED, RunFlags
 from ferry.repository.errors import (
     AnswerError,
     DeniedError,
-    judge_answer,
+    error_for_response,
 )
 from ferry.repository.files import RepositoryFiles
-from ferry.repository.http import PacedRequest, Traffic, Wire
+from ferry.repository.http import HttpSession, RateLimitedRequest, RequestStats
 from ferry.repository.models import RemoteRecord
-from ferry.repository.rate_limit import Pace
+from ferry.repository.rate_limit import RateLimiter
 from ferry.repository.reviews import RepositoryReviews
 
 
-class _Request(PacedRequest, AuthenticatedClientRequest):
+class _Request(RateLimitedRequest, AuthenticatedClientRequest):
     """A request with nrp-cmd's token and our manners."""
 
 
@@ -49,21 +49,21 @@ class _Response(RepositoryResponse):
 
     async def raise_for_invenio_status(self) -> None:
         if self.status == 429:
-            raise RepositoryRetryError(-1.0)  # nrp-cmd sleeps this + 1 s and asks again: the wire makes it wait
+            raise RepositoryRetryError(-1.0)  # nrp-cmd sleeps this + 1 s and asks again: the session makes it wait
         if not 200 <= self.status < 300:
             raise AnswerError(self.status, await self.text(errors="replace"))
 
 
 class _Connection(AsyncConnection):
-    """nrp-cmd's connection over our wire, one attempt a request: trying again is decided above, by state."""
+    """nrp-cmd's connection over our session, one attempt a request: trying again is decided above, by state."""
 
-    def __init__(self, *, wire: Wire, token: str | None, url: URL) -> None:
+    def __init__(self, *, http: HttpSession, token: str | None, url: URL) -> None:
         super().__init__(tokens={url: token} if token else {}, retry_count=1, retry_after_seconds=0)
-        self._wire = wire
+        self._http = http
 
     @contextlib.asynccontextmanager
     async def _client(self, idempotent: bool = False) -> AsyncGenerator[Any, None]:  # noqa: ARG002
-        yield self._wire
+        yield self._http
 
 
 class Repository(RepositoryFiles, RepositoryReviews):
@@ -82,28 +82,28 @@ class Repository(RepositoryFiles, RepositoryReviews):
         verify_tls: bool = True,
         stall_s: float = 120.0,
         model: str | None = None,
-        pace: Pace | None = None,
-        marks: RunMarks | None = None,
+        rate_limiter: RateLimiter | None = None,
+        flags: RunFlags | None = None,
     ) -> None:
         self.name = name
         self.url = url
-        self.marks = marks
+        self.flags = flags
         self.takes_parts = True
         """Whether files may be sent in parts, as far as is known."""
         self._info: RepositoryInfo = converter.structure(dict(info), RepositoryInfo)
         if self._info.transfers:
             self.takes_parts = "M" in self._info.transfers
         self._model = model or self._info.default_model
-        self._wire = Wire(
+        self._http = HttpSession(
             origin=URL(url).origin(),
             verify_tls=verify_tls,
             stall_s=stall_s,
             request_class=_Request,
             response_class=_Response,
-            pace=pace,
-            marks=marks,
+            rate_limiter=rate_limiter,
+            flags=flags,
         )
-        self._connection = _Connection(wire=self._wire, token=token, url=URL(url))
+        self._connection = _Connection(http=self._http, token=token, url=URL(url))
         RepositoryFiles.__init__(self, connection=self._connection, asking=self._asking_for)
         RepositoryReviews.__init__(
             self,
@@ -130,20 +130,20 @@ class Repository(RepositoryFiles, RepositoryReviews):
         return "workflows" in (self._info.features or ())
 
     @property
-    def traffic(self) -> Traffic:
+    def traffic(self) -> RequestStats:
         """What was asked so far."""
-        return self._wire.traffic
+        return self._http.traffic
 
     async def __aenter__(self) -> "Repository":
         # it tells of every attempt as an error of its own; what became of it stands in our log
         logging.getLogger("invenio_nrp").setLevel(logging.CRITICAL)
-        await self._wire.__aenter__()
+        await self._http.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._wire.__aexit__(kind, error, trace)
+        await self._http.__aexit__(kind, error, trace)
 
     @contextlib.asynccontextmanager
     async def _asking_for(self, action: str) -> AsyncGenerator[None, None]:
@@ -152,8 +152,8 @@ class Repository(RepositoryFiles, RepositoryReviews):
             yield
         except _TROUBLES as error:
             told = _translate(action, error)
-            if isinstance(told, DeniedError) and self.marks is not None and not await self._token_works():
-                self.marks.set(TOKEN_REFUSED, str(told))
+            if isinstance(told, DeniedError) and self.flags is not None and not await self._token_works():
+                self.flags.set(TOKEN_REFUSED, str(told))
             raise told from error
 
     async def _token_works(self) -> bool:
@@ -330,7 +330,7 @@ def _translate(action: str, error: BaseException) -> FerryError:
         if isinstance(cause, FerryError):
             return cause
         if isinstance(cause, AnswerError):
-            return judge_answer(action, cause.status, cause.text)
+            return error_for_response(action, cause.status, cause.text)
         if isinstance(cause, aiohttp.ClientSSLError):
             return PermanentError(
                 f"{action}: expected a certificate that can be trusted, found {_first_line(cause)}; nothing was sent"

@@ -55,7 +55,7 @@ class AnswerError(Exception):
         self.text = text
 
 
-def judge_answer(action: str, status: int, text: str) -> FerryError:
+def error_for_response(action: str, status: int, text: str) -> FerryError:
     """Return the error that an answer stands for, by what is to be done about it."""
     told = _shortened(text) or f"status {status}, no text"
     if status == 404:
@@ -86,7 +86,7 @@ def raise_for_errors(answer: Any, action: str) -> None:
         raise TransientError(f"{action}: the repository answered 200 with errors: {json.dumps(errors)[:300]}")
 
 
-def asked_wait_s(status: int, headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+def retry_after_s(status: int, headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Return how many seconds a refusal asks to wait, from 0 to an hour; None where it does not say.
 
     `Retry-After` stands in seconds or as a date, `X-RateLimit-Reset` in seconds since 1970; both dates are compared

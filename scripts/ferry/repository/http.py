@@ -16,9 +16,9 @@ import aiohttp
 from yarl import URL
 
 from ferry.errors import PermanentError, TransientError
-from ferry.flags import TOKEN_REFUSED, RunMarks
-from ferry.repository.errors import BUSY, DeniedError, asked_wait_s
-from ferry.repository.rate_limit import Pace
+from ferry.flags import TOKEN_REFUSED, RunFlags
+from ferry.repository.errors import BUSY, DeniedError, retry_after_s
+from ferry.repository.rate_limit import RateLimiter
 
 USER_AGENT = "opendata-ferry/0.1"
 CONNECT_TIMEOUT_S = 20.0
@@ -35,7 +35,7 @@ _REDIRECTS = 3
 
 
 @dataclass
-class Traffic:
+class RequestStats:
     """What was asked of the repository, counted as it happens."""
 
     requests: int = 0
@@ -71,7 +71,7 @@ class SendOnce:
         self.on_progress(False)
 
 
-class PacedRequest(aiohttp.ClientRequest):
+class RateLimitedRequest(aiohttp.ClientRequest):
     """A request whose body waits here, and not in the kernel, until the line can take it."""
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
@@ -82,7 +82,7 @@ class PacedRequest(aiohttp.ClientRequest):
         return await super().send(conn)
 
 
-class Wire:
+class HttpSession:
     """The HTTP sessions of one job. Use it as an asynchronous context manager."""
 
     def __init__(
@@ -91,12 +91,12 @@ class Wire:
         origin: URL,
         verify_tls: bool,
         stall_s: float,
-        request_class: type[aiohttp.ClientRequest] = PacedRequest,
+        request_class: type[aiohttp.ClientRequest] = RateLimitedRequest,
         response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
-        pace: Pace | None = None,
-        marks: RunMarks | None = None,
+        rate_limiter: RateLimiter | None = None,
+        flags: RunFlags | None = None,
     ) -> None:
-        """Prepare to talk to one origin; with `pace` and `marks`, together with the other jobs of the run.
+        """Prepare to talk to one origin; with `rate_limiter` and `flags`, together with the other jobs of the run.
 
         Args:
             origin: of the repository: scheme, host, port.
@@ -104,14 +104,14 @@ class Wire:
             stall_s: seconds without a byte, sent or received, after which a request is given up. There is no limit
                 on how long a request takes.
             request_class, response_class: of aiohttp's sessions.
-            pace, marks: shared with other jobs.
+            rate_limiter, flags: shared with other jobs.
         """
-        self.traffic = Traffic()
+        self.traffic = RequestStats()
         self._origin = origin
         self._verify_tls = verify_tls
         self._stall_s = stall_s
-        self._pace = pace
-        self._marks = marks
+        self._rate_limiter = rate_limiter
+        self._flags = flags
         self._classes = {"request_class": request_class, "response_class": response_class}
         # total=None: a large file takes as long as it takes
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=stall_s)
@@ -146,8 +146,8 @@ class Wire:
         async def count(_session: object, context: Any, _params: object) -> None:
             self.traffic.requests += 1
             context.sent = getattr(context, "sent", 0) + 1
-            if context.sent > 1 and self._pace is not None:
-                self._pace.take_turn()
+            if context.sent > 1 and self._rate_limiter is not None:
+                self._rate_limiter.take_slot()
 
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(count)  # type: ignore[arg-type]  # called with three arguments
@@ -215,9 +215,9 @@ class Wire:
         return aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=sock_read)
 
     async def _wait_for_turn(self) -> None:
-        if self._pace is not None:
-            self.traffic.waited_s += await self._pace.wait_for_turn()
-        if self._marks is not None and (reason := self._marks.get(TOKEN_REFUSED)):
+        if self._rate_limiter is not None:
+            self.traffic.waited_s += await self._rate_limiter.wait_for_slot()
+        if self._flags is not None and (reason := self._flags.get(TOKEN_REFUSED)):
             raise DeniedError(f"not asked, the run's token was refused before: {reason}")
 
     def _note(self, response: aiohttp.ClientResponse) -> None:
@@ -227,11 +227,11 @@ class Wire:
         if response.status not in BUSY:
             return
         self.traffic.refused += 1
-        wait_s = asked_wait_s(response.status, response.headers)
+        wait_s = retry_after_s(response.status, response.headers)
         if wait_s is None and response.status == 429:
             wait_s = UNTOLD_WAIT_S
-        if wait_s and self._pace is not None:
-            self._pace.pause(wait_s)
+        if wait_s and self._rate_limiter is not None:
+            self._rate_limiter.pause(wait_s)
 
     def _redirected(self, method: str, response: aiohttp.ClientResponse) -> URL:
         """Return where a redirect leads, if it may be followed: with the token to no other host, and no change."""

@@ -29,7 +29,7 @@ _SLACK_S = 1.0
 _HEADER = struct.Struct("=8s40sQd")
 """Magic, boot id or whose clock it is, requests let go so far, moment until which nobody may ask."""
 _MOMENT = struct.Struct("=d")
-_MAGIC = b"pace 1\n\0"
+_MAGIC = b"rate 1\n\0"
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What a request is told: go after `wait_s` if the turn is taken, else ask again then."""
+class Slot:
+    """What a request is told: go after `wait_s` if the slot is taken, else ask again then."""
 
     is_taken: bool
     wait_s: float
 
 
-class Pace:
-    """The pace of one repository. Processes that name the same file share it."""
+class RateLimiter:
+    """The rate limit of one repository. Processes that name the same file share it."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Pace:
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Share the pace that lies in the file, which is made if need be; `clock` and `sleep` are for tests."""
+        """Share the counts that lie in the file, which is made if need be; `clock` and `sleep` are for tests."""
         if any(limit.requests > MOST_REQUESTS for limit in limits):
             raise ValueError(f"expected limits of at most {MOST_REQUESTS} requests, found {limits}")
         self._limits = tuple(limits)
@@ -70,19 +70,19 @@ class Pace:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    async def wait_for_turn(self) -> float:
+    async def wait_for_slot(self) -> float:
         """Return when a request may leave; the seconds that this took."""
         waited_s = 0.0
         while True:
-            turn = self.take_turn()
-            if turn.wait_s > 0:
-                await self._sleep(turn.wait_s)
-                waited_s += turn.wait_s
-            # while this one waited for its turn, another may have been told to make everybody wait
-            if turn.is_taken and (turn.wait_s == 0 or self.pause_left_s() == 0):
+            slot = self.take_slot()
+            if slot.wait_s > 0:
+                await self._sleep(slot.wait_s)
+                waited_s += slot.wait_s
+            # while this one waited for its slot, another may have been told to make everybody wait
+            if slot.is_taken and (slot.wait_s == 0 or self.pause_left_s() == 0):
                 return waited_s
 
-    def take_turn(self) -> Turn:
+    def take_slot(self) -> Slot:
         """Take the next free moment, unless it is far away."""
         with self._locked() as (count, paused_until):
             now = self._clock()
@@ -91,11 +91,11 @@ class Pace:
                 if count >= limit.requests:
                     moment = max(moment, self._moment(count - limit.requests) + limit.window_s + _SLACK_S)
             if moment - now > _AHEAD_S:
-                return Turn(is_taken=False, wait_s=min(moment - now - _AHEAD_S / 2, LONGEST_PAUSE_S))
+                return Slot(is_taken=False, wait_s=min(moment - now - _AHEAD_S / 2, LONGEST_PAUSE_S))
             # the moment first: torn between the two writes, it counts for a request that is older than all limits
             os.pwrite(self._file, _MOMENT.pack(moment), self._place(count))
             self._write(count + 1, paused_until)
-            return Turn(is_taken=True, wait_s=max(0.0, moment - now))
+            return Slot(is_taken=True, wait_s=max(0.0, moment - now))
 
     def pause(self, seconds: float) -> None:
         """Let nobody ask for so long, an hour at most."""
@@ -108,7 +108,7 @@ class Pace:
             return max(0.0, paused_until - self._clock())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._file)
 
     def _time_of_file_system(self) -> float:

@@ -58,7 +58,7 @@ def reason_to_stop(outcomes: Iterable[Outcome], *, of_last: int, failed: int) ->
     return None
 
 
-class Breaker:
+class CircuitBreaker:
     """A thread that looks at what ends, and calls `stop(reason)` once."""
 
     def __init__(

@@ -4,16 +4,16 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ferry.flags import STOPPED, RunMarks
+from ferry.flags import STOPPED, RunFlags
 from ferry.run.run import read_run
-from ferry.run.selection import Wanted
+from ferry.run.selection import Selection
 from ferry.run.step import ATTEMPTS_FILE
 
 PART_OF_BULK = "FERRY_PART_OF_BULK"
 """Set in the environment of a run that is followed by others: the tables are made at the end of all."""
 
 
-def parts_to_go(wanted: Wanted, *, results_dir: Path, most: int, publish: bool) -> Iterator[list[int]]:
+def parts_to_go(wanted: Selection, *, results_dir: Path, most: int, publish: bool) -> Iterator[list[int]]:
     """Yield the records that have not arrived in the order in which they should go, `most` at a time, each once.
 
     With `publish`, a draft has not arrived.
@@ -33,7 +33,7 @@ def has_arrived(recid: int, results_dir: Path, *, publish: bool) -> bool:
     return is_ok and (not publish or (folder / "published.json").exists())
 
 
-class GettingOn:
+class MadeProgress:
     """Whether runs get on: one that could not begin, or that was stopped, will fare no better with other records."""
 
     def __init__(self, *, attempts: Path = ATTEMPTS_FILE) -> None:
@@ -44,21 +44,21 @@ class GettingOn:
     def __call__(self) -> bool:
         """Tell whether anything was tried since, by a run that nothing stopped."""
         before, self._seen_bytes = self._seen_bytes, self._bytes()
-        return self._seen_bytes != before and RunMarks(run_id=read_run().run_id).get(STOPPED) is None
+        return self._seen_bytes != before and RunFlags(run_id=read_run().run_id).get(STOPPED) is None
 
     def _bytes(self) -> int:
         return self._attempts.stat().st_size if self._attempts.exists() else 0
 
 
 def run_in_parts(
-    wanted: Wanted,
+    wanted: Selection,
     *,
     results_dir: Path,
     most: int,
     publish: bool,
     run_part: Callable[[Sequence[str]], int],
     run_all: Callable[[], int],
-    gets_on: Callable[[], bool],
+    made_progress: Callable[[], bool],
 ) -> int:
     """Run each part and at last all of it, for the tables and for what failed once more; return the last status.
 
@@ -72,11 +72,11 @@ def run_in_parts(
         publish: whether records go on from a draft.
         run_part: runs Snakemake for these targets; returns its status.
         run_all: runs it for all that the configuration asks for.
-        gets_on: tells of a part that failed whether others may fare better.
+        made_progress: tells of a part that failed whether others may fare better.
     """
     parts = list(parts_to_go(wanted, results_dir=results_dir, most=most, publish=publish))
     for recids in parts if len(parts) > 1 else []:
         status = run_part([f"results/{recid}/stats.json" for recid in recids])
-        if status and not gets_on():
+        if status and not made_progress():
             return status
     return run_all()

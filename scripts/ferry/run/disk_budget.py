@@ -20,7 +20,7 @@ from ferry.errors import ConfigError, PermanentError, TransientError
 from ferry.receipts import write_json
 
 LEDGER = Path("data/storage.json")
-DEPOSIT, LET_GO = "deposit.json", "let_go.json.gz"
+DEPOSIT, DROPPED = "deposit.json", "dropped.json.gz"
 """Notes in data/<recid>, all that stays there of a record that is through: of its upload, and of bytes that went."""
 POLL_S = 0.5
 PATIENCE_S = 60.0
@@ -30,7 +30,7 @@ Entry = dict[str, Any]
 """What a record holds: `bytes`, `failed` (a step of it, at its last try), `jobs` (running ones, each as host:pid)."""
 
 
-class Storage:
+class DiskBudget:
     """The ledger of one folder. Without one (no budget was ever asked for) everything but `take` does nothing."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Storage:
         self._sleep = sleep
         self._clock = clock
 
-    def take(
+    def reserve(
         self, *, recid: int, size_bytes: int, max_bytes: int, notes_bytes: int = 0, streamed_bytes: int | None = None
     ) -> float:
         """Wait until the record's bytes fit beside those of the others, then hold them; return the seconds waited.
@@ -111,14 +111,14 @@ class Storage:
 
         self._change(recid, over)
 
-    def give_back(self, *, recid: int, notes_bytes: int = 0) -> None:
-        """Let go of what the record holds but for its notes."""
+    def release(self, *, recid: int, notes_bytes: int = 0) -> None:
+        """Release what the record holds, all but for its notes."""
         if self._path.exists():
             with self._ledger() as ledger:
                 if ledger["records"].pop(str(recid), None) is not None:
                     ledger["notes_bytes"] += notes_bytes
 
-    def take_stock(self, *, jobs_may_run: bool) -> None:
+    def reconcile(self, *, jobs_may_run: bool) -> None:
         """Bring the ledger up to what lies beside it, where a run begins.
 
         What a run without a budget has left of a record is held by it from now on. Unless `jobs_may_run`, a record
@@ -199,7 +199,7 @@ def _bytes_below(folder: Path) -> int:
 def notes_bytes(data_dir: Path) -> int:
     """Return how much the notes take that stay of a record."""
     size_bytes = 0
-    for name in (DEPOSIT, LET_GO):
+    for name in (DEPOSIT, DROPPED):
         with suppress(FileNotFoundError):
             size_bytes += (data_dir / name).stat().st_size
     return size_bytes

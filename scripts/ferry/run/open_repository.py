@@ -10,13 +10,13 @@ from yarl import URL
 
 from ferry.config import SANDBOX
 from ferry.errors import ConfigError
-from ferry.flags import RunMarks
+from ferry.flags import RunFlags
 from ferry.repository.client import Repository
-from ferry.repository.rate_limit import Limit, Pace
+from ferry.repository.rate_limit import Limit, RateLimiter
 from ferry.repository.tokens import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, read_token
 from ferry.run.run import Run, require_target
 
-PACE_DIR = Path("logs/pace")
+RATE_LIMIT_DIR = Path("logs/rate_limit")
 
 
 def token_for(*, name: str, url: str, sandbox_dir: Path) -> str:
@@ -51,12 +51,12 @@ def open_repository(*, run: Run, repository: Mapping[str, Any], stall_s: float, 
         verify_tls=repository["verify_tls"],
         stall_s=stall_s,
         model=repository["model"],
-        pace=Pace(
+        rate_limiter=RateLimiter(
             path=pace_path(target.name, across_nodes=run.across_nodes),
             limits=limits_of(repository),
             across_nodes=run.across_nodes,
         ),
-        marks=RunMarks(run_id=run.run_id),
+        flags=RunFlags(run_id=run.run_id),
     )
 
 
@@ -73,4 +73,4 @@ def pace_path(name: str, *, across_nodes: bool) -> Path:
     """
     host = URL(name).authority if "//" in name else name
     where = "all-nodes" if across_nodes else socket.gethostname()
-    return PACE_DIR / f"{re.sub(r'[^A-Za-z0-9.-]', '_', host)}@{where}"
+    return RATE_LIMIT_DIR / f"{re.sub(r'[^A-Za-z0-9.-]', '_', host)}@{where}"

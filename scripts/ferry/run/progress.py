@@ -10,7 +10,7 @@ from ferry.run.status import Status, read_status
 from ferry.run.status_text import status_line, write_prometheus
 
 
-class ProgressTeller:
+class ProgressReporter:
     """A thread beside the scheduler; it ends with `stop`, or with the process."""
 
     def __init__(

@@ -112,7 +112,7 @@ def lock_folder(path: Path = LOCK_FILE) -> IO[str]:
     return stream
 
 
-def is_taken(path: Path = LOCK_FILE, *, locks: Path = LOCKS) -> bool:
+def is_locked(path: Path = LOCK_FILE, *, locks: Path = LOCKS) -> bool:
     """Tell whether a process of this machine holds the folder, without asking for the lock itself."""
     try:
         inode = path.stat().st_ino

@@ -23,7 +23,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Selection:
     """The recids of this run with their priorities, in the order of the list; their bytes where those decide too."""
 
     priorities: Mapping[int, int]
@@ -52,7 +52,7 @@ class Wanted:
         return self.priorities.get(recid, 0) * PRIORITY_STEP + stage * STAGE_STEP + size
 
 
-def wanted_of(config: Mapping[str, Any]) -> Wanted:
+def selection_of(config: Mapping[str, Any]) -> Selection:
     """Return the records that a configuration asks for."""
     records = config["records"]
     return read_wanted(
@@ -62,7 +62,7 @@ def wanted_of(config: Mapping[str, Any]) -> Wanted:
 
 def read_wanted(
     *, list_path: Path, recids: list[int], largest_first: bool = False, plan_path: Path = PLAN_TABLE
-) -> Wanted:
+) -> Selection:
     """Return the recids given, or if there are none, those of the master list.
 
     Args:
@@ -75,7 +75,7 @@ def read_wanted(
         ConfigError: names the file and line, what was expected and what was found.
     """
     priorities = dict.fromkeys(recids, 0) if recids else _read_priorities(list_path)
-    return Wanted(priorities=priorities, sizes=_read_sizes(plan_path) if largest_first else {})
+    return Selection(priorities=priorities, sizes=_read_sizes(plan_path) if largest_first else {})
 
 
 def _read_sizes(path: Path) -> dict[int, int]:

@@ -14,7 +14,7 @@ from typing import Any
 from ferry.journal import attempts, read
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import PLAN_FILE, read_plan
-from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_taken
+from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_locked
 from ferry.run.step import ATTEMPTS_FILE
 
 
@@ -67,7 +67,7 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
         return None
     wanted = set(plan.recids)
     rows = {recid: row for recid, row in latest_rows(folder / STATS_LOG).items() if recid in wanted}
-    is_going_on = is_taken(folder / LOCK_FILE, locks=locks)
+    is_going_on = is_locked(folder / LOCK_FILE, locks=locks)
     ok = sum(map(plan.is_ok, rows.values()))
     if not (folder / STATS_LOG).exists():  # the aggregate is just writing it anew
         ok = sum((folder / "results" / str(recid) / "stats.json").exists() for recid in wanted)

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from ferry.formatting import bytes_text, count_text, plural, seconds_text
+from ferry.formatting import format_bytes, format_count, format_seconds, plural
 from ferry.report.failures import failure_lines, failure_rows
 from ferry.run.status import Status
 
@@ -14,13 +14,14 @@ _SHOWN_RUNNING, _SHOWN_FAILED = 12, 10
 def status_line(status: Status) -> str:
     """Return the status in one line."""
     parts = [
-        f"{count_text(status.ok)} ok, {count_text(len(status.failed))} failed, "
-        f"{plural(len(status.running), 'job')} running, {count_text(status.to_go)} to go of {count_text(status.wanted)}"
+        f"{format_count(status.ok)} ok, {format_count(len(status.failed))} failed, "
+        f"{plural(len(status.running), 'job')} running, "
+        f"{format_count(status.to_go)} to go of {format_count(status.wanted)}"
     ]
     if status.bytes_up:
-        parts.append(f"{bytes_text(status.bytes_up)} up{_rate(status.bytes_up, status)}")
+        parts.append(f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}")
     if status.left_s is not None and status.to_go:
-        parts.append(f"about {seconds_text(status.left_s)} left")
+        parts.append(f"about {format_seconds(status.left_s)} left")
     return "ferry: " + "; ".join(parts)
 
 
@@ -28,19 +29,19 @@ def status_page(status: Status) -> str:
     """Return the status as lines for a terminal."""
     state = "goes on" if status.is_going_on else "is over (or runs on another machine)"
     lines = [
-        f"run {status.run_id} {state}, {seconds_text(status.elapsed_s)}",
-        f"records  {count_text(status.ok)} ok, {count_text(len(status.failed))} failed, "
-        f"{count_text(status.to_go)} to go, of {count_text(status.wanted)}",
-        f"bytes    {bytes_text(status.bytes_down)} down{_rate(status.bytes_down, status)}, "
-        f"{bytes_text(status.bytes_up)} up{_rate(status.bytes_up, status)}, in this run",
+        f"run {status.run_id} {state}, {format_seconds(status.elapsed_s)}",
+        f"records  {format_count(status.ok)} ok, {format_count(len(status.failed))} failed, "
+        f"{format_count(status.to_go)} to go, of {format_count(status.wanted)}",
+        f"bytes    {format_bytes(status.bytes_down)} down{_rate(status.bytes_down, status)}, "
+        f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}, in this run",
     ]
     if status.left_s is not None and status.to_go:
-        lines.append(f"end      in about {seconds_text(status.left_s)}, at this run's pace in records")
+        lines.append(f"end      in about {format_seconds(status.left_s)}, at this run's pace in records")
     if status.running:
         counts = Counter(job.step for job in status.running)
         lines.append("running  " + ", ".join(f"{count} {step}" for step, count in counts.items()))
         longest = sorted(status.running, key=lambda job: -job.since_s)
-        lines += [f"  {job.recid}  {job.step} for {seconds_text(job.since_s)}" for job in longest[:_SHOWN_RUNNING]]
+        lines += [f"  {job.recid}  {job.step} for {format_seconds(job.since_s)}" for job in longest[:_SHOWN_RUNNING]]
     if status.failed:
         lines.append("failed")
         failures = failure_rows(status.failed, command=status.command)
@@ -87,4 +88,4 @@ def write_prometheus(path: Path, status: Status) -> None:
 
 
 def _rate(count: int, status: Status) -> str:
-    return f" at {bytes_text(count / status.elapsed_s)}/s" if count and status.elapsed_s > 0 else ""
+    return f" at {format_bytes(count / status.elapsed_s)}/s" if count and status.elapsed_s > 0 else ""

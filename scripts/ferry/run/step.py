@@ -11,12 +11,12 @@ from types import TracebackType
 
 from ferry import journal
 from ferry.errors import FerryError, PermanentError, StoppedError, disk_error
-from ferry.flags import STOPPED, RunMarks
+from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
 from ferry.report.stats_log import tell_failed
-from ferry.run.disk_budget import Storage
+from ferry.run.disk_budget import DiskBudget
 from ferry.run.run import read_run
-from ferry.run.termination import ending_when_told
+from ferry.run.termination import terminate_on_signal
 
 ATTEMPTS_FILE = Path("results/attempts.jsonl")
 """Every ended attempt of every record, in the order in which they ended."""
@@ -40,17 +40,17 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     write_log(log_path)
     journal_path = log_path.parent / "journal.jsonl"
     run_id = read_run().run_id
-    if reason := RunMarks(run_id=run_id).get(STOPPED):
+    if reason := RunFlags(run_id=run_id).get(STOPPED):
         raise StoppedError(f"not begun, the run was stopped: {reason}")
     if reason := journal.failed_for_good(journal_path, run_id=run_id, step=name):
         raise PermanentError(f"not tried again in this run: {reason}")
     start = journal.start_event(run_id=run_id, recid=recid, step=name, attempt=journal.next_attempt(journal_path, name))
     journal.append(journal_path, start)
-    storage = Storage()
+    storage = DiskBudget()
     measured: dict[str, float] = {}
     error: BaseException | None = None
     try:
-        with ending_when_told(), _disk_errors_told():
+        with terminate_on_signal(), _disk_errors_told():
             storage.begin(recid=recid)
             yield measured
     except BaseException as raised:

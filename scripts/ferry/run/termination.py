@@ -27,7 +27,7 @@ class Terminated(SystemExit):
 
 
 @contextlib.contextmanager
-def ending_when_told() -> Iterator[None]:
+def terminate_on_signal() -> Iterator[None]:
     """Raise `Terminated` in the body at the signal, and end the process some seconds later if the body does not."""
 
     def end(number: int, _frame: object) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from ferry.csv_tables import write_csv
 from ferry.errors import ConfigError, MetadataError, TransientError
-from ferry.formatting import bytes_text, cut, plural
+from ferry.formatting import format_bytes, plural, truncate
 from ferry.source.facts import source_facts
 from ferry.source.portal import ask
 
@@ -68,7 +68,7 @@ def catalogue_row(recid: int, record: Mapping[str, Any], priorities: Mapping[str
     return {
         "recid": recid,
         "priority": priorities.get(facts["type_secondary"], 0),
-        "title": cut(facts["title"] or "", 200),
+        "title": truncate(facts["title"] or "", 200),
         "type_primary": facts["type_primary"],
         "type_secondary": facts["type_secondary"],
         "category": facts["category"],
@@ -152,7 +152,7 @@ def _told(rows: list[Row], experiment: str, path: Path) -> str:
         kinds = sorted({row["type_secondary"] or row["type_primary"] or "of no type" for row in same})
         size_bytes = sum(row["size_bytes"] or 0 for row in same)
         lines.append(
-            f"  priority {priority}: {plural(len(same), 'record')}, {bytes_text(size_bytes)} ({', '.join(kinds)})"
+            f"  priority {priority}: {plural(len(same), 'record')}, {format_bytes(size_bytes)} ({', '.join(kinds)})"
         )
     return "\n".join(
         [f"{experiment}: {plural(len(rows), 'record')} in {path}", *lines, f"to carry them: records.list: {path}"]

@@ -14,11 +14,11 @@ from ferry.errors import DiskError, FerryError, PermanentError
 from ferry.source.access import CHUNK_BYTES, SourceReader, open_source, refuse_unreadable
 from ferry.source.fetch import BrokenOffError, FileFetcher, Outcome
 from ferry.source.fetch_helper import FetchHelper, HelperSettings
-from ferry.source.fetch_missing import FilesBringer
+from ferry.source.fetch_missing import MissingFilesFetcher
 from ferry.source.final_names import FinalNames
-from ferry.source.progress import Traffic, TransferProgress
+from ferry.source.progress import TransferProgress, TransferStats
 from ferry.source.threads import results_of
-from ferry.source.verified import Proof, SourceFile, VerifiedFiles, judge, receipt_entry
+from ferry.source.verified import Proof, SourceFile, VerifiedFiles, receipt_entry, verify
 from ferry.source.xrootd import answer_limit_s
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Download:
         self._settings = settings
         self._verified = VerifiedFiles(state_path)
         self._stopped = threading.Event()
-        self._traffic = Traffic()
+        self._traffic = TransferStats()
         small = sum(file["size_bytes"] is not None and file["size_bytes"] <= SMALL_BYTES for file in self._files)
         self._is_helped = open_url is None and settings.parallel_files > 1 and small >= HELPED_FROM_FILES
         share = -(-settings.parallel_files // 2) if self._is_helped else settings.parallel_files
@@ -109,7 +109,7 @@ class Download:
             TransientError: not through after the allowed attempts; running again goes on from here.
         """
         refuse_unreadable(self._files, allow_unverified=self._settings.allow_unverified)
-        bringer = FilesBringer(
+        bringer = MissingFilesFetcher(
             self._files,
             files_dir=self._files_dir,
             verified=self._verified,
@@ -171,7 +171,7 @@ class Download:
             recid=self._source["recid"], files=len(self._files), size_bytes=size_bytes, terminal=sys.stderr
         )
 
-    def _outcomes(self, bringer: FilesBringer) -> Generator[Outcome | None]:
+    def _outcomes(self, bringer: MissingFilesFetcher) -> Generator[Outcome | None]:
         # What became of each file that was begun. The largest begin first, so that none of them is left for the end.
         workers: list[Worker] = [partial(map, bringer.bring)] * self._threads
         with ExitStack() as stack:
@@ -200,7 +200,7 @@ class Download:
             raise self._traffic.silence(url, self._answer_limit_s)
 
     def _entry(self, file: SourceFile, proof: Proof) -> dict[str, Any]:
-        verified = judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=file["uri"])
+        verified = verify(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=file["uri"])
         return receipt_entry(file, proof, verified)
 
     def _failure(self, errors: Mapping[str, FerryError], *, done: int) -> FerryError:

@@ -13,8 +13,8 @@ from ferry.checksums import Digests, file_chunks
 from ferry.errors import FerryError, IntegrityError, TransientError, disk_error
 from ferry.source.access import CHUNK_BYTES, SourceReader
 from ferry.source.final_names import ProvenPart
-from ferry.source.progress import Traffic
-from ferry.source.verified import Proof, SourceFile, judge
+from ferry.source.progress import TransferStats
+from ferry.source.verified import Proof, SourceFile, verify
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class FileFetcher:
         open_url: Callable[[str], SourceReader],
         attempts: int,
         in_flight: int,
-        traffic: Traffic,
+        traffic: TransferStats,
         stopped: threading.Event,
         pause: Callable[[float], object] | None = None,
     ) -> None:
@@ -80,7 +80,7 @@ class FileFetcher:
             try:
                 mtime_ns = self._transfer(file, url, part, digests)
                 values = digests.values()
-                judge(file, size_bytes=digests.size_bytes, digests=values, found_at=url)
+                verify(file, size_bytes=digests.size_bytes, digests=values, found_at=url)
             except IntegrityError as error:
                 _remove(part)
                 if refetched or digests.size_bytes == 0:

@@ -25,7 +25,7 @@ from typing import Self
 from ferry.errors import FerryError, TransientError, disk_error
 from ferry.source.access import open_source
 from ferry.source.fetch import FileFetcher, Outcome
-from ferry.source.progress import Traffic
+from ferry.source.progress import TransferStats
 from ferry.source.threads import IDLE_S
 from ferry.source.verified import SourceFile
 
@@ -82,7 +82,7 @@ def fetch_job(fetcher: FileFetcher, job: Job) -> Outcome:
 class FetchHelper:
     """The helper, as the process that started it sees it; use it as a context manager."""
 
-    def __init__(self, settings: HelperSettings, *, traffic: Traffic, stopped: threading.Event) -> None:
+    def __init__(self, settings: HelperSettings, *, traffic: TransferStats, stopped: threading.Event) -> None:
         """Start it; what it moves counts in `traffic`, and nothing is waited for any more once `stopped` is set."""
         self._settings = settings
         self._traffic = traffic
@@ -171,7 +171,7 @@ class _Keeper(logging.Handler):
 class _Teller:
     """Tells the other process what is done, at least twice a second."""
 
-    def __init__(self, line: Connection, settings: HelperSettings, traffic: Traffic) -> None:
+    def __init__(self, line: Connection, settings: HelperSettings, traffic: TransferStats) -> None:
         self.done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self.keeper = _Keeper()
         self._line = line
@@ -224,7 +224,7 @@ def main(descriptor: int) -> None:
 
 def _help(line: Connection) -> None:
     settings: HelperSettings = line.recv()
-    traffic = Traffic()
+    traffic = TransferStats()
     teller = _Teller(line, settings, traffic)
     logging.basicConfig(level=logging.INFO, handlers=[teller.keeper])
     fetcher = FileFetcher(

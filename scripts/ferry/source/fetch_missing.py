@@ -9,12 +9,12 @@ from ferry.errors import FerryError, IntegrityError, disk_error
 from ferry.source.access import redirected
 from ferry.source.fetch import FileFetcher, Outcome, names_of, part_path
 from ferry.source.fetch_helper import FetchHelper, Job
-from ferry.source.verified import Proof, SourceFile, VerifiedFiles, judge, prove
+from ferry.source.verified import Proof, SourceFile, VerifiedFiles, hash_file, verify
 
 log = logging.getLogger(__name__)
 
 
-class FilesBringer:
+class MissingFilesFetcher:
     """Brings files below one folder, for several threads at once."""
 
     def __init__(
@@ -90,7 +90,7 @@ class FilesBringer:
         if known is not None and _is_right(file, known, path):
             return Outcome(file["key"], there=known)
         if file["checksum"] is not None:  # nothing else can tell that these bytes are those of the address
-            found = prove(file, path)
+            found = hash_file(file, path)
             if _is_right(file, found, path):
                 return Outcome(file["key"], there=found, newly_proven=True)
         path.unlink()
@@ -116,7 +116,7 @@ class FilesBringer:
 
 def _is_right(file: SourceFile, proof: Proof, path: Path) -> bool:
     try:
-        judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(path))
+        verify(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(path))
     except IntegrityError as error:
         log.warning("%s; fetched anew", error)
         return False

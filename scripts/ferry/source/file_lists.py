@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ferry.checksums import Digests, normalise_checksum
 from ferry.errors import MetadataError
-from ferry.source.verified import judge
+from ferry.source.verified import verify
 from ferry.strict_json import UnfitJsonError, kind_of, strict_json
 
 # A tuple: what a record says may be a list, which no set can be asked for.
@@ -98,7 +98,7 @@ def _expect_declared(entry: dict[str, Any], text: bytes, place: str) -> None:
     digests = Digests(checksum["algorithm"] if checksum else None)
     digests.update(text)
     declared = {"size_bytes": entry.get("size"), "checksum": checksum}
-    judge(declared, size_bytes=len(text), digests=digests.values(), found_at=place)
+    verify(declared, size_bytes=len(text), digests=digests.values(), found_at=place)
 
 
 def _has_json_twin(entry: dict[str, Any], listed: list[dict[str, Any]]) -> bool:

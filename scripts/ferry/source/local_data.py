@@ -12,7 +12,7 @@ from ferry.errors import FerryError, IntegrityError, PermanentError, disk_error
 from ferry.source.fetch import names_of, part_path
 from ferry.source.keys import path_of, relative_keys
 from ferry.source.record import own_names
-from ferry.source.verified import Proof, SourceFile, VerifiedFiles, judge, prove, receipt_entry
+from ferry.source.verified import Proof, SourceFile, VerifiedFiles, hash_file, receipt_entry, verify
 
 # Hashing keeps a core busy at 1-2 GB/s; a disk is rarely quicker.
 THREADS = 4
@@ -49,8 +49,8 @@ def take_local_files(
         target = files_dir / file["key"]
         try:
             _bring(path, target, Path(part_path(str(target), key=file["key"], names=names)))
-            proof = verified.find(file, target) or prove(file, target)
-            judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(path))
+            proof = verified.find(file, target) or hash_file(file, target)
+            verify(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(path))
         except IntegrityError as error:
             target.unlink(missing_ok=True)
             return error
@@ -67,7 +67,7 @@ def take_local_files(
         also = f"; {len(errors) - 1} more files of the record failed" if len(errors) > 1 else ""
         raise type(errors[0])(f"{errors[0]}{also}")
     entries = [
-        receipt_entry(file, proof, judge(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(path)))
+        receipt_entry(file, proof, verify(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(path)))
         for (file, path), proof in zip(chosen, proofs, strict=True)
     ]
     return {"recid": source["recid"], "files": entries}

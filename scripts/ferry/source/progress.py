@@ -71,7 +71,7 @@ class TransferProgress:
         return line
 
 
-class Traffic:
+class TransferStats:
     """What has moved so far, and who waits for what, told by all threads."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -33,7 +33,7 @@ class Proof:
     """Of the file at the source, as the record gave it; only where there is no checksum does it have to be known."""
 
 
-def judge(file: SourceFile, *, size_bytes: int, digests: dict[str, str], found_at: str) -> str:
+def verify(file: SourceFile, *, size_bytes: int, digests: dict[str, str], found_at: str) -> str:
     """Return what the record's own statement proves about these bytes: a checksum's name, `size` or `none`.
 
     Raises:
@@ -50,7 +50,7 @@ def judge(file: SourceFile, *, size_bytes: int, digests: dict[str, str], found_a
     return algorithm
 
 
-def prove(file: SourceFile, path: Path) -> Proof:
+def hash_file(file: SourceFile, path: Path) -> Proof:
     """Read the file and say what it is; if it changes meanwhile, its times no longer fit and nobody believes it."""
     checksum = file["checksum"]
     before = path.stat()

@@ -12,13 +12,13 @@ from ferry.csv_tables import write_csv
 from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.state import DepositState
 from ferry.errors import FerryError, PermanentError
-from ferry.formatting import cut, plural
+from ferry.formatting import plural, truncate
 from ferry.mapping.corrections import corrected
 from ferry.mapping.diff import FieldChange, diff_records
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
 from ferry.repository.client import Repository
-from ferry.retry import Patience
+from ferry.retry import RetryPolicy
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
@@ -117,7 +117,7 @@ async def _diff(
             identifier=source_identifier(recid)["identifier"],
             recid=ours["metadata"].get("recid"),
             state=DepositState.load(path=state_path, repository=repository.name),
-            patience=Patience(attempts=attempts),
+            retry=RetryPolicy(attempts=attempts),
             index_delay_s=0,
         )
         live = await search.find()
@@ -148,7 +148,7 @@ def _told(found: Sequence[LiveDiff], table_path: Path) -> str:
         lines.append(f"{each.recid}, {each.state}, {each.url}: {plural(len(each.changes), 'change')}")
         for change in each.changes[:SHOWN_CHANGES]:
             values = f"{_json(change.before) or 'nothing'} -> {_json(change.after) or 'nothing'}"
-            lines.append(f"  {change.path}: {cut(values, 2 * MAX_VALUE)}")
+            lines.append(f"  {change.path}: {truncate(values, 2 * MAX_VALUE)}")
         if len(each.changes) > SHOWN_CHANGES:
             lines.append(f"  and {len(each.changes) - SHOWN_CHANGES} more")
     counts = {

@@ -7,11 +7,11 @@ from typing import Any
 
 from ferry.config import SANDBOX
 from ferry.receipts import read_receipt, write_receipt
-from ferry.run.disk_budget import LET_GO
+from ferry.run.disk_budget import DROPPED
 from ferry.source.access import refuse_unreadable
 from ferry.source.download import Download, DownloadSettings
 from ferry.source.local_data import take_local_files
-from ferry.steps.drop import LetGo
+from ferry.steps.drop import DroppedFiles
 
 
 def download_to_receipt(
@@ -43,7 +43,7 @@ def download_to_receipt(
     """
     record = read_receipt(source_path, "source")
     fetched = source["data_root"] is None
-    known = LetGo.of(data_dir) if fetched else None
+    known = DroppedFiles.of(data_dir) if fetched else None
     is_known = known is not None and known.has(record["files"], repository=repository)
     waited_s = 0.0
     if storage["max_bytes"] is not None:
@@ -51,8 +51,8 @@ def download_to_receipt(
     if known is not None and is_known:
         write_receipt(receipt_path, "download", known.download)
         return {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": waited_s}
-    if (data_dir / LET_GO).exists():  # of other files, or for another repository
-        (data_dir / LET_GO).unlink()
+    if (data_dir / DROPPED).exists():  # of other files, or for another repository
+        (data_dir / DROPPED).unlink()
     files_dir = data_dir / "files"
     state_path = data_dir / "verified.jsonl"
     if source["data_root"] is not None:
@@ -91,7 +91,7 @@ def _wait_for_room(
 ) -> float:
     from ferry.bundle.plan import PackageSettings  # noqa: PLC0415
     from ferry.bundle.sizes import most_bytes_beside, most_disk_bytes  # noqa: PLC0415 - most runs have no budget
-    from ferry.run.disk_budget import Storage, notes_bytes  # noqa: PLC0415
+    from ferry.run.disk_budget import DiskBudget, notes_bytes  # noqa: PLC0415
 
     files, settings = record["files"], PackageSettings.of(package)
 
@@ -101,7 +101,7 @@ def _wait_for_room(
             return most_bytes_beside(keys=keys, settings=settings, record=record["record"])
         return most_disk_bytes(files=files, settings=settings, fetched=fetched, record=record["record"])
 
-    return Storage().take(
+    return DiskBudget().reserve(
         recid=record["recid"],
         size_bytes=most(settings),
         max_bytes=storage["max_bytes"],

@@ -1,6 +1,6 @@
-"""Letting go of a record's bytes once they are in the repository (storage.remove), and doing without them later.
+"""Dropping a record's bytes once they are in the repository (storage.remove), and doing without them later.
 
-What was proven of the bytes stays in data/<recid>/let_go.json.gz. A record whose metadata changes and whose files do
+What was proven of the bytes stays in data/<recid>/dropped.json.gz. A record whose metadata changes and whose files do
 not goes on from there: a new title fetches no terabyte. Where a byte is needed after all, all are fetched again.
 """
 
@@ -21,12 +21,12 @@ from ferry.bundle.receipt import member_entry
 from ferry.errors import FerryError, TransientError
 from ferry.files import whole_file
 from ferry.receipts import read_receipt
-from ferry.run.disk_budget import LEDGER, LET_GO, Storage, notes_bytes
+from ferry.run.disk_budget import DROPPED, LEDGER, DiskBudget, notes_bytes
 
 log = logging.getLogger(__name__)
 
 
-def let_go(*, recid: int, record_dir: Path, data_dir: Path, remove: Collection[str], ledger: Path = LEDGER) -> int:
+def drop(*, recid: int, record_dir: Path, data_dir: Path, remove: Collection[str], ledger: Path = LEDGER) -> int:
     """Remove what is not needed once the repository has confirmed every upload; return the bytes that this freed.
 
     Args:
@@ -46,7 +46,7 @@ def let_go(*, recid: int, record_dir: Path, data_dir: Path, remove: Collection[s
             shutil.rmtree(data_dir / name)
     if "files" in remove:
         (data_dir / "verified.jsonl").unlink(missing_ok=True)
-        Storage(ledger).give_back(recid=recid, notes_bytes=notes_bytes(data_dir))
+        DiskBudget(ledger).release(recid=recid, notes_bytes=notes_bytes(data_dir))
     return freed
 
 
@@ -59,15 +59,15 @@ def _note(record_dir: Path, data_dir: Path) -> None:
         repository = read_receipt(record_dir / "upload.json", "upload")["repository"]
         if sorted(file["key"] for file in files) != sorted(file["key"] for file in download["files"]):
             return
-        known = LetGo(repository, _sha256(files), download, package["uploads"])
-        with whole_file(data_dir / LET_GO) as stream:
+        known = DroppedFiles(repository, _sha256(files), download, package["uploads"])
+        with whole_file(data_dir / DROPPED) as stream:
             stream.write(gzip.compress(orjson.dumps(vars(known)), mtime=0))  # it counts against storage.max_bytes
     except (FerryError, OSError) as error:
         log.warning("%s; if a byte is needed again, all files are fetched again", error)
 
 
 @dataclass(frozen=True)
-class LetGo:
+class DroppedFiles:
     """What is known of a record whose bytes are not here any more."""
 
     repository: str
@@ -83,7 +83,7 @@ class LetGo:
     def of(cls, data_dir: Path) -> Self | None:
         """Return what was noted of a record; None where its bytes are here, or nothing is known of them."""
         try:
-            return cls(**orjson.loads(gzip.decompress((data_dir / LET_GO).read_bytes())))
+            return cls(**orjson.loads(gzip.decompress((data_dir / DROPPED).read_bytes())))
         except (OSError, EOFError, zlib.error, orjson.JSONDecodeError, TypeError):
             return None
 
@@ -103,15 +103,15 @@ class LetGo:
         return entry if there == wanted else None
 
 
-def has_let_go(*, record_dir: Path, data_dir: Path) -> bool:
-    """Tell whether it is no fault that a byte is not here: it was let go of, or an earlier attempt has seen that."""
-    return LetGo.of(data_dir) is not None or not (record_dir / "download.json").exists()
+def is_dropped(*, record_dir: Path, data_dir: Path) -> bool:
+    """Tell whether it is no fault that a byte is not here: it was dropped, or an earlier attempt has seen that."""
+    return DroppedFiles.of(data_dir) is not None or not (record_dir / "download.json").exists()
 
 
 def bytes_needed(*, record_dir: Path, data_dir: Path, why: object) -> TransientError:
-    """Have the files of a record that were let go of fetched by the next run, and return the error that says so."""
+    """Have the files of a record that were dropped fetched by the next run, and return the error that says so."""
     (record_dir / "download.json").unlink(missing_ok=True)
-    (data_dir / LET_GO).unlink(missing_ok=True)
+    (data_dir / DROPPED).unlink(missing_ok=True)
     return TransientError(
         f"record {record_dir.name}: its files were removed once they had arrived (storage.remove) and are needed "
         f"again: {why}; run again, they are fetched anew"

@@ -13,7 +13,7 @@ from ferry.bundle.stored import Work
 from ferry.bundle.write import prepare_bundle, texts_path, write_bundle
 from ferry.errors import PermanentError
 from ferry.receipts import read_receipt, write_json, write_receipt
-from ferry.steps.drop import LetGo, bytes_needed
+from ferry.steps.drop import DroppedFiles, bytes_needed
 from ferry.upload_names import RO_CRATE_KEY, manifest_key
 
 
@@ -49,14 +49,14 @@ def package(
         PermanentError: the record is beyond what the repository takes, its bundles beyond the free disk, or a file is
             called as an attachment is.
         IntegrityError: a file is not what its receipt says.
-        TransientError: bytes that were let go of are needed; the next run fetches them.
+        TransientError: bytes that were dropped are needed; the next run fetches them.
     """
     record_dir = download_path.parent
     if not download_path.exists():  # an earlier attempt of this step has had it made anew
         raise bytes_needed(record_dir=record_dir, data_dir=data_dir, why="nothing is known of them any more")
     download = read_receipt(download_path, "download")
     plan = plan_packages(recid=recid, files=download["files"], settings=settings)
-    known = LetGo.of(data_dir)
+    known = DroppedFiles.of(data_dir)
     if known is not None:
         entries, work = [_known_entry(known, upload, record_dir, data_dir) for upload in plan.uploads], Work()
     else:
@@ -84,8 +84,8 @@ def package(
     }
 
 
-def _known_entry(known: LetGo, upload: PlannedUpload, record_dir: Path, data_dir: Path) -> dict[str, Any]:
-    """Return the entry of what went up before its bytes were let go of."""
+def _known_entry(known: DroppedFiles, upload: PlannedUpload, record_dir: Path, data_dir: Path) -> dict[str, Any]:
+    """Return the entry of what went up before its bytes were dropped."""
     entry = known.entry(upload)
     if entry is None:
         raise bytes_needed(record_dir=record_dir, data_dir=data_dir, why=f"{upload.key} was not made of them before")

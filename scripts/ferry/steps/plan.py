@@ -13,7 +13,7 @@ from ferry.bundle.plan import PackageSettings
 from ferry.config import publishes
 from ferry.csv_tables import write_csv
 from ferry.errors import FerryError
-from ferry.formatting import bytes_text, count_text, cut, plural, seconds_text
+from ferry.formatting import format_bytes, format_count, format_seconds, plural, truncate
 from ferry.journal import Event, read, working_s
 from ferry.report.stats_log import latest_rows
 from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
@@ -119,23 +119,24 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
 
 def _lines(total: RunForecast) -> list[str]:
     def hours(value: float | None, without: str) -> str:
-        return without if value is None else seconds_text(value * 3600)
+        return without if value is None else format_seconds(value * 3600)
 
     return [
-        f"records          {count_text(total.records)}, of which {count_text(total.impossible)} cannot succeed as is",
-        f"files            {count_text(total.files)}, {bytes_text(total.source_bytes)}",
-        f"uploads          {count_text(total.uploads)}, of which {plural(total.bundles, 'bundle')}, "
-        f"{bytes_text(total.upload_bytes)}",
-        f"requests         {count_text(total.requests)}",
+        f"records          {format_count(total.records)}, "
+        f"of which {format_count(total.impossible)} cannot succeed as is",
+        f"files            {format_count(total.files)}, {format_bytes(total.source_bytes)}",
+        f"uploads          {format_count(total.uploads)}, of which {plural(total.bundles, 'bundle')}, "
+        f"{format_bytes(total.upload_bytes)}",
+        f"requests         {format_count(total.requests)}",
         f"by rate limit    at least {hours(total.hours_by_rate_limit, 'nothing: no limit is configured')}",
         f"by earlier runs  {hours(total.hours_by_earlier_runs, 'unknown: nothing was carried here yet')}",
-        f"disk             at most {bytes_text(total.disk_bytes)} below data/",
+        f"disk             at most {format_bytes(total.disk_bytes)} below data/",
     ]
 
 
 def _problem_lines(plans: Sequence[RecordPlan]) -> list[str]:
     bad = [plan for plan in plans if plan.problem]
-    lines = [f"  {plan.recid}  {cut(plan.problem, 200)}" for plan in bad[:SHOWN]]
+    lines = [f"  {plan.recid}  {truncate(plan.problem, 200)}" for plan in bad[:SHOWN]]
     if len(bad) > SHOWN:
         lines.append(f"  and {len(bad) - SHOWN} more")
     return ["cannot succeed:", *lines] if bad else []

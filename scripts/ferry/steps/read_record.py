@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ferry.receipts import write_receipt
+from ferry.retry import retried
 from ferry.source.access import CHUNK_BYTES, open_source, redirected
-from ferry.source.portal import fetch_record, retried
+from ferry.source.portal import fetch_record
 from ferry.source.record import read_source
 from ferry.steps.download_files import resolve_redirects
 

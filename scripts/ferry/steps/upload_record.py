@@ -8,7 +8,7 @@ from typing import Any
 
 from ferry.bundle.proof import ChangedError
 from ferry.bundle.reader import GoneError, UploadReader, open_upload
-from ferry.bundle.repair import mend_bundle
+from ferry.bundle.repair import repair_bundle
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.desired_files import OpenUpload, Upload
 from ferry.deposit.manifest import Manifest
@@ -20,7 +20,7 @@ from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
 from ferry.source.identity import source_identifier
-from ferry.steps.drop import bytes_needed, has_let_go
+from ferry.steps.drop import bytes_needed, is_dropped
 
 
 def upload(
@@ -48,7 +48,7 @@ def upload(
         What was measured: bytes_moved, files_moved, requests, retries …
 
     Raises:
-        TransientError: bytes that were let go of (`storage.remove`) are needed; the next run fetches them.
+        TransientError: bytes that were dropped (`storage.remove`) are needed; the next run fetches them.
     """
     package = read_receipt(package_path, "package")
     # data on disk may bring files that the record does not list: what goes up decides whether there are files
@@ -92,7 +92,7 @@ def upload(
     try:
         return asyncio.run(deposit())
     except GoneError as error:
-        if not has_let_go(record_dir=package_path.parent, data_dir=data_dir):
+        if not is_dropped(record_dir=package_path.parent, data_dir=data_dir):
             raise
         raise bytes_needed(record_dir=package_path.parent, data_dir=data_dir, why=error.where) from error
 
@@ -158,7 +158,7 @@ def reading(data_dir: Path) -> OpenUpload:
             if reader.layout is None:
                 raise
             path = data_dir / entry["path"]
-            mend_bundle(path, reader.layout, files_dir=data_dir / "files", offset=error.offset)
+            repair_bundle(path, reader.layout, files_dir=data_dir / "files", offset=error.offset)
             with lock:
                 readers.pop((entry["key"], entry["adler32"]), None)  # it remembers what the damaged bytes were
             raise TransientError(f"{error.where}: was damaged on disk, and is written again from its file") from error

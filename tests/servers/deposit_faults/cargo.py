@@ -12,7 +12,7 @@ from typing import Any
 from ferry.deposit.deposit import Deposit, DepositSettings
 from ferry.deposit.publish import publish_record
 from ferry.repository.client import Repository, discover
-from ferry.repository.rate_limit import Pace
+from ferry.repository.rate_limit import RateLimiter
 from servers.raw_api import document, new_identifier
 
 CHUNK = 1 << 16
@@ -83,7 +83,7 @@ class Carrier:
     folder: Path
     settings: DepositSettings = field(default_factory=lambda: DepositSettings(index_delay_s=12, checksum_wait_s=20))
     stall_s: float = STALL_S
-    pace: Pace | None = None
+    rate_limiter: RateLimiter | None = None
     """Shared with other carriers, as the jobs of a run share theirs."""
 
     def carry(self, cargo: Cargo, *, publish: bool = True) -> Carried:
@@ -122,7 +122,12 @@ class Carrier:
 
     def _repository(self) -> Repository:
         return Repository(
-            name="target", url=self.url, token=self.token, info=self.info, stall_s=self.stall_s, pace=self.pace
+            name="target",
+            url=self.url,
+            token=self.token,
+            info=self.info,
+            stall_s=self.stall_s,
+            rate_limiter=self.rate_limiter,
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ferry.repository.rate_limit import Pace
+from ferry.repository.rate_limit import RateLimiter
 from servers.deposit_faults.cargo import Cargo, Carried
 from servers.faults import Fault, http_date, refusal
 
@@ -34,7 +34,7 @@ def test_every_worker_waits_as_long_as_one_of_them_was_asked_to(line, tmp_path, 
     busy = line.proxy.add(
         Fault("busy", method="PUT", path="/content$", nth=4, **{**refusal(status, "slow down"), "headers": headers})
     )
-    workers = [replace(line.carrier, pace=Pace(path=tmp_path / "pace", limits=[])) for _ in cargos]
+    workers = [replace(line.carrier, rate_limiter=RateLimiter(path=tmp_path / "pace", limits=[])) for _ in cargos]
 
     async def run():
         return await asyncio.gather(
@@ -55,8 +55,8 @@ def test_every_worker_waits_as_long_as_one_of_them_was_asked_to(line, tmp_path, 
 def test_a_refusal_that_does_not_say_how_long_is_waited_out_too(line, tmp_path, monkeypatch):
     monkeypatch.setattr("ferry.repository.http.UNTOLD_WAIT_S", 2.0)
     cargo = Cargo()
-    pace = Pace(path=tmp_path / "pace", limits=[])
-    patient = replace(line, carrier=replace(line.carrier, pace=pace))
+    rate_limiter = RateLimiter(path=tmp_path / "pace", limits=[])
+    patient = replace(line, carrier=replace(line.carrier, rate_limiter=rate_limiter))
     busy = Fault("busy", method="PUT", path=r"large\.al/content$", **refusal(429, "500 per 1 minute"))
     assert isinstance(patient.attempt(cargo, busy), Carried)
     (refused,) = [each for each in line.proxy.log if each.fault == "busy"]

@@ -13,7 +13,7 @@ from packed_records import many, measure_package, run_package, sha256, write_fil
 
 from ferry.bundle.reader import open_upload, read_chunks
 from ferry.errors import IntegrityError
-from ferry.steps.drop import let_go
+from ferry.steps.drop import drop
 
 MODES = ["file", "stream"]
 
@@ -206,10 +206,10 @@ def test_disk_is_freed_as_told(record):
     data_dir, _ = record
     size = sum(path.stat().st_size for path in (data_dir / "bundles").iterdir())
     ledger = data_dir / "storage.json"
-    assert let_go(recid=7, record_dir=data_dir, data_dir=data_dir, remove=["bundles"], ledger=ledger) == size
+    assert drop(recid=7, record_dir=data_dir, data_dir=data_dir, remove=["bundles"], ledger=ledger) == size
     assert not (data_dir / "bundles").exists()
     assert (data_dir / "files/run1/large.al").exists()
-    freed = let_go(recid=7, record_dir=data_dir, data_dir=data_dir, remove=["bundles", "files"], ledger=ledger)
+    freed = drop(recid=7, record_dir=data_dir, data_dir=data_dir, remove=["bundles", "files"], ledger=ledger)
     assert freed == sum(len(data) for data in contents().values())
     assert not (data_dir / "files").exists()
 

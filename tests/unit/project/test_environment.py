@@ -24,5 +24,5 @@ def test_only_one_module_talks_to_each_of_the_two_outside_clients():
     for path in (ROOT / "scripts").rglob("*.py"):
         for name, found in imports.items():
             if re.search(rf"^\s*(?:from|import) {name}\b", path.read_text(encoding="utf-8"), re.MULTILINE):
-                found.add(path.name)
-    assert imports == {"nrp_cmd": {"repository.py"}, "XRootD": {"xrootd.py"}}
+                found.add(str(path.relative_to(ROOT / "scripts")))
+    assert imports == {"nrp_cmd": {"ferry/repository/client.py"}, "XRootD": {"ferry/source/xrootd.py"}}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ferry.formatting import bytes_of_text, bytes_text, cut, seconds_text
+from ferry.formatting import format_bytes, format_part_of, format_seconds, truncate
 from ferry.report.figures import FIGURES, draw_figures
 from ferry.report.figures.flow_layout import PAD, SLOT, gather, lay_out
 from ferry.report.figures.style import in_style, shortened
@@ -202,7 +202,7 @@ def test_no_end_is_estimated_where_what_arrived_had_no_bytes_at_the_source():
     ("count", "text"), [(0, "0 B"), (999, "999 B"), (999.6, "1 kB"), (1.25e12, "1.25 TB"), (999_600, "1 MB")]
 )
 def test_bytes_are_written_with_three_digits(count: float, text: str):
-    assert bytes_text(count) == text
+    assert format_bytes(count) == text
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_bytes_are_written_with_three_digits(count: float, text: str):
     [(2e9, 3e9, "2 GB of 3 GB"), (3e9 - 5000, 3e9, "all but 5 kB of 3 GB"), (3e9, 3e9, "3 GB of 3 GB")],
 )
 def test_what_is_missing_is_told_where_the_digits_would_hide_it(part: float, whole: float, text: str):
-    assert bytes_of_text(part, whole) == text
+    assert format_part_of(part, whole) == text
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_what_is_missing_is_told_where_the_digits_would_hide_it(part: float, who
     [(0, "0.0 s"), (0.04, "40 ms"), (9.97, "10 s"), (59.6, "1 min"), (7320, "2 h 2 min"), (86400 * 3, "3 d")],
 )
 def test_durations_are_written_by_their_two_largest_units(seconds: float, text: str):
-    assert seconds_text(seconds) == text
+    assert format_seconds(seconds) == text
 
 
 def test_a_long_or_broken_text_becomes_one_short_line():
-    assert cut("a\nb  c" + "d" * 40, 8) == "a b cdd…"
+    assert truncate("a\nb  c" + "d" * 40, 8) == "a b cdd…"

@@ -13,9 +13,9 @@ from ferry.repository.errors import (
     NotFoundError,
     RefusedError,
     TooLargeError,
-    asked_wait_s,
-    judge_answer,
+    error_for_response,
     raise_for_errors,
+    retry_after_s,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -45,13 +45,13 @@ def date(seconds):
     ],
 )
 def test_a_refusal_says_how_long_to_wait_in_one_of_several_ways(headers, expected):
-    assert asked_wait_s(429, headers, now=NOW) == expected
-    assert asked_wait_s(503, headers, now=NOW) == expected
+    assert retry_after_s(429, headers, now=NOW) == expected
+    assert retry_after_s(503, headers, now=NOW) == expected
 
 
 @pytest.mark.parametrize("status", [200, 201, 400, 500])
 def test_retry_after_means_nothing_on_any_other_answer(status):
-    assert asked_wait_s(status, {"Retry-After": "60"}, now=NOW) is None
+    assert retry_after_s(status, {"Retry-After": "60"}, now=NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_retry_after_means_nothing_on_any_other_answer(status):
     ],
 )
 def test_each_status_is_told_by_what_to_do_about_it(status, kind):
-    error = judge_answer("send a.al", status, '{"message": "no"}')
+    error = error_for_response("send a.al", status, '{"message": "no"}')
     assert type(error) is kind
     assert str(error).startswith("send a.al: ")
 
@@ -84,6 +84,8 @@ def test_errors_below_a_200_are_a_failure():
 
 
 def test_a_request_that_is_too_large_is_told_from_a_record_or_file_that_is():
-    assert type(judge_answer("send", 413, "The data value transmitted exceeds the capacity limit.")) is TooLargeError
+    assert (
+        type(error_for_response("send", 413, "The data value transmitted exceeds the capacity limit.")) is TooLargeError
+    )
     for text in ("Bucket quota exceeded.", "Maximum file size exceeded."):
-        assert type(judge_answer("send", 413, text)) is RefusedError
+        assert type(error_for_response("send", 413, text)) is RefusedError

@@ -13,9 +13,9 @@ from aiohttp import web
 from yarl import URL
 
 from ferry.errors import PermanentError, TransientError
-from ferry.flags import TOKEN_REFUSED, RunMarks
-from ferry.repository.http import PIECE_BYTES, SendOnce, Wire
-from ferry.repository.rate_limit import Limit, Pace
+from ferry.flags import TOKEN_REFUSED, RunFlags
+from ferry.repository.http import PIECE_BYTES, HttpSession, SendOnce
+from ferry.repository.rate_limit import Limit, RateLimiter
 
 AUTH = aiohttp.BasicAuth("the", "token")
 
@@ -60,7 +60,7 @@ async def serving(*, ssl_context=None, **options):
 
 @contextlib.asynccontextmanager
 async def wired(server, **options):
-    async with Wire(origin=server.url, verify_tls=True, **{"stall_s": 5.0, **options}) as wire:
+    async with HttpSession(origin=server.url, verify_tls=True, **{"stall_s": 5.0, **options}) as wire:
         yield wire
 
 
@@ -105,11 +105,11 @@ def test_a_kept_connection_that_the_server_closed_is_replaced_and_the_second_req
         closed = []
         server = await asyncio.start_server(close_after_first, "127.0.0.1", 0)
         url = URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        pace = Pace(path=tmp_path / "p", limits=[Limit(3, 60.0)])
-        async with server, Wire(origin=url, verify_tls=True, stall_s=5, pace=pace) as wire:
+        rate_limiter = RateLimiter(path=tmp_path / "p", limits=[Limit(3, 60.0)])
+        async with server, HttpSession(origin=url, verify_tls=True, stall_s=5, rate_limiter=rate_limiter) as wire:
             await ask(wire, "GET", url)
             await ask(wire, "GET", url)
-            return wire.traffic.requests, pace.take_turn().is_taken
+            return wire.traffic.requests, rate_limiter.take_slot().is_taken
 
     assert asyncio.run(scenario()) == (3, False)
 
@@ -117,8 +117,8 @@ def test_a_kept_connection_that_the_server_closed_is_replaced_and_the_second_req
 def test_a_refusal_makes_the_others_of_the_run_wait(tmp_path):
     async def scenario():
         async with serving(answers=[(429, {"Retry-After": "20"})]) as server:
-            mine, others = (Pace(path=tmp_path / "p", limits=[]) for _ in range(2))
-            async with wired(server, pace=mine) as wire:
+            mine, others = (RateLimiter(path=tmp_path / "p", limits=[]) for _ in range(2))
+            async with wired(server, rate_limiter=mine) as wire:
                 await ask(wire, "GET", server.url)
                 return others.pause_left_s(), wire.traffic.refused
 
@@ -130,30 +130,30 @@ def test_a_refusal_makes_the_others_of_the_run_wait(tmp_path):
 def test_retry_after_on_a_good_answer_makes_nobody_wait(tmp_path):
     async def scenario():
         async with serving(answers=[(200, {"Retry-After": "20"})]) as server:
-            pace = Pace(path=tmp_path / "p", limits=[])
-            async with wired(server, pace=pace) as wire:
+            rate_limiter = RateLimiter(path=tmp_path / "p", limits=[])
+            async with wired(server, rate_limiter=rate_limiter) as wire:
                 await ask(wire, "GET", server.url)
-                return pace.pause_left_s()
+                return rate_limiter.pause_left_s()
 
     assert asyncio.run(scenario()) == 0
 
 
 def test_a_mark_stays_as_the_first_left_it(tmp_path):
     for text in ("revoked", "something else"):
-        RunMarks("one", tmp_path).set(TOKEN_REFUSED, text)
-    assert RunMarks("one", tmp_path).get(TOKEN_REFUSED) == "revoked"
+        RunFlags("one", tmp_path).set(TOKEN_REFUSED, text)
+    assert RunFlags("one", tmp_path).get(TOKEN_REFUSED) == "revoked"
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_refused_token_stops_every_job_of_the_run_and_not_the_next_run(tmp_path):
     async def scenario():
         async with serving() as server:
-            RunMarks("one", tmp_path).set(TOKEN_REFUSED, "revoked")
-            async with wired(server, marks=RunMarks("one", tmp_path)) as wire:
+            RunFlags("one", tmp_path).set(TOKEN_REFUSED, "revoked")
+            async with wired(server, flags=RunFlags("one", tmp_path)) as wire:
                 with pytest.raises(PermanentError, match="revoked"):
                     await ask(wire, "GET", server.url)
             asked = len(server.seen)
-            async with wired(server, marks=RunMarks("two", tmp_path)) as wire:
+            async with wired(server, flags=RunFlags("two", tmp_path)) as wire:
                 await ask(wire, "GET", server.url)
             return asked, len(server.seen)
 
@@ -268,7 +268,7 @@ def test_a_connection_that_is_not_made_is_told_as_that(monkeypatch):
                 waiting.setblocking(False)
                 waiting.connect_ex(full.getsockname())
             url = URL(f"http://127.0.0.1:{full.getsockname()[1]}/x")
-            async with Wire(origin=url.origin(), verify_tls=True, stall_s=60) as wire, wire.request("GET", url):
+            async with HttpSession(origin=url.origin(), verify_tls=True, stall_s=60) as wire, wire.request("GET", url):
                 pass
 
     with pytest.raises(TransientError, match=r"GET /x: no connection within 0\.2 s"):

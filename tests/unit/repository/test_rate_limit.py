@@ -14,7 +14,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferry.repository.rate_limit import LONGEST_PAUSE_S, Limit, Pace
+from ferry.repository.rate_limit import LONGEST_PAUSE_S, Limit, RateLimiter
 from ferry.run.open_repository import pace_path
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
@@ -31,10 +31,10 @@ class Clock:
         self.now += seconds
 
 
-def run(pace, count, clock):
+def run(limiter, count, clock):
     moments = []
     for _ in range(count):
-        asyncio.run(pace.wait_for_turn())
+        asyncio.run(limiter.wait_for_slot())
         moments.append(clock.now)
     return moments
 
@@ -54,30 +54,30 @@ def most_in_any_window(moments, window_s):
 )
 def test_every_limit_holds_in_every_window(tmp_path_factory, limits, gaps):
     clock = Clock()
-    pace = Pace(path=tmp_path_factory.mktemp("pace") / "p", limits=limits, clock=clock, sleep=clock.sleep)
+    limiter = RateLimiter(path=tmp_path_factory.mktemp("pace") / "p", limits=limits, clock=clock, sleep=clock.sleep)
     moments = []
     for gap in gaps:
         clock.now += gap
-        moments += run(pace, 1, clock)
-    pace.close()
+        moments += run(limiter, 1, clock)
+    limiter.close()
     for limit in limits:
         assert most_in_any_window(moments, limit.window_s) <= limit.requests
 
 
 def test_requests_within_the_limits_do_not_wait(tmp_path):
     clock = Clock()
-    pace = Pace(path=tmp_path / "p", limits=[Limit(5, 60.0)], clock=clock, sleep=clock.sleep)
-    assert run(pace, 5, clock) == [1000.0] * 5
-    assert run(pace, 1, clock)[0] >= 1060.0
+    limiter = RateLimiter(path=tmp_path / "p", limits=[Limit(5, 60.0)], clock=clock, sleep=clock.sleep)
+    assert run(limiter, 5, clock) == [1000.0] * 5
+    assert run(limiter, 1, clock)[0] >= 1060.0
 
 
 def test_another_process_shares_the_counts_and_the_pause(tmp_path):
     clock = Clock()
     first, second = (
-        Pace(path=tmp_path / "p", limits=[Limit(3, 60.0)], clock=clock, sleep=clock.sleep) for _ in range(2)
+        RateLimiter(path=tmp_path / "p", limits=[Limit(3, 60.0)], clock=clock, sleep=clock.sleep) for _ in range(2)
     )
     run(first, 3, clock)
-    assert not second.take_turn().is_taken
+    assert not second.take_slot().is_taken
     clock.now += 100
     first.pause(30)
     assert second.pause_left_s() == 30
@@ -92,42 +92,42 @@ def test_who_waits_for_a_turn_waits_on_when_everybody_is_told_to(tmp_path):
             other.pause(50)
         clock.now += seconds
 
-    pace = Pace(path=tmp_path / "p", limits=[Limit(1, 1.0)], clock=clock, sleep=sleep)
-    other = Pace(path=tmp_path / "p", limits=[], clock=clock, sleep=clock.sleep)
-    run(pace, 1, clock)
-    assert run(pace, 1, clock)[0] >= 1050
+    limiter = RateLimiter(path=tmp_path / "p", limits=[Limit(1, 1.0)], clock=clock, sleep=sleep)
+    other = RateLimiter(path=tmp_path / "p", limits=[], clock=clock, sleep=clock.sleep)
+    run(limiter, 1, clock)
+    assert run(limiter, 1, clock)[0] >= 1050
 
 
 def test_a_pause_of_days_is_cut_to_an_hour(tmp_path):
     clock = Clock()
-    pace = Pace(path=tmp_path / "p", limits=[], clock=clock, sleep=clock.sleep)
-    pace.pause(1e9)
-    assert pace.pause_left_s() <= LONGEST_PAUSE_S
+    limiter = RateLimiter(path=tmp_path / "p", limits=[], clock=clock, sleep=clock.sleep)
+    limiter.pause(1e9)
+    assert limiter.pause_left_s() <= LONGEST_PAUSE_S
 
 
 def test_a_torn_file_or_one_of_an_earlier_boot_or_of_a_clock_far_ahead_is_begun_anew(tmp_path):
     clock = Clock()
     path = tmp_path / "p"
-    for spoilt in (b"", b"nonsense" * 20, b"pace 1\n\0" + b"another boot" + b"\xff" * 200):
+    for spoilt in (b"", b"nonsense" * 20, b"rate 1\n\0" + b"another boot" + b"\xff" * 200):
         path.write_bytes(spoilt)
-        pace = Pace(path=path, limits=[Limit(2, 60.0)], clock=clock, sleep=clock.sleep)
-        assert run(pace, 2, clock) == [clock.now] * 2
-        pace.close()
+        limiter = RateLimiter(path=path, limits=[Limit(2, 60.0)], clock=clock, sleep=clock.sleep)
+        assert run(limiter, 2, clock) == [clock.now] * 2
+        limiter.close()
     ahead = Clock()
     ahead.now = 1e9
-    Pace(path=path, limits=[], clock=ahead).pause(3600)
-    assert Pace(path=path, limits=[Limit(2, 60.0)], clock=clock).take_turn().wait_s == 0
+    RateLimiter(path=path, limits=[], clock=ahead).pause(3600)
+    assert RateLimiter(path=path, limits=[Limit(2, 60.0)], clock=clock).take_slot().wait_s == 0
 
 
 WORKER = textwrap.dedent("""
     import asyncio, sys, time
     from pathlib import Path
-    from ferry.repository.rate_limit import Limit, Pace
+    from ferry.repository.rate_limit import Limit, RateLimiter
     async def main():
-        pace = Pace(path=Path(sys.argv[1]), limits=[Limit(int(sys.argv[2]), float(sys.argv[3]))])
+        limiter = RateLimiter(path=Path(sys.argv[1]), limits=[Limit(int(sys.argv[2]), float(sys.argv[3]))])
         end = time.monotonic() + float(sys.argv[4])
         while time.monotonic() < end:
-            await asyncio.wait_for(pace.wait_for_turn(), 30)
+            await asyncio.wait_for(limiter.wait_for_slot(), 30)
             print(time.monotonic(), flush=True)
     asyncio.run(main())
 """)
@@ -150,7 +150,7 @@ def test_several_processes_keep_a_limit_together_also_when_one_is_killed_amid(tm
     victim.send_signal(signal.SIGKILL)
     moments = [float(line) for each in [*workers, victim] for line in each.communicate(timeout=60)[0].split()]
     assert all(each.returncode == 0 for each in workers)
-    # a process may be delayed between its turn and the moment it notes: allowed for by the pace's own slack
+    # a process may be delayed between its turn and the moment it notes: allowed for by its own slack
     assert len(moments) > 20
     assert most_in_any_window(moments, 1.0) <= 20
 
@@ -158,14 +158,14 @@ def test_several_processes_keep_a_limit_together_also_when_one_is_killed_amid(tm
 HOST = """
 import asyncio, json, sys, time
 from pathlib import Path
-from ferry.repository import rate_limit as pace
+from ferry.repository import rate_limit
 time.monotonic = lambda since_boot=time.monotonic: since_boot() + 7 * {ahead_s}
 time.time = lambda now=time.time: now() + {ahead_s}
 moments = []
 async def ask():
-    shared = pace.Pace(path=Path(sys.argv[1]), limits=[pace.Limit(6, 2.0)], across_nodes=True)
+    shared = rate_limit.RateLimiter(path=Path(sys.argv[1]), limits=[rate_limit.Limit(6, 2.0)], across_nodes=True)
     for _ in range(8):
-        await shared.wait_for_turn()
+        await shared.wait_for_slot()
         moments.append(time.clock_gettime(time.CLOCK_BOOTTIME))
 asyncio.run(ask())
 print(json.dumps(moments))

@@ -7,7 +7,7 @@ import pytest
 from ferry import journal
 from ferry.errors import IntegrityError, MetadataError, TransientError
 from ferry.repository.errors import DeniedError
-from ferry.run.breaker import Breaker, Outcome, outcome_of, reason_to_stop
+from ferry.run.breaker import CircuitBreaker, Outcome, outcome_of, reason_to_stop
 
 DOWN = ("upload_record", "TransientError")
 
@@ -60,7 +60,7 @@ def test_only_what_ends_after_the_start_counts_and_a_line_is_read_when_it_is_who
     for recid in range(10):
         journal.append(path, ended(recid, error=TransientError("of an earlier run")))
     reasons = []
-    breaker = Breaker(attempts_file=path, of_last=4, failed=3, stop=reasons.append)
+    breaker = CircuitBreaker(attempts_file=path, of_last=4, failed=3, stop=reasons.append)
     assert breaker.look() is None
     for recid in (1, 2):
         journal.append(path, ended(recid, error=TransientError("no answer")))
@@ -75,7 +75,7 @@ def test_only_what_ends_after_the_start_counts_and_a_line_is_read_when_it_is_who
 
 def test_the_thread_stops_the_run_once(tmp_path):
     path, reasons = tmp_path / "attempts.jsonl", []
-    breaker = Breaker(attempts_file=path, of_last=2, failed=2, stop=reasons.append, every_s=0.01).start()
+    breaker = CircuitBreaker(attempts_file=path, of_last=2, failed=2, stop=reasons.append, every_s=0.01).start()
     for recid in (1, 2, 3):
         journal.append(path, ended(recid, error=TransientError("no answer")))
     breaker._thread.join(5)
@@ -85,7 +85,7 @@ def test_the_thread_stops_the_run_once(tmp_path):
 
 def test_zero_means_never(tmp_path):
     path, reasons = tmp_path / "attempts.jsonl", []
-    breaker = Breaker(attempts_file=path, of_last=1, failed=0, stop=reasons.append, every_s=0.01).start()
+    breaker = CircuitBreaker(attempts_file=path, of_last=1, failed=0, stop=reasons.append, every_s=0.01).start()
     journal.append(path, ended(1, error=TransientError("no answer")))
     breaker.end()
     assert reasons == []

@@ -2,12 +2,12 @@
 
 import json
 
-from ferry.flags import STOPPED, RunMarks
-from ferry.run.bulk import GettingOn, parts_to_go, run_in_parts
+from ferry.flags import STOPPED, RunFlags
+from ferry.run.bulk import MadeProgress, parts_to_go, run_in_parts
 from ferry.run.run import begin_run
-from ferry.run.selection import Wanted
+from ferry.run.selection import Selection
 
-WANTED = Wanted(priorities={1: 0, 2: 5, 3: 0, 4: 5, 5: 0})
+WANTED = Selection(priorities={1: 0, 2: 5, 3: 0, 4: 5, 5: 0})
 
 
 def tell(results_dir, recid, status="ok"):
@@ -43,7 +43,7 @@ def run(folder, outcomes, most=2, gets_on_for=99):
         publish=False,
         run_part=run_part,
         run_all=run_all,
-        gets_on=lambda: len(ran) < gets_on_for,
+        made_progress=lambda: len(ran) < gets_on_for,
     )
     return outcome, ran
 
@@ -85,14 +85,14 @@ def test_a_run_gets_on_when_it_tried_something_and_was_not_stopped(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     begun, attempts = begin_run(target=None), tmp_path / "results" / "attempts.jsonl"
     attempts.parent.mkdir()
-    gets_on = GettingOn()
-    assert not gets_on()
+    made_progress = MadeProgress()
+    assert not made_progress()
     attempts.write_text("{}\n")
-    assert gets_on()
-    assert not gets_on()
+    assert made_progress()
+    assert not made_progress()
     attempts.write_text("{}\n{}\n")
-    RunMarks(run_id=begun.run_id).set(STOPPED, "the repository is down")
-    assert not gets_on()
+    RunFlags(run_id=begun.run_id).set(STOPPED, "the repository is down")
+    assert not made_progress()
 
 
 def test_with_publishing_a_draft_has_not_arrived(tmp_path):

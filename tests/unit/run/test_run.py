@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from ferry.errors import ConfigError
-from ferry.flags import STOPPED, RunMarks
-from ferry.run.run import Target, begin_run, is_taken, lock_folder, read_run, refuse_other_repository, require_target
+from ferry.flags import STOPPED, RunFlags
+from ferry.run.run import Target, begin_run, is_locked, lock_folder, read_run, refuse_other_repository, require_target
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
 
 def test_a_folder_is_taken_once_and_free_again_when_its_process_is_gone(tmp_path):
     path = tmp_path / "logs" / "run.lock"
-    assert not is_taken(path)
+    assert not is_locked(path)
     code = f"from pathlib import Path; from ferry.run.run import lock_folder; held = lock_folder(Path({str(path)!r}))"
     holder = subprocess.Popen(
         [sys.executable, "-c", code + "; print('held', flush=True); input()"],
@@ -28,9 +28,9 @@ def test_a_folder_is_taken_once_and_free_again_when_its_process_is_gone(tmp_path
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(ConfigError, match=rf"another run works here \(process {holder.pid}\)"):
             lock_folder(path)
-        assert is_taken(path)
+        assert is_locked(path)
         holder.kill()
-    assert not is_taken(path)
+    assert not is_locked(path)
     lock_folder(path).close()
 
 
@@ -64,10 +64,10 @@ def test_jobs_that_leave_the_same_mark_at_the_same_time_do_not_disturb_each_othe
 
     def replace_after_another(part, path):
         monkeypatch.setattr(Path, "replace", replace)
-        RunMarks("run", tmp_path).set(STOPPED, "the disk is full")
+        RunFlags("run", tmp_path).set(STOPPED, "the disk is full")
         return replace(part, path)
 
     monkeypatch.setattr(Path, "replace", replace_after_another)
-    RunMarks("run", tmp_path).set(STOPPED, "the disk is full")
-    assert RunMarks("run", tmp_path).get(STOPPED) == "the disk is full"
+    RunFlags("run", tmp_path).set(STOPPED, "the disk is full")
+    assert RunFlags("run", tmp_path).get(STOPPED) == "the disk is full"
     assert len(list(tmp_path.iterdir())) == 1

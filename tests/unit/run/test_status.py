@@ -17,7 +17,7 @@ from ferry.journal import Moment, append, end_event, start_event
 from ferry.receipts import write_json
 from ferry.run.closing import closing_lines
 from ferry.run.plan import RunPlan, write_plan
-from ferry.run.progress import ProgressTeller
+from ferry.run.progress import ProgressReporter
 from ferry.run.status import Running, Status, read_status
 from ferry.run.status_text import prometheus_text, status_line, status_page, write_prometheus
 
@@ -194,7 +194,7 @@ def test_a_line_is_told_again_and_again_until_the_run_ends(tmp_path: Path):
         return STATUS
 
     prometheus = tmp_path / "ferry.prom"
-    teller = ProgressTeller(every_s=0.01, stream=stream, prometheus=prometheus, read=read).start()
+    teller = ProgressReporter(every_s=0.01, stream=stream, prometheus=prometheus, read=read).start()
     assert told.wait(timeout=10)
     teller.stop()
     count = len(calls)
@@ -203,7 +203,7 @@ def test_a_line_is_told_again_and_again_until_the_run_ends(tmp_path: Path):
 
 
 def test_with_no_seconds_nothing_is_told(tmp_path: Path):
-    teller = ProgressTeller(every_s=0, stream=io.StringIO(), read=lambda: pytest.fail("was read")).start()
+    teller = ProgressReporter(every_s=0, stream=io.StringIO(), read=lambda: pytest.fail("was read")).start()
     teller.stop()
 
 
@@ -211,7 +211,7 @@ def test_a_file_that_cannot_be_read_now_ends_no_run():
     def read() -> Status:
         raise PermissionError("no")
 
-    ProgressTeller(every_s=1, stream=io.StringIO(), read=read).tell()
+    ProgressReporter(every_s=1, stream=io.StringIO(), read=read).tell()
 
 
 def test_errors_of_the_product_are_not_hidden():
@@ -219,7 +219,7 @@ def test_errors_of_the_product_are_not_hidden():
         raise PermanentError("a mistake")
 
     with pytest.raises(PermanentError):
-        ProgressTeller(every_s=1, stream=io.StringIO(), read=read).tell()
+        ProgressReporter(every_s=1, stream=io.StringIO(), read=read).tell()
 
 
 def test_the_plan_holds_numbers_only(folder: Path):

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from ferry.errors import DiskError, MetadataError, PermanentError, StoppedError, TransientError
-from ferry.flags import STOPPED, RunMarks
-from ferry.run.disk_budget import Storage
+from ferry.flags import STOPPED, RunFlags
+from ferry.run.disk_budget import DiskBudget
 from ferry.run.run import begin_run
 from ferry.run.step import record_step
 
@@ -55,7 +55,7 @@ def test_what_may_pass_is_tried_again(tmp_path, run):
 
 
 def test_nothing_is_begun_in_a_run_that_was_stopped_and_the_next_run_begins_it(tmp_path, run):
-    RunMarks(run_id=run.run_id).set(STOPPED, "the repository is down")
+    RunFlags(run_id=run.run_id).set(STOPPED, "the repository is down")
     with pytest.raises(StoppedError, match="the repository is down"):
         step(tmp_path)
     assert not (tmp_path / "logs" / "5" / "journal.jsonl").exists()
@@ -70,7 +70,7 @@ def full(name):
 @pytest.fixture
 def full_ledger(tmp_path, run, monkeypatch):
     """Have a ledger in which this process holds room for the record and that cannot be written any more."""
-    Storage().take(recid=5, size_bytes=10, max_bytes=100)
+    DiskBudget().reserve(recid=5, size_bytes=10, max_bytes=100)
 
     def refuse(path, _document):
         raise full(str(path))

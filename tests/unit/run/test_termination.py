@@ -64,7 +64,7 @@ def test_a_step_in_which_something_hangs_is_gone_all_the_same(tmp_path):
 
 def test_the_handler_that_was_there_is_put_back():
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
-    with pytest.raises(KeyError), termination.ending_when_told():
+    with pytest.raises(KeyError), termination.terminate_on_signal():
         raise KeyError
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 

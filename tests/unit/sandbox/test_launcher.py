@@ -19,7 +19,7 @@ from sandbox import launcher
 from sandbox.settings import Settings
 from servers.raw_api import Api, Draft, eventually
 
-SCRIPTS = Path(launcher.__file__).parents[2]
+SCRIPTS = Path(launcher.__file__).parents[1]
 RUN = """
 import subprocess, sys, time
 from pathlib import Path

@@ -85,7 +85,7 @@ def test_again_nothing_is_read_or_written(tmp_path, monkeypatch):
     def refuse(*_args):
         raise AssertionError("a proven file was read again")
 
-    monkeypatch.setattr("ferry.source.local_data.prove", refuse)
+    monkeypatch.setattr("ferry.source.local_data.hash_file", refuse)
     assert take(record(FILES), tmp_path) == first
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 

@@ -8,9 +8,9 @@ from packed_records import run_package, write_files
 from ferry.bundle.plan import PackageSettings, plan_packages
 from ferry.errors import TransientError
 from ferry.receipts import read_receipt, write_receipt
-from ferry.steps.drop import LetGo, let_go
+from ferry.steps.drop import DroppedFiles, drop
 
-NOTE = "let_go.json.gz"
+NOTE = "dropped.json.gz"
 TEXTS = {f"d/{number}.txt": b"a line of a log\n" * (number + 50) for number in range(3)}
 
 
@@ -22,7 +22,7 @@ def uploaded(record_dir):
 
 @pytest.fixture
 def gone(tmp_path):
-    """Give a packaged record of three texts in one bundle, whose bytes were let go of."""
+    """Give a packaged record of three texts in one bundle, whose bytes were dropped."""
     write_files(tmp_path, TEXTS)
     run_package(tmp_path, max_files=2)
     files = [
@@ -32,7 +32,7 @@ def gone(tmp_path):
     source = read_receipt(tmp_path / "source.json", "source")
     write_receipt(tmp_path / "source.json", "source", {**source, "files": files})
     uploaded(tmp_path)
-    let_go(recid=7, record_dir=tmp_path, data_dir=tmp_path, remove=["bundles", "files"], ledger=tmp_path / "ledger")
+    drop(recid=7, record_dir=tmp_path, data_dir=tmp_path, remove=["bundles", "files"], ledger=tmp_path / "ledger")
     assert not (tmp_path / "files").exists()
     return tmp_path
 
@@ -54,7 +54,7 @@ def test_what_would_be_packaged_in_another_way_needs_its_bytes(gone):
 
 
 def test_a_member_with_other_bytes_is_not_the_one_that_went_up(gone):
-    known = LetGo.of(gone)
+    known = DroppedFiles.of(gone)
     download = read_receipt(gone / "download.json", "download")
     (same,) = plan_packages(recid=7, files=download["files"], settings=PackageSettings(max_files=2)).uploads
     assert known.entry(same) == known.uploads[0]
@@ -73,12 +73,12 @@ EMPTY = gzip.compress(b"{}")
 )
 def test_a_note_that_is_torn_says_nothing(gone, content):
     (gone / NOTE).write_bytes(content)
-    assert LetGo.of(gone) is None
+    assert DroppedFiles.of(gone) is None
 
 
 def test_what_went_to_another_repository_has_to_be_fetched(gone):
     files = read_receipt(gone / "source.json", "source")["files"]
-    known = LetGo.of(gone)
+    known = DroppedFiles.of(gone)
     assert known.has(files, repository="one")
     assert not known.has(files, repository="another")
     assert not known.has(files[1:], repository="one")
@@ -90,6 +90,6 @@ def test_without_its_receipts_nothing_is_noted_and_the_bytes_go(tmp_path, receip
     run_package(tmp_path, max_files=2)
     uploaded(tmp_path)
     (tmp_path / f"{receipt}.json").unlink(missing_ok=True)
-    let_go(recid=7, record_dir=tmp_path, data_dir=tmp_path, remove=["files"], ledger=tmp_path / "ledger")
+    drop(recid=7, record_dir=tmp_path, data_dir=tmp_path, remove=["files"], ledger=tmp_path / "ledger")
     assert not (tmp_path / "files").exists()
-    assert LetGo.of(tmp_path) is None
+    assert DroppedFiles.of(tmp_path) is None

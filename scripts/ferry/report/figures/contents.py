@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 
-from ferry.formatting import bytes_text, count_text, plural
+from ferry.formatting import format_bytes, format_count, plural
 from ferry.report.figures.style import FAINT, INK, PAPER, QUIET, STEPS, Drawing, new_figure, say_nothing_to_draw
 from ferry.report.figures.tables import Run
 
@@ -37,17 +37,17 @@ def files_and_sizes(run: Run) -> Drawing:
         panel.barh(range(len(names)), counts, height=0.7, color=colour)
         for place, count in enumerate(counts):
             if count:
-                panel.text(count, place, f" {count_text(count)}", va="center", fontsize=8)
+                panel.text(count, place, f" {format_count(count)}", va="center", fontsize=8)
         panel.set_yticks(range(len(names)), names)
         panel.set_xlim(0, max(int(counts.max()), 1) * 1.25)
         panel.set_xticks([])
         panel.spines["bottom"].set_visible(False)
         middle = float(np.median(values)) if len(values) else 0.0
-        text = count_text(middle) if name.startswith("files") else bytes_text(middle)
+        text = format_count(middle) if name.startswith("files") else format_bytes(middle)
         panel.set_title(f"{name}: median {text}", fontsize=9, fontweight="normal")
         panel.set_xlabel(unit)
         rows += [[name, start, stop, int(count)] for start, stop, count in zip(steps, steps[1:], counts, strict=False)]
-    whole = f"{plural(int(run.stats['file_count'].sum()), 'file')} and {bytes_text(float(sizes.sum()))}"
+    whole = f"{plural(int(run.stats['file_count'].sum()), 'file')} and {format_bytes(float(sizes.sum()))}"
     figure.suptitle(
         f"{plural(len(run.stats), 'record')} with {whole}", x=0.01, ha="left", fontsize=12, fontweight="bold"
     )
@@ -87,7 +87,7 @@ def metadata_coverage(run: Run) -> Drawing:
         text = "-" if share == 0 else f"{min(share, 0.99):.0%}" if share < 1 else "100%"
         axes.text(column, row, text, ha="center", va="center", fontsize=8, color=PAPER if share > 0.85 else INK)
     axes.set_yticks(range(len(shown)), list(shown.index))
-    labels = [f"{kind}\n{count_text(len(group))}" for kind, group in groups]
+    labels = [f"{kind}\n{format_count(len(group))}" for kind, group in groups]
     axes.set_xticks(range(len(groups)), labels)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ferry.formatting import bytes_text, plural, seconds_text
+from ferry.formatting import format_bytes, format_seconds, plural
 from ferry.report.figures.style import (
     FAINT,
     INK,
@@ -49,9 +49,9 @@ def time_by_step(run: Run) -> Drawing:
     for place, (step, count, seconds, lost, waited, median, late) in enumerate(rows):
         axes.barh(place, seconds, height=0.6, color=STEPS[step][0])
         axes.barh(place, lost, left=seconds - lost, height=0.6, color=OUTCOMES["failed"])
-        note = f"{seconds_text(seconds)}   median {seconds_text(median)}, 95 % below {seconds_text(late)}"
+        note = f"{format_seconds(seconds)}   median {format_seconds(median)}, 95 % below {format_seconds(late)}"
         note += f", {plural(count, 'attempt')}"
-        note += f", {seconds_text(waited)} at the rate limit" if waited >= 0.1 else ""
+        note += f", {format_seconds(waited)} at the rate limit" if waited >= 0.1 else ""
         axes.text(seconds + largest * 0.01, place, note, va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
     axes.invert_yaxis()
@@ -61,12 +61,12 @@ def time_by_step(run: Run) -> Drawing:
     whole, lost = sum(row[2] for row in rows), sum(row[3] for row in rows)
     longest = max(rows, key=lambda row: row[2])
     axes.set_title(
-        f"{longest[2] / whole:.0%} of {seconds_text(whole)} of work went into {longest[0]}"
+        f"{longest[2] / whole:.0%} of {format_seconds(whole)} of work went into {longest[0]}"
         if whole
         else "No time was spent"
     )
     if lost:
-        note = f"dark end of a bar: attempts that failed, {seconds_text(lost)}"
+        note = f"dark end of a bar: attempts that failed, {format_seconds(lost)}"
         axes.set_xlabel(note, loc="left", color=OUTCOMES["failed"])
     return Drawing(figure, columns, rows)
 
@@ -108,12 +108,12 @@ def duration_by_size(run: Run) -> Drawing:
     low, high = low / 1.3, high * 1.6
     axes.set_ylim(low, high)
     _name_points(axes, slow, gap=float(np.log(high / low)) / 30)
-    axes.xaxis.set_major_formatter(lambda value, _: bytes_text(value))
+    axes.xaxis.set_major_formatter(lambda value, _: format_bytes(value))
     ticks = [tick for tick in _TICKS_S if low <= tick <= high]
     if len(ticks) > 1:
-        axes.set_yticks(ticks, [seconds_text(tick) for tick in ticks])
+        axes.set_yticks(ticks, [format_seconds(tick) for tick in ticks])
     else:
-        axes.yaxis.set_major_formatter(lambda value, _: seconds_text(value))
+        axes.yaxis.set_major_formatter(lambda value, _: format_seconds(value))
     axes.set_yticks([], minor=True)
     axes.xaxis.set_minor_formatter("")
     axes.grid(color=FAINT)
@@ -121,7 +121,7 @@ def duration_by_size(run: Run) -> Drawing:
     axes.set_ylabel("time of work")
     axes.legend(loc="upper left")
     longest = points.nlargest(1, "duration_s").iloc[0]
-    title = f"Longest: record {longest['recid']}, {seconds_text(longest['duration_s'])}"
+    title = f"Longest: record {longest['recid']}, {format_seconds(longest['duration_s'])}"
     count = int(((points["ratio"] >= _SLOW) & (points["status"] == "ok")).sum())
     if count:
         title += f"; {plural(count, 'record')} took over {_SLOW} times the median of their size"

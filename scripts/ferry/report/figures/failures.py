@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from ferry.formatting import count_text, cut, plural
+from ferry.formatting import format_count, plural, truncate
 from ferry.journal import STEPS
 from ferry.report.figures.style import OUTCOMES, QUIET, Drawing, new_figure, put_title, say_nothing_to_draw
 from ferry.report.figures.tables import Run
@@ -18,7 +18,7 @@ def failures(run: Run) -> Drawing:
     failed = stats[stats["status"] == "failed"]
     columns = ["step", "error_type", "records", "example_recid", "example"]
     rows: list[list[Any]] = [
-        [step, kind, len(group), int(group["recid"].iloc[0]), cut(str(group["error"].iloc[0]), 300)]
+        [step, kind, len(group), int(group["recid"].iloc[0]), truncate(str(group["error"].iloc[0]), 300)]
         for (step, kind), group in failed.groupby(["step", "error_type"], dropna=False)
     ]
     rows.sort(key=lambda row: (-row[2], _rank(row[0]), str(row[1])))
@@ -35,8 +35,8 @@ def failures(run: Run) -> Drawing:
     axes.barh(places, [row[2] for row in shown], height=0.4, color=OUTCOMES["failed"])
     largest = max(row[2] for row in shown)
     for place, (_, _, count, recid, example) in zip(places, shown, strict=True):
-        axes.text(count + largest * 0.01, place, count_text(count), va="center", fontsize=9)
-        axes.text(0, place + 0.42, f"{recid}: {cut(example, 110)}", va="center", fontsize=7, color=QUIET)
+        axes.text(count + largest * 0.01, place, format_count(count), va="center", fontsize=9)
+        axes.text(0, place + 0.42, f"{recid}: {truncate(example, 110)}", va="center", fontsize=7, color=QUIET)
     axes.set_yticks(places, [f"{row[0]}\n{row[1]}" for row in shown])
     axes.set_ylim(len(shown) - 0.3, -0.6)
     axes.set_xlim(0, largest * 1.12)
@@ -46,9 +46,9 @@ def failures(run: Run) -> Drawing:
     worst = pd.Series([row[0] for row in rows for _ in range(row[2])]).value_counts()
     put_title(
         axes,
-        f"{count_text(len(failed))} of {plural(len(stats), 'record')} failed, most of them at {worst.index[0]}{more}"
+        f"{format_count(len(failed))} of {plural(len(stats), 'record')} failed, most of them at {worst.index[0]}{more}"
         if len(worst) > 1
-        else f"{count_text(len(failed))} of {plural(len(stats), 'record')} failed, at {worst.index[0]}{more}",
+        else f"{format_count(len(failed))} of {plural(len(stats), 'record')} failed, at {worst.index[0]}{more}",
     )
     return Drawing(figure, columns, rows)
 

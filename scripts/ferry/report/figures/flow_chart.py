@@ -9,7 +9,7 @@ from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as Curve
 from matplotlib.patheffects import withStroke
 
-from ferry.formatting import cut
+from ferry.formatting import truncate
 from ferry.report.figures.flow_layout import Band, Layout, Order, lay_out
 from ferry.report.figures.style import HATCHES, INK, OUTCOMES, PAPER, QUIET
 
@@ -90,7 +90,13 @@ def _draw_boxes(axes: Any, layout: Layout, text: Callable[[float], str]) -> None
         height = max(box.height, THINNEST)
         axes.add_patch(Rectangle((x, box.middle - height / 2), BOX_WIDTH, height, color=INK, linewidth=0, zorder=5))
         label = axes.text(
-            x + BOX_WIDTH + 4, box.middle, cut(box.name, longest), fontsize=8, va="center", path_effects=halo, zorder=6
+            x + BOX_WIDTH + 4,
+            box.middle,
+            truncate(box.name, longest),
+            fontsize=8,
+            va="center",
+            path_effects=halo,
+            zorder=6,
         )
         amount = text(box.amount)
         axes.annotate(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from ferry.formatting import bytes_of_text, bytes_text, count_text, plural
+from ferry.formatting import format_bytes, format_count, format_part_of, plural
 from ferry.report.figures.flow_chart import draw_flow_chart
 from ferry.report.figures.flow_layout import NO_NAME, Order, gather
 from ferry.report.figures.style import Drawing, new_figure, say_nothing_to_draw
@@ -20,8 +20,8 @@ def records_by_outcome(run: Run) -> Drawing:
     """Draw how many records of which kind went which way."""
     counts = run.stats["status"].value_counts()
     ok, whole = int(counts.get("ok", 0)), len(run.stats)
-    title = f"{count_text(ok)} of {plural(whole, 'record')} arrived complete" + _rest(counts)
-    return _draw(run, pd.Series(1, index=run.stats.index), title=title, unit="records", text=count_text)
+    title = f"{format_count(ok)} of {plural(whole, 'record')} arrived complete" + _rest(counts)
+    return _draw(run, pd.Series(1, index=run.stats.index), title=title, unit="records", text=format_count)
 
 
 def bytes_by_outcome(run: Run) -> Drawing:
@@ -29,10 +29,10 @@ def bytes_by_outcome(run: Run) -> Drawing:
     amounts = run.stats["source_bytes"].fillna(0)
     arrived = float(amounts[run.stats["status"] == "ok"].sum())
     unknown = int(run.stats["source_bytes"].isna().sum())
-    part = bytes_of_text(arrived, float(amounts.sum()))
+    part = format_part_of(arrived, float(amounts.sum()))
     title = f"{part[0].upper()}{part[1:]} arrived in complete records"
     title += f"; the size of {plural(unknown, 'record')} is not known" if unknown else ""
-    return _draw(run, amounts, title=title, unit="bytes", text=bytes_text)
+    return _draw(run, amounts, title=title, unit="bytes", text=format_bytes)
 
 
 def outcome_of(stats: pd.DataFrame) -> pd.Series:
@@ -86,8 +86,8 @@ def _draw(run: Run, amounts: pd.Series, *, title: str, unit: str, text: Callable
 
 def _rest(counts: "pd.Series[int]") -> str:
     failed, skipped = int(counts.get("failed", 0)), int(counts.get("skipped", 0))
-    parts = [f"{count_text(failed)} failed"] if failed else []
-    parts += [f"{count_text(skipped)} skipped"] if skipped else []
+    parts = [f"{format_count(failed)} failed"] if failed else []
+    parts += [f"{format_count(skipped)} skipped"] if skipped else []
     return "; " + ", ".join(parts) if parts else ""
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ferry.formatting import bytes_text, plural, seconds_text
+from ferry.formatting import format_bytes, format_seconds, plural
 from ferry.report.figures.style import (
     FAINT,
     INK,
@@ -40,13 +40,13 @@ def throughput(run: Run) -> Drawing:
         panel.stairs(rates, edges, fill=True, color=colour, alpha=0.75)
         mean = _moved(run, step) / end_s
         panel.axhline(mean, color=INK, linewidth=0.8, linestyle="--")
-        panel.annotate(f"mean\n{bytes_text(mean)}/s", (1, mean), xycoords=("axes fraction", "data"), xytext=(4, 0),
+        panel.annotate(f"mean\n{format_bytes(mean)}/s", (1, mean), xycoords=("axes fraction", "data"), xytext=(4, 0),
                        textcoords="offset points", va="center", fontsize=8, annotation_clip=False)  # fmt: skip
         panel.set_ylabel(step, fontsize=9)
-        panel.yaxis.set_major_formatter(lambda value, _: f"{bytes_text(value)}/s")
+        panel.yaxis.set_major_formatter(lambda value, _: f"{format_bytes(value)}/s")
         panel.grid(axis="y", color=FAINT)
         panel.set_ylim(0, max(float(rates.max()), mean) * 1.15)
-        said.append(f"{'downloaded' if step == 'download_files' else 'uploaded'} at {bytes_text(mean)}/s")
+        said.append(f"{'downloaded' if step == 'download_files' else 'uploaded'} at {format_bytes(mean)}/s")
         rows += [[step, round(second, 3), round(rate)] for second, rate in zip(edges, rates, strict=False)]
     _working_time_axis(axes[-1, 0], run, end_s)
     axes[0, 0].set_title(" and ".join(said)[0].upper() + " and ".join(said)[1:] + " on average")
@@ -107,21 +107,21 @@ def bytes_against_plan(run: Run) -> Drawing:
     axes.fill_between(line_x, line_y, step="post", color=STEPS["download_files"][0], alpha=0.15, linewidth=0)
     axes.axhline(plan, color=INK, linewidth=1, linestyle="--")
     guess = f", {plural(unknown, 'record')} of unknown size guessed" if unknown else ""
-    axes.annotate(f"wanted: {bytes_text(plan)}{guess}", (0, plan), xytext=(4, -4), va="top",
+    axes.annotate(f"wanted: {format_bytes(plan)}{guess}", (0, plan), xytext=(4, -4), va="top",
                   textcoords="offset points", fontsize=8)  # fmt: skip
     arrived = float(totals[-1])
     missing = plan - arrived
-    title = f"{bytes_text(arrived)} of {bytes_text(plan)} arrived in {seconds_text(end_s)} of working time"
+    title = f"{format_bytes(arrived)} of {format_bytes(plan)} arrived in {format_seconds(end_s)} of working time"
     axes_end_s = end_s
     if missing > plan * 1e-9 and not unknown and not (run.stats["status"] == "skipped").any():
-        title += f"; {bytes_text(missing)} failed"
+        title += f"; {format_bytes(missing)} failed"
     elif missing > plan * 1e-9 and (rate := _late_rate(times, totals, end_s)) > 0:
         left_s = missing / rate
         axes_end_s = min(end_s + left_s, end_s * 4)
         axes.plot([end_s, end_s + left_s], [arrived, plan], color=QUIET, linestyle=":", linewidth=1.6)
-        title += f"; {seconds_text(left_s)} more at this rate"
+        title += f"; {format_seconds(left_s)} more at this rate"
     axes.set_ylim(0, plan * 1.12)
-    axes.yaxis.set_major_formatter(lambda value, _: bytes_text(value))
+    axes.yaxis.set_major_formatter(lambda value, _: format_bytes(value))
     axes.grid(axis="y", color=FAINT)
     _working_time_axis(axes, run, axes_end_s)
     put_title(axes, title)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ferry.formatting import bytes_of_text, bytes_text, count_text, cut, plural, seconds_text
+from ferry.formatting import format_bytes, format_count, format_part_of, format_seconds, plural, truncate
 from ferry.report.pages.summary import WORST, Summary
 
 _SHOWN_FAILURES = 10
@@ -24,9 +24,9 @@ _STYLE = """
 
 def headline(summary: Summary) -> str:
     """Return what became of the run in one sentence."""
-    text = f"{count_text(summary.ok)} of {plural(summary.records, 'record')} arrived complete"
-    rest = [f"{count_text(summary.failed)} failed"] if summary.failed else []
-    rest += [f"{count_text(summary.skipped)} skipped"] if summary.skipped else []
+    text = f"{format_count(summary.ok)} of {plural(summary.records, 'record')} arrived complete"
+    rest = [f"{format_count(summary.failed)} failed"] if summary.failed else []
+    rest += [f"{format_count(summary.skipped)} skipped"] if summary.skipped else []
     return "; ".join([text, ", ".join(rest)] if rest else [text])
 
 
@@ -34,19 +34,20 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     """Return the numbers of the run with their names, as text."""
     unknown = f", {plural(summary.sizes_unknown, 'record')} of unknown size" if summary.sizes_unknown else ""
     span = f"{summary.began:%Y-%m-%d %H:%M} to {summary.ended:%Y-%m-%d %H:%M} UTC" if summary.began else "not begun"
-    rate = f", {bytes_text(summary.bytes_per_s)}/s" if summary.bytes_per_s else ""
-    waited = f", {seconds_text(summary.rate_wait_s)} at the repository's rate limit" if summary.rate_wait_s else ""
+    rate = f", {format_bytes(summary.bytes_per_s)}/s" if summary.bytes_per_s else ""
+    waited = f", {format_seconds(summary.rate_wait_s)} at the repository's rate limit" if summary.rate_wait_s else ""
     return [
-        ("Records", f"{count_text(summary.ok)} ok, {count_text(summary.failed)} failed, "
-                    f"{count_text(summary.skipped)} skipped, of {count_text(summary.records)} wanted"),
-        ("Published", count_text(summary.published)),
-        ("Files proven", f"{count_text(summary.verified_files)} of {count_text(summary.files)}: "
+        ("Records", f"{format_count(summary.ok)} ok, {format_count(summary.failed)} failed, "
+                    f"{format_count(summary.skipped)} skipped, of {format_count(summary.records)} wanted"),
+        ("Published", format_count(summary.published)),
+        ("Files proven", f"{format_count(summary.verified_files)} of {format_count(summary.files)}: "
                          "source = local = repository by size and checksum"),
-        ("Bytes arrived", f"{bytes_of_text(summary.bytes_arrived, summary.bytes_known)}{unknown}"),
-        ("Bytes moved", f"{bytes_text(summary.downloaded_bytes)} down, {bytes_text(summary.uploaded_bytes)} up{rate}"),
-        ("Time", f"{span}: {seconds_text(summary.working_s)} of work in {plural(summary.runs, 'run')}"),
+        ("Bytes arrived", f"{format_part_of(summary.bytes_arrived, summary.bytes_known)}{unknown}"),
+        ("Bytes moved", f"{format_bytes(summary.downloaded_bytes)} down, "
+                        f"{format_bytes(summary.uploaded_bytes)} up{rate}"),
+        ("Time", f"{span}: {format_seconds(summary.working_s)} of work in {plural(summary.runs, 'run')}"),
         ("Trouble", f"{plural(summary.failed_attempts, 'attempt')} that failed, "
-                    f"{count_text(summary.retries)} retries within attempts{waited}"),
+                    f"{format_count(summary.retries)} retries within attempts{waited}"),
         ("Repository", ", ".join(summary.repositories) or "none yet"),
         ("Machines", ", ".join(summary.hosts) or "none yet"),
     ]  # fmt: skip
@@ -98,7 +99,7 @@ def overview(
 
 
 def _failure_line(row: Mapping[str, Any]) -> str:
-    reason = f"{row['error_type']}: {cut(row['error'] or '', 300)}"
+    reason = f"{row['error_type']}: {truncate(row['error'] or '', 300)}"
     where = f"Log: <code>{escape(row['log'] or 'none')}</code><br>Again: <code>{escape(row['command'])}</code>"
     step = f"{escape(row['step'] or 'none')}<br>attempt {row['attempts']}"
     cells = (f'<td class="number">{row["recid"]}', f'<td class="failed">{step}', f"<td>{escape(reason)}<br>{where}")
@@ -108,9 +109,9 @@ def _failure_line(row: Mapping[str, Any]) -> str:
 def _slow_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     steps = {name: row[name] or 0.0 for name in row if name.endswith("_s") and name not in _NO_STEPS}
     slowest = max(steps, key=lambda name: steps[name])
-    size = "" if row["source_bytes"] is None else bytes_text(row["source_bytes"])
-    step = f"{slowest.removesuffix('_s')}, {seconds_text(steps[slowest])}"
-    return str(row["recid"]), size, seconds_text(row["duration_s"]), step, cut(row["title"] or "", 90)
+    size = "" if row["source_bytes"] is None else format_bytes(row["source_bytes"])
+    step = f"{slowest.removesuffix('_s')}, {format_seconds(steps[slowest])}"
+    return str(row["recid"]), size, format_seconds(row["duration_s"]), step, truncate(row["title"] or "", 90)
 
 
 _NO_STEPS = frozenset({"duration_s", "queue_s", "rate_wait_s", "download_bytes_per_s", "upload_bytes_per_s"})

@@ -15,10 +15,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_SLURM := .venv/.installed-slurm
 
-.PHONY: help install install-slurm run bulk report status notebook check test test-faults test-rdm test-nrp test-slurm test-long schemas docs clean
+.PHONY: help install install-slurm run bulk report status notebook check test test-faults test-rdm test-rdm-13 test-nrp test-slurm test-long schemas docs clean
 
 help: ## This list
-	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(INSTALLED) ## Install what uv.lock says into .venv
 
@@ -49,8 +49,11 @@ check: $(INSTALLED) ## Format, lint, types, snakemake --lint
 test: $(INSTALLED) ## The test suite; servers that are not installed are skipped, loudly
 	$(BIN)/pytest -n $(CORES) --dist worksteal -m "not rdm and not nrp and not slurm and not long"
 
-test-rdm: $(INSTALLED) ## Against a real InvenioRDM, installed and started for it once (Debian, about 10 minutes)
+test-rdm: $(INSTALLED) ## Against a real InvenioRDM 14, installed and started for it once (Debian, about 10 minutes)
 	$(BIN)/pytest -m "rdm and not long" --timeout 900 # the first test waits for the installation
+
+test-rdm-13: export RDM_VERSION := 13
+test-rdm-13: test-rdm ## The same against InvenioRDM 13
 
 test-nrp: $(INSTALLED) ## Against a real NRP repository on CCMM 1.1, installed and started for it once (Debian, about 10 minutes)
 	$(BIN)/pytest -m "nrp and not long" --timeout 900
@@ -61,8 +64,9 @@ test-slurm: $(INSTALLED_SLURM) ## On a real Slurm of two nodes, started for it (
 test-faults: $(INSTALLED) ## 1,000 bulk runs over a line that fails at random (about 10 minutes on two cores)
 	FAULT_SEEDS=0:1000 $(BIN)/pytest -q -n $(CORES) tests/servers/deposit_faults/test_random_sequences.py
 
-test-long: $(INSTALLED) ## What takes minutes: limits of zip, other Pythons, 300 records of which 10 fail, other NRP repositories
+test-long: $(INSTALLED) ## What takes minutes: limits of zip, other Pythons, 300 records of which 10 fail, other NRP repositories, InvenioRDM 13
 	$(BIN)/pytest -m "long and not slurm" --timeout 1800
+	$(MAKE) test-rdm-13
 
 bench-%: $(INSTALLED) ## Measure one part beside what others use: tests/bench/<name>.py
 	PYTHONPATH=scripts:tests $(BIN)/python tests/bench/$*.py

@@ -289,6 +289,7 @@ def invenio() -> Iterator[Repository]:
         "RDM_RECORDS_MAX_FILES_COUNT": MOST_FILES,
         "RDM_FILES_DEFAULT_QUOTA_SIZE": MOST_BYTES,
         "FILES_REST_DEFAULT_QUOTA_SIZE": MOST_BYTES,
+        "FILES_REST_DEFAULT_MAX_FILE_SIZE": MOST_BYTES,
     }
     with (
         tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-invenio-") as folder,

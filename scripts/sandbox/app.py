@@ -40,6 +40,7 @@ class Application:
         A status of null: nobody was there any more to be answered.
         """
         self._clock = site.clock
+        self._model_route = f"/api/{site.flavour.model}/"
         self._public_url = site.views.url
         self._request_log = request_log
         routes = OtherRoutes(site).table() + FileRoutes(site).table() + RecordRoutes(site).table()
@@ -94,6 +95,8 @@ class Application:
         path = unquote(request.rel_url.raw_path, errors="replace")
         if "//" in path:
             raise Moved(re.sub(r"//+", "/", path))
+        if path.startswith(self._model_route):  # each record is found below the name of its model too
+            path = f"/api/records/{path.removeprefix(self._model_route)}"
         method = "GET" if request.method == "HEAD" else request.method
         known = False
         for route_method, pattern, handler in self._routes:

@@ -4,7 +4,8 @@ import datetime
 import secrets
 from typing import Any
 
-from sandbox.answers import Refusal, denied, field_error, invalid, no_such_draft, no_such_record
+from sandbox.answers import Refusal, denied, field_error, invalid, no_such_draft, no_such_record, server_error
+from sandbox.flavours import INDIVIDUAL, Flavour
 from sandbox.metadata_rules import check_metadata
 from sandbox.search import Index
 from sandbox.store import Document, Store
@@ -28,22 +29,28 @@ def new_id() -> str:
 class Deposits:
     """Every change of a record goes through here."""
 
-    def __init__(self, store: Store, index: Index) -> None:
+    def __init__(self, store: Store, index: Index, flavour: Flavour, *, metadata_only: bool = True) -> None:
         self.store = store
+        self.flavour = flavour
+        self._metadata_only = metadata_only
         self._index = index
 
     def create(self, user: str | None, given: Document) -> tuple[Document, list[Any]]:
         """Make a record with a draft; return it and what was wrong with the metadata.
 
         Raises:
-            Refusal: 403 without a user, 400 for an id that a vocabulary does not have.
+            Refusal: 403 without a user, 400 for an id that a vocabulary does not have or a workflow that is not there.
         """
         if user is None:
             raise denied()
+        parent = given.get("parent")
+        workflow = parent.get("workflow") if self.flavour.is_nrp and isinstance(parent, dict) else None
+        if workflow is not None and workflow not in self.flavour.workflows:
+            raise invalid(field_error("_schema", f"Workflow {workflow} does not exist in the configuration."))
         side, errors = self._side(given, bucket=None)
         record = {
             "id": new_id(),
-            "parent": {"id": new_id(), "communities": []},
+            "parent": {"id": new_id(), "communities": [], "workflow": workflow},
             "owner": user,
             "index": 1,
             "draft": {**side, "bucket": self.store.new_bucket()},
@@ -135,11 +142,13 @@ class Deposits:
         """
         record = self.draft(user, record_id)
         draft = record["draft"]
+        if not accepted and not self.is_published_by_owner(record):
+            raise denied()
         if draft["review"] is not None and not accepted:
             raise Refusal(
                 400, "You cannot publish a draft with an open review request. Please cancel the review request first."
             )
-        errors = check_metadata(draft["metadata"]).errors + self._doi_taken(
+        errors = check_metadata(draft["metadata"], self.flavour).errors + self._doi_taken(
             draft["pids"].get("doi"), by_other_than=record_id
         )
         entries = self.store.entries(draft["bucket"])
@@ -150,6 +159,10 @@ class Deposits:
         if errors:
             raise invalid(*errors)
         return self._put_in_public(record)
+
+    def is_published_by_owner(self, record: Document) -> bool:
+        """Tell whether the record's workflow leaves publishing to its owner."""
+        return not self.flavour.is_nrp or (record["parent"].get("workflow") or INDIVIDUAL) == INDIVIDUAL
 
     def edit(self, user: str | None, record_id: str) -> Document:
         """Open a draft of a published record, for its metadata only; one that is open already is returned.
@@ -178,6 +191,8 @@ class Deposits:
             name: value for name, value in latest["published"]["metadata"].items() if name != "publication_date"
         }
         moment = now()
+        if self.flavour.is_nrp:
+            metadata["publication_date"] = moment[:10]
         draft = {
             **latest["published"],
             "metadata": metadata,
@@ -227,7 +242,7 @@ class Deposits:
         return self.store.records[str(record["id"])]
 
     def _side(self, given: Document, bucket: str | None) -> tuple[Document, list[Any]]:
-        checked = check_metadata(given.get("metadata"))
+        checked = check_metadata(given.get("metadata"), self.flavour)
         errors = checked.errors
         access = given.get("access")
         levels = access if isinstance(access, dict) else {}
@@ -237,8 +252,10 @@ class Deposits:
         pids = given.get("pids")
         if isinstance(pids, dict) and "doi" in pids:
             errors = errors + self._doi_taken(pids["doi"], by_other_than=None)
+            if self.flavour.is_nrp:
+                errors = [*errors, field_error("pids.doi", "The prefix '' is managed by the sandbox.")]
         files = given.get("files")
-        enabled = files.get("enabled", True) if isinstance(files, dict) else True
+        enabled = files.get("enabled", True) if isinstance(files, dict) and self._metadata_only else True
         moment = now()
         side = {
             "metadata": checked.metadata,
@@ -287,4 +304,11 @@ class Deposits:
 
     def _save(self, record: Document) -> None:
         self.store.save_record(record)
+        if self.flavour.is_nrp and any(_is_interval(side) for side in (record["draft"], record["published"])):
+            raise server_error()  # the index takes single dates only: what is stored is never found
         self._index.changed(record["id"])
+
+
+def _is_interval(side: Document | None) -> bool:
+    dates = side["metadata"].get("dates", []) if side else []
+    return any("/" in str(entry.get("date", "")) for entry in dates)

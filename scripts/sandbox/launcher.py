@@ -27,12 +27,14 @@ class Sandbox:
         directory: its records, files, tokens and its log.
         token: of its first user.
         other_token: of its second user.
+        curator_token: of the user who decides in the community and reviews, where it has the flavour of NRP.
     """
 
     url: str
     directory: Path
     token: str
     other_token: str
+    curator_token: str
     _process: subprocess.Popen[bytes]
     _life_line: int
 
@@ -99,9 +101,15 @@ def start(
         raise TransientError(f"the sandbox repository in {directory} did not start within {timeout_s:g} s: {log_end}")
     _write_atomically(port_file, url.rsplit(":", 1)[1])
     _write_atomically(directory / "endpoint.json", json.dumps({"url": url}) + "\n")
-    tokens = [(directory / name).read_text(encoding="ascii").strip() for name in ("token", "token2")]
+    tokens = [(directory / name).read_text(encoding="ascii").strip() for name in ("token", "token2", "token_curator")]
     return Sandbox(
-        url=url, directory=directory, token=tokens[0], other_token=tokens[1], _process=process, _life_line=writing
+        url=url,
+        directory=directory,
+        token=tokens[0],
+        other_token=tokens[1],
+        curator_token=tokens[2],
+        _process=process,
+        _life_line=writing,
     )
 
 

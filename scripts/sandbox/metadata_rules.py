@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.answers import Refusal, field_error
-from sandbox.vocabularies import VOCABULARIES
+from sandbox.flavours import Flavour, find_flavour
 
 MISSING = "Missing data for required field."
 UNKNOWN = "Unknown field."
@@ -23,6 +23,7 @@ _DOI = re.compile(r"(doi:|https?://(dx\.)?doi\.org/)?10\.\d{4,9}(\.\d+)*/\S+", r
 class Checked:
     """Metadata after the check: what is kept, and what was wrong with the rest."""
 
+    flavour: Flavour = field(default_factory=lambda: find_flavour("rdm"))
     metadata: dict[str, Any] = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
 
@@ -31,25 +32,26 @@ class Checked:
         self.errors.append(field_error(place, message))
 
 
-def check_metadata(given: Any) -> Checked:
+def check_metadata(given: Any, flavour: Flavour) -> Checked:
     """Keep of the given metadata what is right, and say what is wrong.
 
     Raises:
         Refusal: 400, an id that its vocabulary does not have.
     """
-    checked = Checked()
+    checked = Checked(flavour)
+    fields = _NRP_FIELDS if flavour.is_nrp else _FIELDS
     metadata = given if isinstance(given, dict) else {}
     for name in REQUIRED:
-        if metadata.get(name) is None or (name == "creators" and metadata[name] == []):
+        if metadata.get(name) is None or (name == "creators" and metadata[name] == [] and not flavour.is_nrp):
             checked.error(f"metadata.{name}", MISSING)
     if not metadata.get("publisher"):
         checked.error("metadata.publisher", "Missing publisher field required for DOI registration.")
     for name, value in metadata.items():
         place = f"metadata.{name}"
-        if name not in _FIELDS:
+        if name not in fields:
             checked.error(place, UNKNOWN)
         elif value is not None and value != []:
-            kept = _FIELDS[name](checked, place, value)
+            kept = fields[name](checked, place, value)
             if kept is not None:
                 checked.metadata[name] = kept
     return checked
@@ -73,6 +75,34 @@ def _html(checked: Checked, place: str, value: Any) -> str | None:
     return None if text is None else re.sub(r"</?(script|style|iframe|object)\b[^>]*>", "", text, flags=re.IGNORECASE)
 
 
+def _html_of_any_length(checked: Checked, place: str, value: Any) -> str | None:
+    return _text()(checked, place, value)
+
+
+def _whole_number(checked: Checked, place: str, value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        checked.error(place, "Not a valid integer.")
+        return None
+    return value
+
+
+def _choice(*choices: str) -> Callable[[Checked, str, Any], str | None]:
+    def check(checked: Checked, place: str, value: Any) -> str | None:
+        if value not in choices:
+            checked.error(place, f"Must be one of: {', '.join(choices)}.")
+            return None
+        return str(value)
+
+    return check
+
+
+def _one_date(checked: Checked, place: str, value: Any) -> str | None:
+    if isinstance(value, str) and "/" in value:
+        checked.error(place, "Please provide a valid date or interval.")
+        return None
+    return _date(checked, place, value)
+
+
 def _date(checked: Checked, place: str, value: Any) -> str | None:
     if not isinstance(value, str):
         checked.error(place, "Not a valid string.")
@@ -94,7 +124,7 @@ def _term(vocabulary: str) -> Callable[[Checked, str, Any], dict[str, Any] | Non
         if not isinstance(value.get("id"), str):
             checked.error(f"{place}.id", MISSING)
             return None
-        if value["id"] not in VOCABULARIES[vocabulary]:
+        if value["id"] not in checked.flavour.vocabularies[vocabulary]:
             raise Refusal(400, f"Invalid value {value['id']}.")
         return {"id": value["id"]}
 
@@ -258,4 +288,21 @@ _FIELDS: dict[str, Callable[[Checked, str, Any], Any]] = {
     "funding": _list_of(_anything),
     "references": _list_of(_object(("reference",), reference=_text(1), scheme=_text(), identifier=_text())),
     "copyright": _text(),
+}
+
+_NRP_FIELDS: dict[str, Callable[[Checked, str, Any], Any]] = {
+    **{name: check for name, check in _FIELDS.items() if name not in ("sizes", "formats")},
+    "title": _text(),
+    "description": _html_of_any_length,
+    "publication_date": _one_date,
+    "related_resources": _list_of(_anything),
+    "recid": _whole_number,
+    "experiment": _term("experiments"),
+    "category": _term("particle_category"),
+    "dataset_type": _choice("simulated", "collision", "logbook", "manual"),
+    "file_types": _list_of(_text()),
+    "number_of_events": _whole_number,
+    "collision_information": _object(
+        (), type=_choice("e+e-"), energy=_text(), energy_min=_anything, energy_max=_anything
+    ),
 }

@@ -26,6 +26,7 @@ class RecordRoutes:
             ("GET", r"/api/records", self._search),
             ("POST", r"/api/records", self._create),
             ("GET", r"/api/user/records", self._search_own),
+            *self._model_routes(),
             ("GET", DRAFT, self._read_draft),
             ("PUT", DRAFT, self._update_draft),
             ("DELETE", DRAFT, self._delete_draft),
@@ -38,6 +39,16 @@ class RecordRoutes:
             ("GET", RECORD, self._read_record),
             ("PUT", RECORD, self._update_record),
             ("DELETE", RECORD, self._delete_record),
+        ]
+
+    def _model_routes(self) -> list[Route]:
+        model = self._site.flavour.model
+        if not self._site.flavour.is_nrp:
+            return []
+        return [
+            ("GET", rf"/api/{model}", self._search),
+            ("POST", rf"/api/{model}", self._create),
+            ("GET", rf"/api/user/{model}", self._search_model),
         ]
 
     async def _create(self, request: BaseRequest) -> web.Response:
@@ -116,11 +127,21 @@ class RecordRoutes:
             hits = [hit for hit in hits if hit["is_published"] == (published == "true")]
         return self._found(request, hits, latest="is_latest_draft")
 
+    async def _search_model(self, request: BaseRequest) -> web.Response:
+        """One's own drafts and everybody's published records: asked without a token too."""
+        user = self._site.user(request)
+        visible = self._site.index.refresh().values()
+        shown = [hit["draft"] if hit["draft"] and hit["owner"] == user else hit["published"] for hit in visible]
+        return self._found(request, [hit for hit in shown if hit is not None], latest="is_latest_draft")
+
     def _found(self, request: BaseRequest, hits: list[Document], *, latest: str) -> web.Response:
         if request.query.get("allversions") != "true":
             hits = [hit for hit in hits if hit["versions"][latest]]
-        query = request.query.get("q", "")
-        return self._site.page_answer(request, [hit for hit in hits if matches(query, hit)])
+        query, nrp = request.query.get("q", ""), self._site.flavour.is_nrp
+        if nrp and request.path != "/api/user/records" and ("://" in query or "*" in query):
+            query = '"' + query.replace("\\", "\\\\").replace('"', '\\"') + '"'  # as one phrase, which no record has
+        whole = frozenset({"metadata.identifiers.identifier"} if nrp else ())
+        return self._site.page_answer(request, [hit for hit in hits if matches(query, hit, whole=whole)])
 
     def _published_versions(self, record_id: str) -> list[Document]:
         record = self._site.deposits.published(record_id)

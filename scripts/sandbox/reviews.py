@@ -5,7 +5,10 @@ from typing import Any
 
 from sandbox.answers import Refusal, denied, field_error, invalid, no_such_record
 from sandbox.deposits import Deposits, now
+from sandbox.flavours import COMMUNITY, CURATOR, REVIEWED
 from sandbox.store import Document, Store
+
+COMMUNITY_FIELDS = {"workflow": COMMUNITY, "allowed_workflows": [COMMUNITY]}
 
 
 class Reviews:
@@ -14,7 +17,12 @@ class Reviews:
     def __init__(self, store: Store, deposits: Deposits, api_url: str) -> None:
         self._store = store
         self._deposits = deposits
+        self._flavour = deposits.flavour
         self._api = api_url
+        known = {community["slug"] for community in store.others["communities"].values()}
+        for slug, owner in (self._flavour.communities or {}).items():
+            if slug not in known:
+                self._new_community(slug=slug, title=slug.upper(), owner=owner, access={}, fields=COMMUNITY_FIELDS)
 
     def create_community(self, user: str | None, given: Any) -> Document:
         """Make a community of the user.
@@ -22,7 +30,7 @@ class Reviews:
         Raises:
             Refusal: 403, 400.
         """
-        if user is None:
+        if user is None or self._flavour.is_nrp:  # there, those who run the repository make them
             raise denied()
         given = given if isinstance(given, dict) else {}
         slug, title = given.get("slug"), (given.get("metadata") or {}).get("title")
@@ -30,19 +38,24 @@ class Reviews:
             raise invalid(field_error("slug" if not slug else "metadata.title", "Missing data for required field."))
         if any(community["slug"] == slug for community in self._store.others["communities"].values()):
             raise invalid(field_error("slug", "A community with this identifier already exists."))
+        return self.show_community(
+            self._new_community(slug=slug, title=title, owner=user, access=given.get("access") or {}, fields={})
+        )
+
+    def _new_community(self, *, slug: str, title: str, owner: str, access: Document, fields: Document) -> Document:
         moment = now()
-        access = {"visibility": "public", "review_policy": "closed"} | (given.get("access") or {})
         community = {
             "id": str(uuid.uuid4()),
             "slug": slug,
             "metadata": {"title": title},
-            "access": access,
-            "owner": user,
+            "access": {"visibility": "public", "review_policy": "closed"} | access,
+            "custom_fields": fields,
+            "owner": owner,
             "created": moment,
             "updated": moment,
         }
         self._store.save_other("communities", community)
-        return self.show_community(community)
+        return community
 
     def communities(self) -> list[Document]:
         """Return all communities as the API shows them."""
@@ -68,29 +81,58 @@ class Reviews:
         """Tie the draft to a community, by a request that waits to be submitted.
 
         Raises:
-            Refusal: 400 for a community that is not there.
+            Refusal: 400 for a community that is not there; 403 for a record whose workflow takes none.
         """
+        if self._flavour.is_nrp and record["parent"].get("workflow") != COMMUNITY:
+            raise denied()
         receiver = given.get("receiver") if isinstance(given, dict) else None
         name = receiver.get("community") if isinstance(receiver, dict) else None
         try:
             community = self.community(str(name))
         except Refusal as refusal:
             raise Refusal(400, "A validation error occurred.", [field_error("receiver", refusal.message)]) from refusal
+        request = self._new_request(record, "community-submission", {"community": community["id"]})
+        self._deposits.set_review(record, request["id"])
+        return self.show(request)
+
+    def _new_request(self, record: Document, kind: str, receiver: Document) -> Document:
         moment = now()
         request: Document = {
             "id": str(uuid.uuid4()),
-            "type": "community-submission",
+            "type": kind,
             "title": "",
             "status": "created",
             "created": moment,
             "updated": moment,
             "created_by": {"user": record["owner"]},
-            "receiver": {"community": community["id"]},
+            "receiver": receiver,
             "topic": {"record": record["id"]},
         }
         self._store.save_other("requests", request)
-        self._deposits.set_review(record, request["id"])
-        return self.show(request)
+        return request
+
+    def applicable(self, record: Document) -> list[str]:
+        """Return the kinds of request by which the record's draft may ask to be published."""
+        is_open = any(request["status"] in ("created", "submitted") for request in self.about(record))
+        if record["draft"] is None or record["parent"].get("workflow") != REVIEWED or is_open:
+            return []
+        if record["published"] is not None:
+            return ["publish_changed_metadata"]
+        return ["publish_draft" if record["index"] == 1 else "publish_new_version"]
+
+    def ask(self, record: Document, kind: str) -> Document:
+        """Make a request to publish the draft, which waits to be submitted.
+
+        Raises:
+            Refusal: 403 where the record's workflow or state has none of this kind.
+        """
+        if kind not in self.applicable(record):
+            raise denied()
+        return self.show(self._new_request(record, kind, {"group": "reviewer"}))
+
+    def about(self, record: Document) -> list[Document]:
+        """Return all requests about a record."""
+        return [each for each in self._store.others["requests"].values() if each["topic"]["record"] == record["id"]]
 
     def of_draft(self, record: Document) -> Document:
         """Return the request that the draft is tied to.
@@ -111,7 +153,9 @@ class Reviews:
         """
         request = self.of_draft(record)
         community = self.community(request["receiver"]["community"])
-        request = self._change(request, status="submitted", title=record["draft"]["metadata"].get("title", ""))
+        request = self._submitted(request, record)
+        if self._flavour.is_nrp:
+            return self.show(request)
         if community["access"]["review_policy"] == "open" and community["owner"] == user:
             return self._accept(request)
         return self.show(request)
@@ -123,9 +167,8 @@ class Reviews:
             Refusal: 404, 403, 400 where the action does not fit the state.
         """
         request = self.request(request_id, user)
-        owner = self.community(request["receiver"]["community"])["owner"]
         allowed = {"submit": request["created_by"]["user"], "cancel": request["created_by"]["user"]}
-        if allowed.get(action, owner) != user:
+        if allowed.get(action, self._decider(request)) != user:
             raise denied()
         if action not in self.show(request)["links"]["actions"]:
             raise Refusal(400, f"Error for action '{action}': Could not execute the action")
@@ -133,7 +176,8 @@ class Reviews:
             return self._accept(request)
         record = self._deposits.draft(request["created_by"]["user"], request["topic"]["record"])
         if action == "submit":
-            return self.submit(record, user)
+            is_review = request["type"] == "community-submission"
+            return self.submit(record, user) if is_review else self.show(self._submitted(request, record))
         self._deposits.set_review(record, None)
         return self.show(self._change(request, status={"decline": "declined", "cancel": "cancelled"}[action]))
 
@@ -146,9 +190,16 @@ class Reviews:
         request = self._store.others["requests"].get(request_id)
         if request is None:
             raise no_such_record()
-        if user not in (request["created_by"]["user"], self.community(request["receiver"]["community"])["owner"]):
+        if user not in (request["created_by"]["user"], self._decider(request)):
             raise denied()
         return request
+
+    def _decider(self, request: Document) -> str:
+        receiver = request["receiver"]
+        return CURATOR if "group" in receiver else str(self.community(receiver["community"])["owner"])
+
+    def _submitted(self, request: Document, record: Document) -> Document:
+        return self._change(request, status="submitted", title=record["draft"]["metadata"].get("title", ""))
 
     def show(self, request: Document) -> Document:
         """Return a request as the API shows it."""
@@ -175,7 +226,7 @@ class Reviews:
     def _accept(self, request: Document) -> Document:
         author = request["created_by"]["user"]
         record = self._deposits.publish(author, request["topic"]["record"], accepted=True)
-        self._deposits.set_review(record, None, community=request["receiver"]["community"])
+        self._deposits.set_review(record, None, community=request["receiver"].get("community"))
         return self.show(self._change(request, status="accepted"))
 
     def _change(self, request: Document, **changes: Any) -> Document:

@@ -43,14 +43,21 @@ class Index:
         return self._visible
 
 
-def matches(query: str, hit: Document) -> bool:
+def matches(query: str, hit: Document, *, whole: frozenset[str] = frozenset()) -> bool:
     """Tell whether the document is found: `field:"a phrase"` needs its words in a row, bare words need one of them.
+
+    Args:
+        query: as OpenSearch takes it.
+        hit: as the API shows it.
+        whole: fields whose values are found only by all of them.
 
     Of what is joined by OR, either will do.
 
     Raises:
         Refusal: 400 where OpenSearch finds no syntax.
     """
+    if query.strip() == "*":
+        return True
     alternatives: list[list[tuple[str | None, bool, str]]] = [[]]
     for clause in _clauses(query):
         if clause == _OR:
@@ -58,13 +65,13 @@ def matches(query: str, hit: Document) -> bool:
         else:
             alternatives[-1].append(clause)
     asked = [clauses for clauses in alternatives if clauses]
-    return not asked or any(_matches_all(clauses, hit) for clauses in asked)
+    return not asked or any(_matches_all(clauses, hit, whole) for clauses in asked)
 
 
-def _matches_all(clauses: list[tuple[str | None, bool, str]], hit: Document) -> bool:
+def _matches_all(clauses: list[tuple[str | None, bool, str]], hit: Document, whole: frozenset[str]) -> bool:
     quoted = [clause for clause in clauses if clause[1]]
     wanted = quoted or clauses
-    results = [_found(hit, field, text, phrase=phrase) for field, phrase, text in wanted]
+    results = [_found(hit, field, text, phrase=phrase, whole=whole) for field, phrase, text in wanted]
     return all(results) if quoted else any(results)
 
 
@@ -111,10 +118,10 @@ def _bare(word: str) -> str:
     return re.sub(r"\\.", "", word)
 
 
-def _found(hit: Document, field: str | None, text: str, *, phrase: bool) -> bool:
+def _found(hit: Document, field: str | None, text: str, *, phrase: bool, whole: frozenset[str]) -> bool:
     wanted = _words(text)
     for value in _values(hit, field.split(".") if field else None):
-        if field in ("id", "parent.id"):
+        if field in ("id", "parent.id") or field in whole:
             if value == text:
                 return True
             continue

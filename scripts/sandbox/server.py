@@ -18,6 +18,7 @@ from pathlib import Path
 from aiohttp import web
 
 from sandbox.app import Application
+from sandbox.flavours import CURATOR
 from sandbox.settings import Settings, settings_from_json
 from sandbox.site import Site
 from sandbox.store import Store
@@ -25,7 +26,7 @@ from sandbox.store import Store
 HOST = "127.0.0.1"
 IN_USE = 3
 """Exit status: another server works in this directory."""
-TOKEN_FILES = {"1": "token", "2": "token2"}
+TOKEN_FILES = {"1": "token", "2": "token2", CURATOR: "token_curator"}
 """File in the directory that holds the token of a user."""
 _READ_BUFFER = 1 << 20
 

@@ -19,6 +19,9 @@ class Settings:
         checksum_lag_s: a committed multipart file shows no checksum for so long.
         multipart: False refuses transfers of type "M", as a backend without parts does.
         discovery: False hides /.well-known/repository, as a plain InvenioRDM does.
+        flavour: `rdm` for InvenioRDM, `nrp` for an NRP repository: models, workflows, requests to publish.
+        metadata_only: False refuses records without files.
+        empty_files: False refuses files of no bytes, when they are committed.
         public_url: address that stands in links when a proxy stands in front; None: the server's own.
     """
 
@@ -31,6 +34,9 @@ class Settings:
     checksum_lag_s: float = 0.0
     multipart: bool = True
     discovery: bool = True
+    flavour: str = "rdm"
+    metadata_only: bool = True
+    empty_files: bool = True
     public_url: str | None = None
 
     def to_json(self) -> str:

@@ -10,6 +10,7 @@ from aiohttp.web_request import BaseRequest
 
 from sandbox.answers import Refusal, denied, no_such_draft
 from sandbox.deposits import Deposits
+from sandbox.flavours import find_flavour
 from sandbox.reviews import Reviews
 from sandbox.search import Index, page
 from sandbox.settings import Settings
@@ -45,9 +46,10 @@ class Site:
         self.store = store
         self.settings = settings
         self.clock = clock
-        self.views = Views(settings.public_url or url)
+        self.flavour = find_flavour(settings.flavour)
+        self.views = Views(settings.public_url or url, self.flavour)
         self.index = Index(self._snapshot, settings.index_lag_s, clock)
-        self.deposits = Deposits(store, self.index)
+        self.deposits = Deposits(store, self.index, self.flavour, metadata_only=settings.metadata_only)
         self.transfers = Transfers(store, settings)
         self.reviews = Reviews(store, self.deposits, self.views.api)
         self._tokens = tokens
@@ -85,7 +87,13 @@ class Site:
     def draft_view(self, record: Document) -> Document:
         """Return the draft as the API shows it."""
         entries = self.store.entries(record["draft"]["bucket"])
-        return self.views.draft(record, entries, latest=self.deposits.is_latest(record, draft=True))
+        return self.views.draft(
+            record,
+            entries,
+            latest=self.deposits.is_latest(record, draft=True),
+            review=self.store.others["requests"].get(record["draft"]["review"]),
+            publishes=self.deposits.is_published_by_owner(record),
+        )
 
     def published_view(self, record: Document) -> Document:
         """Return the published record as the API shows it."""

@@ -196,6 +196,8 @@ class Transfers:
             return await self._commit_parts(record, entry)
         if "sent" not in entry:
             raise server_error()
+        if entry["sent"]["size"] == 0 and not self._settings.empty_files:
+            raise Refusal(400, "Empty files are not accepted.")
         return self._change(record, entry, status="completed", **entry["sent"])
 
     def content_path(self, record: Document, side: str, key: str) -> tuple[Document, Path]:

@@ -5,9 +5,9 @@ from mimetypes import guess_type
 from typing import Any
 from urllib.parse import quote
 
+from sandbox.flavours import Flavour
 from sandbox.store import Document
 
-GENERATOR = "InvenioRDM 13.1"
 _TERMS = frozenset(["resource_type", "role", "type", "lang", "relation_type"])
 _TERM_LISTS = frozenset(["languages", "rights"])
 _PART_LINK_LIFE = timedelta(days=14)
@@ -16,30 +16,46 @@ _PART_LINK_LIFE = timedelta(days=14)
 class Views:
     """Makes answers; knows the address under which the server is seen."""
 
-    def __init__(self, public_url: str) -> None:
+    def __init__(self, public_url: str, flavour: Flavour) -> None:
+        self.flavour = flavour
         self.url = public_url.rstrip("/")
         self.api = self.url + "/api"
 
-    def draft(self, record: Document, entries: dict[str, Document], *, latest: bool) -> Document:
-        """Return a draft as the API shows it."""
-        here = f"{self.api}/records/{record['id']}"
+    def draft(
+        self, record: Document, entries: dict[str, Document], *, latest: bool, review: Document | None, publishes: bool
+    ) -> Document:
+        """Return a draft as the API shows it.
+
+        Args:
+            record: that has it.
+            entries: its files.
+            latest: whether no later version was begun.
+            review: the request that it is tied to.
+            publishes: whether its owner may publish it without asking.
+        """
+        here = f"{self.api}/{self.flavour.model}/{record['id']}"
         links = {
             "self": f"{here}/draft",
             "self_html": f"{self.url}/uploads/{record['id']}",
             "files": f"{here}/draft/files",
             "record": here,
             "record_html": f"{self.url}/records/{record['id']}",
-            "publish": f"{here}/draft/actions/publish",
-            "review": f"{here}/draft/review",
+            "review": f"{self.api}/records/{record['id']}/draft/review",
             "versions": f"{here}/versions",
             "communities": f"{here}/communities",
             "requests": f"{here}/requests",
         }
         side = record["draft"]
+        if publishes:
+            links["publish"] = f"{here}/draft/actions/publish"
+        if self.flavour.is_nrp:
+            links |= self._request_links(record)
         if side["review"] is not None:
-            links["submit-review"] = f"{here}/draft/actions/submit-review"
+            links["submit-review"] = f"{self.api}/records/{record['id']}/draft/actions/submit-review"
         if record["published"] is not None:
             status = "published"
+        elif self.flavour.is_nrp and review is not None and review["status"] == "submitted":
+            status = "in_review"
         elif side["review"] is not None:
             status = "draft_with_review"
         else:
@@ -47,6 +63,8 @@ class Views:
         shown = self._record(record, side, entries, links)
         if side["review"] is not None:
             shown["parent"]["review"] = {"id": side["review"], "type": "community-submission"}
+            if self.flavour.is_nrp and review is not None:
+                shown["parent"]["review"] |= {"status": review["status"], "receiver": review["receiver"]}
         versions = {"is_latest": False, "is_latest_draft": latest, "index": record["index"]}
         is_published = record["published"] is not None
         return {**shown, "versions": versions, "is_published": is_published, "is_draft": True, "status": status}
@@ -55,7 +73,7 @@ class Views:
         self, record: Document, entries: dict[str, Document], *, latest: bool, latest_draft: bool
     ) -> Document:
         """Return a published record as the API shows it."""
-        here = f"{self.api}/records/{record['id']}"
+        here = f"{self.api}/{self.flavour.model}/{record['id']}"
         links = {
             "self": here,
             "self_html": f"{self.url}/records/{record['id']}",
@@ -67,9 +85,18 @@ class Views:
             "communities": f"{here}/communities",
             "requests": f"{here}/requests",
         }
+        if self.flavour.is_nrp:
+            links |= self._request_links(record)
         shown = self._record(record, record["published"], entries, links)
         versions = {"is_latest": latest, "is_latest_draft": latest_draft, "index": record["index"]}
         return {**shown, "versions": versions, "is_published": True, "is_draft": False, "status": "published"}
+
+    def _request_links(self, record: Document) -> Document:
+        topic = f"topic=record:{record['id']}"
+        return {
+            "requests": f"{self.api}/requests/?{topic}",
+            "applicable-requests": f"{self.api}/requests/applicable?{topic}",
+        }
 
     def file_list(self, record_id: str, side: Document, entries: dict[str, Document], *, draft: bool) -> Document:
         """Return the list of files of a record or a draft."""
@@ -137,11 +164,11 @@ class Views:
             "name": "opendata-ferry sandbox",
             "description": "A stand-in on loopback; nothing in it is kept for anybody.",
             "version": "local development",
-            "invenio_version": GENERATOR,
+            "invenio_version": self.flavour.generator,
             "transfers": ["L", "M"] if multipart else ["L"],
-            "default_model": "records",
+            "default_model": self.flavour.model,
             "default_content_type": "application/json",
-            "features": ["drafts"],
+            "features": ["drafts", *(["workflows", "requests", "communities"] if self.flavour.is_nrp else [])],
             "links": {
                 "self": f"{self.url}/.well-known/repository/",
                 "api": self.api,
@@ -155,34 +182,37 @@ class Views:
 
     def models(self) -> list[Document]:
         """Return the one model that the sandbox has."""
+        model, is_nrp = self.flavour.model, self.flavour.is_nrp
+        schema = f"{model}-v1.0.0.json" if is_nrp else "records/record-v6.0.0.json"
+        only = f"?type={model}" if is_nrp else ""
         content_type = {
             "content_type": "application/json",
-            "name": "Invenio RDM JSON",
-            "description": "Metadata as InvenioRDM has them.",
-            "schema": f"{self.url}/schemas/records/record-v6.0.0.json",
+            "name": "JSON" if is_nrp else "Invenio RDM JSON",
+            "description": "Metadata as the model has them.",
+            "schema": f"{self.url}/schemas/{schema}",
             "can_export": True,
             "can_deposit": True,
         }
-        model = {
-            "schema": "local://records/record-v6.0.0.json",
-            "type": "records",
-            "name": "records",
-            "description": "Records of InvenioRDM",
-            "version": "6.0.0",
-            "features": ["drafts", "files", "requests"],
-            "links": {
-                "html": f"{self.url}/records",
-                "records": f"{self.api}/records",
-                "drafts": f"{self.api}/user/records",
-                "deposit": f"{self.api}/records",
-            },
-            "content_types": [content_type],
-            "metadata": True,
-        }
-        return [model]
+        return [
+            {
+                "schema": f"local://{schema}",
+                "type": model,
+                "name": model,
+                "description": "The model of the sandbox",
+                "version": "1.0.0" if is_nrp else "6.0.0",
+                "features": ["drafts", "files", "relations" if is_nrp else "requests"],
+                "links": {
+                    "html": f"{self.url}/{model}",
+                    "records": f"{self.api}/{model}{only}",
+                    "drafts": f"{self.api}/user/{model}{only}",
+                    "deposit": f"{self.api}/{model}{only}",
+                },
+                "content_types": [content_type],
+                "metadata": True,
+            }
+        ]
 
-    @staticmethod
-    def _record(record: Document, side: Document, entries: dict[str, Document], links: Document) -> Document:
+    def _record(self, record: Document, side: Document, entries: dict[str, Document], links: Document) -> Document:
         complete = {key: entry for key, entry in entries.items() if entry["status"] == "completed"}
         files = {
             "enabled": side["files_enabled"],
@@ -192,6 +222,7 @@ class Views:
             "entries": {key: _short_entry(entry) for key, entry in complete.items()},
         }
         communities = record["parent"]["communities"]
+        workflow = {"workflow": record["parent"].get("workflow")} if self.flavour.is_nrp else {}
         return {
             "id": record["id"],
             "created": side["created"],
@@ -203,6 +234,7 @@ class Views:
                 "access": {"owned_by": {"user": record["owner"]}, "grants": [], "links": []},
                 "communities": {"ids": communities, "default": communities[0]} if communities else {},
                 "pids": {},
+                **workflow,
             },
             "pids": side["pids"],
             "metadata": {name: _with_titles(name, value) for name, value in side["metadata"].items()},

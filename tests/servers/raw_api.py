@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from servers.flavours import Words
 from servers.invenio_stack import LIMITED_AGENT
 
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -61,8 +62,9 @@ def new_identifier() -> str:
 class Api:
     """One user at one repository, with a User-Agent of its own: rate limits are counted by it."""
 
-    def __init__(self, url: str, token: str | None, *, name: str = "") -> None:
+    def __init__(self, url: str, token: str | None, *, name: str = "", words: Words = Words()) -> None:  # noqa: B008
         self.url = url
+        self.words = words
         self.token = token
         self.session = requests.Session()
         self.session.trust_env = False
@@ -83,9 +85,16 @@ class Api:
         url = path if path.startswith("http") else self.url + path
         return self.session.request(method, url, timeout=60, allow_redirects=False, **more)
 
-    def create(self, **changes: Any) -> "Draft":
-        """Make a draft."""
-        answer = self.call("POST", "/api/records", json=document(**changes))
+    def document(self, **changes: Any) -> dict[str, Any]:
+        """Return a whole record that this repository takes."""
+        return document(**{"resource_type": {"id": self.words.dataset}, **changes})
+
+    def create(self, *, workflow: str | None = None, **changes: Any) -> "Draft":
+        """Make a draft; of an NRP repository, one that is published in another way than usual."""
+        given = self.document(**changes)
+        if workflow is not None:
+            given["parent"] = {"workflow": workflow}
+        answer = self.call("POST", "/api/records", json=given)
         assert answer.status_code == 201, answer.text
         return Draft(self, answer.json()["id"])
 

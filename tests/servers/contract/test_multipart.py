@@ -3,7 +3,6 @@
 import time
 
 from servers.raw_api import md5, multipart
-from servers.rdm.server import QUOTA_BYTES
 
 
 def test_a_file_goes_up_in_parts_in_any_order_and_again(draft):
@@ -73,8 +72,8 @@ def test_plain_content_for_a_multipart_file_deletes_it(draft):
     assert draft.entry("m").status_code == 404
 
 
-def test_an_empty_multipart_file_is_refused_and_the_quota_is_not_asked(draft):
+def test_an_empty_multipart_file_is_refused_and_the_quota_is_not_asked(server, draft):
     for item in (multipart("m", 0, 0), {"key": "m", "transfer": {"type": "M", "parts": 1, "part_size": 5}}):
         answer = draft.init(item)
         assert (answer.status_code, answer.json()["message"]) == (400, "Multipart file transfer requires file size.")
-    assert draft.init(multipart("m", 4 * QUOTA_BYTES, QUOTA_BYTES)).status_code == 201
+    assert draft.init(multipart("m", 4 * server.quota_bytes, server.quota_bytes)).status_code == 201

@@ -149,6 +149,20 @@ def test_a_record_of_another_model_is_not_the_one_that_is_looked_for(sandbox):
     assert asyncio.run(search(None)) == [ours.id]
 
 
+def test_where_a_repository_does_not_tell_where_one_s_own_are_listed_it_is_asked_as_invenio_rdm(sandbox):
+    identifier = new_identifier()
+    ours = Api(sandbox.url, sandbox.token).create(identifiers=[{"identifier": identifier, **PHRASE}])
+    time.sleep(1.2)
+    info = discovered(sandbox.url)
+    del info["links"]["drafts"]
+
+    async def search():
+        async with Repository(name="sandbox", url=sandbox.url, token=sandbox.token, info=info) as repository:
+            return [record.id for record in await repository.search_own(identifier)]
+
+    assert asyncio.run(search()) == [ours.id]
+
+
 # --- against a real NRP repository ---
 
 

@@ -169,9 +169,7 @@ class Repository(RepositoryFiles, RepositoryReviews):
 
         That of a model will not do: an NRP repository lists everybody's published records there, to any token.
         """
-        if self._info.links.drafts is None:
-            raise PermanentError(f"{self.url}: tells no address where one's own drafts are listed; is it InvenioRDM?")
-        return self._info.links.drafts
+        return self._info.links.drafts or URL(self.url).origin() / "api" / "user" / "records"  # as InvenioRDM has it
 
     async def count_own(self) -> int:
         """Return how many drafts and records are the user's own, of all models.

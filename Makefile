@@ -39,11 +39,12 @@ status: $(INSTALLED) ## How the run in this folder stands, from any terminal
 notebook: $(INSTALLED) ## results/explore.ipynb: the tables and figures of the last run, to be asked further
 	FERRY_RUN=$(CURDIR) $(BIN)/jupyter execute notebooks/explore.ipynb --output=../results/explore.ipynb
 
-check: $(INSTALLED) ## Format, lint, types, snakemake --lint
+check: $(INSTALLED) ## Format, lint, types, which room imports which, snakemake --lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-cache
 	$(BIN)/snakemake --lint
 
 test: $(INSTALLED) ## The test suite; servers that are not installed are skipped, loudly

@@ -60,6 +60,8 @@ def _kind(kind: str, known: Mapping[str, Any]) -> str:
             return kind + bounds
         case "array":
             return f"list of {may_be(known['items'])}"
+        case "object" if "properties" in known:
+            return "; ".join(f"`{name}`: {may_be(part)}" for name, part in known["properties"].items())
         case "object":
             return f"map of text to {may_be(known['additionalProperties'])}"
         case "string":

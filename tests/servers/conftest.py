@@ -28,6 +28,14 @@ def invenio() -> Iterator[RealRepository]:
 
 
 @pytest.fixture(scope="session")
+def invenio14(invenio: RealRepository) -> RealRepository:
+    """The real InvenioRDM, if it is of a version that takes 100 MiB in one request and opens bundles."""
+    if invenio.version == "13":
+        pytest.skip("this is InvenioRDM 13")
+    return invenio
+
+
+@pytest.fixture(scope="session")
 def nrp() -> Iterator[NrpRepository]:
     """A real NRP repository on CCMM 1.1, started once; $NRP_RUNNING names one that runs already."""
     if running := os.environ.get("NRP_RUNNING"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import zlib
 
 from ferry.deposit.deposit import Deposit
@@ -11,6 +12,11 @@ from ferry.source.identity import source_identifier
 
 RECID = 80505
 IDENTIFIER = source_identifier(RECID)["identifier"]
+
+
+def own_recid():
+    """Return a recid that no other test has, for a repository that is shared and kept."""
+    return random.SystemRandom().randrange(10**8, 10**9)
 
 
 def document(title="A manual", files_enabled=True, recid=RECID):

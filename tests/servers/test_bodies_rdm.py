@@ -1,10 +1,8 @@
 """A default InvenioRDM 14: bodies over 100 MiB go in parts, and no key is one of its addresses."""
 
 import random
-import re
 
 import pytest
-import requests
 from packed_records import RECID as PACKED
 from packed_records import run_package, write_files
 
@@ -14,27 +12,12 @@ from ferry.repository.errors import TooLargeError
 from ferry.repository.files import Announcement
 from ferry.source.keys import relative_keys
 from ferry.steps.upload_record import reading
-from servers.depositing import act, deposit, document
+from servers.depositing import act, deposit, document, own_recid
 from servers.raw_api import Api
 
 pytestmark = [pytest.mark.rdm, pytest.mark.timeout(600)]
 
 DEFAULTS = DepositSettings(multipart_from_bytes=10**9, part_bytes=10**8)
-DEFAULT_LIMIT_BYTES = 100 << 20
-
-
-@pytest.fixture
-def invenio14(invenio):
-    """The real InvenioRDM, if it is one of the versions that take only so much in one request."""
-    generator = re.search(r'name="generator" content="InvenioRDM (\d+)', requests.get(invenio.url, timeout=60).text)
-    if generator is None or int(generator[1]) < 14:
-        pytest.skip("this is an InvenioRDM before 14")
-    return invenio
-
-
-def own_recid():
-    """A record that no other test has: the repository is shared."""
-    return random.SystemRandom().randrange(10**8, 10**9)
 
 
 def held(invenio14, receipt):
@@ -79,7 +62,7 @@ def test_what_is_left_of_a_refused_body_is_not_sent(invenio14):
 
     async def send(repository):
         draft = await repository.create(document(recid=own_recid()), workflow=None)
-        size_bytes = 2 * DEFAULT_LIMIT_BYTES
+        size_bytes = 2 * invenio14.max_file_bytes
         (entry,) = await repository.init_files(draft, [Announcement(key="big.root", size_bytes=size_bytes)])
 
         async def body():

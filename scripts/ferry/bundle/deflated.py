@@ -26,13 +26,25 @@ _BYTES_AHEAD = 16 << 20
 
 @contextmanager
 def deflating(
-    texts: Sequence[Member], *, bundle_path: Path, target: int, files_dir: Path, threads: int
+    texts: Sequence[Member],
+    *,
+    bundle_path: Path,
+    target: int,
+    files_dir: Path,
+    threads: int,
+    most_ratio: int | None = None,
 ) -> Iterator["Deflater"]:
-    """Give a deflater of these texts that has threads of its own and knows how they were packed before."""
+    """Give a deflater of these texts that has threads of its own and knows how they were packed before.
+
+    A text that deflate makes smaller by more than `most_ratio` is stored as it is.
+    """
     pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="pack")
-    recalled = _recall_packed(packed_notes(bundle_path), texts)
+    recalled = _recall_packed(packed_notes(bundle_path), texts, _codec(most_ratio))
     try:
-        yield Deflater(texts, recalled=recalled, target=target, files_dir=files_dir, pool=pool, threads=threads)
+        yield Deflater(
+            texts, recalled=recalled, target=target, files_dir=files_dir, pool=pool, threads=threads,
+            most_ratio=most_ratio,
+        )  # fmt: skip
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -49,6 +61,7 @@ class Deflater:
         files_dir: Path,
         pool: Executor,
         threads: int,
+        most_ratio: int | None = None,
     ) -> None:
         """`recalled` tells how texts were packed before; `target` is the descriptor of what is written to."""
         self.work = Work()
@@ -58,13 +71,14 @@ class Deflater:
         self._found_bytes = os.fstat(target).st_size
         self._files_dir = files_dir
         self._threads = threads
+        self._most_ratio = most_ratio
         self._fresh = self._blocks([text for text in texts if text.key not in recalled])
 
     def place(self, text: Member, *, offset: int) -> PackedMember:
         """See to it that the packed bytes of the next text lie at the offset.
 
-        A text that deflate does not make smaller comes back as a stored member: nothing that counts lies there
-        then, and at most as many bytes as the member has were written over.
+        A text that deflate does not make smaller, or by more than it may, comes back as a stored member: nothing that
+        counts lies there then, and at most as many bytes as the member has were written over.
 
         Raises:
             IntegrityError: the file is not what its receipt says.
@@ -104,11 +118,14 @@ class Deflater:
             packed_adler32 = isal_zlib.adler32(block.packed, packed_adler32)
             crc32 = isal_zlib.crc32_combine(crc32, block.crc32, block.size_bytes)
         check_crc32(text, crc32)
-        if packed_bytes >= text.size_bytes:
+        if packed_bytes >= text.size_bytes or self._is_beyond_ratio(text, packed_bytes):
             self.work += Work(bytes_read=text.size_bytes)
             return stored(text)
         self.work += Work(bytes_read=text.size_bytes, members_written=1)
         return deflated(text, packed_bytes=packed_bytes, packed_adler32=packed_adler32)
+
+    def _is_beyond_ratio(self, text: Member, packed_bytes: int) -> bool:
+        return self._most_ratio is not None and text.size_bytes > self._most_ratio * packed_bytes
 
     def _lies_at(self, offset: int, packed: PackedMember) -> bool:
         if offset + packed.packed_bytes > self._found_bytes:
@@ -128,21 +145,25 @@ def packed_notes(bundle_path: Path) -> Path:
     return bundle_path.with_name(bundle_path.name + ".packed.json")
 
 
-def remember_packed(path: Path, texts: Sequence[PackedMember]) -> None:
+def _codec(most_ratio: int | None) -> str:
+    return CODEC if most_ratio is None else f"{CODEC}, at most {most_ratio} to 1"
+
+
+def remember_packed(path: Path, texts: Sequence[PackedMember], *, most_ratio: int | None = None) -> None:
     """Write down beside a bundle how its texts were packed, so that they can be checked where they lie."""
     if texts:
         packed = {text.member.key: [*_identity(text.member), *_packed(text)] for text in texts}
-        write_json(path, {"codec": CODEC, "members": packed})
+        write_json(path, {"codec": _codec(most_ratio), "members": packed})
 
 
-def _recall_packed(path: Path, texts: Sequence[Member]) -> Mapping[str, PackedMember]:
+def _recall_packed(path: Path, texts: Sequence[Member], codec: str) -> Mapping[str, PackedMember]:
     """Return how these texts are packed, as far as it was written down for just these bytes and this codec.
 
     The file is only a hint where to look: what lies there is compared with its checksum before it counts.
     """
     try:
         document = json.loads(path.read_bytes())
-        if document["codec"] != CODEC:
+        if document["codec"] != codec:
             return {}
         written = document["members"]
         return {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 
-from ferry.bundle.zip_format import largest_bundle_overhead, largest_member_overhead
+from ferry.bundle.split import BrowsableLimits, split, split_browsable
 from ferry.errors import ConfigError, PermanentError
 
 MOST_FILES_PER_RECORD = 100
@@ -30,6 +30,8 @@ class PackageSettings:
     """file: bundles are written below data/; stream: they are generated while they are uploaded."""
     attachments: frozenset[str] = frozenset()
     """What goes up beside the files: source, manifest, ro-crate."""
+    browsable: BrowsableLimits | None = None
+    """Bundles that the repository opens, within these limits; None: it need not."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_files <= self.most_uploads:
@@ -55,6 +57,7 @@ class PackageSettings:
             max_record_bytes=config["max_record_bytes"],
             mode=config["mode"],
             attachments=frozenset(config["attachments"]),
+            browsable=BrowsableLimits(**config["browsable_limits"]) if config["browsable"] else None,
         )
 
     @property
@@ -95,6 +98,10 @@ class PackagePlan:
 
     recid: int
     uploads: tuple[PlannedUpload, ...]
+    browsable: BrowsableLimits | None = None
+    """What the bundles are within; None: the repository need not open them, or cannot."""
+    note: str = ""
+    """What it cannot open, and why; empty if it opens all bundles, or need not."""
 
 
 def plan_packages(*, recid: int, files: Iterable[Mapping[str, Any]], settings: PackageSettings) -> PackagePlan:
@@ -112,10 +119,11 @@ def plan_packages(*, recid: int, files: Iterable[Mapping[str, Any]], settings: P
     members = sorted(map(_member, files), key=lambda member: member.key)
     refuse_twins(recid, [member.key for member in members])
     _refuse_giants(recid, members, settings)
+    browsable, note = None, ""
     if not is_bundled([member.key for member in members], settings):
         uploads = [PlannedUpload(member.key, "file", (member,)) for member in members]
     else:
-        groups = _split(members, settings.bundle_limit_bytes)
+        groups, browsable, note = _grouped(members, settings)
         bundle_count = sum(len(group) > 1 for group in groups)
         uploads, number = [], 0
         for group in groups:
@@ -131,7 +139,24 @@ def plan_packages(*, recid: int, files: Iterable[Mapping[str, Any]], settings: P
             f"record {recid}: {len(uploads)} uploads after bundling, expected at most {settings.most_uploads}; "
             f"package.max_bundle_bytes is {settings.bundle_limit_bytes}: the repository has to take larger files"
         )
-    return PackagePlan(recid=recid, uploads=tuple(sorted(uploads, key=lambda upload: upload.key)))
+    ordered = tuple(sorted(uploads, key=lambda upload: upload.key))
+    return PackagePlan(recid=recid, uploads=ordered, browsable=browsable, note=note)
+
+
+def _grouped(
+    members: Sequence[Member], settings: PackageSettings
+) -> tuple[list[list[Member]], BrowsableLimits | None, str]:
+    """Return which members go up together, what these bundles are within, and what has to be told of that."""
+    limits, most = settings.browsable, settings.most_uploads
+    if limits is None:
+        return split(members, settings.bundle_limit_bytes), None, ""
+    groups = split_browsable(members, settings.bundle_limit_bytes, limits)
+    if len(groups) > most:
+        note = f"not browsable: that would take {len(groups)} uploads, expected at most {most}; larger bundles it is"
+        return split(members, settings.bundle_limit_bytes), None, note
+    loose = [group[0].key for group in groups if len(group) == 1]
+    note = f"{len(loose)} loose, as no browsable bundle holds more: {', '.join(loose[:3])}" if loose else ""
+    return groups, limits, note + (" …" if len(loose) > 3 else "")
 
 
 def _member(file: Mapping[str, Any]) -> Member:
@@ -176,18 +201,3 @@ def is_bundled(keys: Sequence[str], settings: PackageSettings) -> bool:
     if len(keys) > settings.max_files:
         return True
     return any(fnmatchcase(key, pattern) for key in keys for pattern in settings.patterns)
-
-
-def _split(members: Sequence[Member], limit: int | None) -> list[list[Member]]:
-    """Cut the sorted list where a bundle would grow beyond the limit; the sizes are upper bounds."""
-    groups: list[list[Member]] = []
-    room = 0
-    for member in members:
-        need = member.size_bytes + largest_member_overhead(member.key)
-        if groups and (limit is None or need <= room):
-            groups[-1].append(member)
-        else:
-            groups.append([member])
-            room = (limit or 0) - largest_bundle_overhead()
-        room -= need
-    return groups

@@ -53,6 +53,11 @@ def layout_of(entry: Mapping[str, Any]) -> BundleLayout:
     return layout
 
 
+def largest_ratio(entry: Mapping[str, Any]) -> float:
+    """Return how many times smaller deflate has made a member of this entry at most, 1 where none was deflated."""
+    return max((m["size_bytes"] / m["deflated"]["size_bytes"] for m in entry["members"] if "deflated" in m), default=1)
+
+
 def member_entry(member: Member) -> dict[str, Any]:
     """Return what the entry of a bundle says of a member, but for how it is packed."""
     return {

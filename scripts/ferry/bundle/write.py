@@ -36,8 +36,12 @@ class Bundle:
     work: Work
 
 
-def write_bundle(*, path: Path, members: Sequence[Member], files_dir: Path, threads: int) -> Bundle:
+def write_bundle(
+    *, path: Path, members: Sequence[Member], files_dir: Path, threads: int, most_ratio: int | None = None
+) -> Bundle:
     """Make `path` the bundle of these members, in this order; its bytes do not depend on the number of threads.
+
+    A text that deflate makes smaller by more than `most_ratio` is stored as it is.
 
     Raises:
         IntegrityError: a file is not what the receipt of its download says. What is right of the bundle stays as
@@ -48,11 +52,14 @@ def write_bundle(*, path: Path, members: Sequence[Member], files_dir: Path, thre
     texts = [member for member in members if is_deflated(member, files_dir=files_dir)]
     keys = {text.key for text in texts}
     with part_file(path) as target:
-        with deflating(texts, bundle_path=path, target=target, files_dir=files_dir, threads=threads) as deflater:
+        with deflating(
+            texts, bundle_path=path, target=target, files_dir=files_dir, threads=threads, most_ratio=most_ratio
+        ) as deflater:
             writer = _Writer(target=target, files_dir=files_dir, deflater=deflater)
             layout = writer.write(members, keys)
         # before the bundle has its name: one without notes would have its texts packed again to check it
-        remember_packed(packed_notes(path), [packed for packed in layout.members if packed.member.key in keys])
+        noted = [packed for packed in layout.members if packed.member.key in keys]
+        remember_packed(packed_notes(path), noted, most_ratio=most_ratio)
     return Bundle(layout, writer.work + deflater.work)
 
 
@@ -127,7 +134,9 @@ class _Writer:
         self.work += Work(bytes_written=len(expected))
 
 
-def prepare_bundle(*, path: Path, members: Sequence[Member], files_dir: Path, threads: int) -> Bundle:
+def prepare_bundle(
+    *, path: Path, members: Sequence[Member], files_dir: Path, threads: int, most_ratio: int | None = None
+) -> Bundle:
     """Make ready to generate the bundle `path`, of the same bytes as `write_bundle` would write.
 
     Only texts are read. Of the others it is seen that they are there and have their length; their bytes are checked
@@ -144,7 +153,7 @@ def prepare_bundle(*, path: Path, members: Sequence[Member], files_dir: Path, th
     texts = [member for member in members if is_deflated(member, files_dir=files_dir)]
     work = Work()
     if texts:
-        placed, work = _pack_texts(texts, path=path, files_dir=files_dir, threads=threads)
+        placed, work = _pack_texts(texts, path=path, files_dir=files_dir, threads=threads, most_ratio=most_ratio)
         packed |= {text.member.key: text for text in placed}
     return Bundle(lay_out([packed[member.key] for member in members]), work)
 
@@ -155,16 +164,18 @@ def texts_path(bundle_path: Path) -> Path:
 
 
 def _pack_texts(
-    texts: Sequence[Member], *, path: Path, files_dir: Path, threads: int
+    texts: Sequence[Member], *, path: Path, files_dir: Path, threads: int, most_ratio: int | None
 ) -> tuple[list[PackedMember], Work]:
     placed, position = [], 0
     with part_file(texts_path(path)) as target:
-        with deflating(texts, bundle_path=path, target=target, files_dir=files_dir, threads=threads) as deflater:
+        with deflating(
+            texts, bundle_path=path, target=target, files_dir=files_dir, threads=threads, most_ratio=most_ratio
+        ) as deflater:
             for text in texts:
                 packed = deflater.place(text, offset=position)
                 if packed.method == DEFLATED:
                     position += packed.packed_bytes
                 placed.append(packed)
         os.ftruncate(target, position)
-    remember_packed(packed_notes(path), placed)
+    remember_packed(packed_notes(path), placed, most_ratio=most_ratio)
     return placed, deflater.work

@@ -1,5 +1,6 @@
 """The packaging step: from the receipt of the download to what goes up."""
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,15 @@ from ferry.bundle.attachments import attach_source
 from ferry.bundle.deflated import packed_notes
 from ferry.bundle.member_files import check_source
 from ferry.bundle.plan import PackagePlan, PackageSettings, PlannedUpload, plan_packages, refuse_twins
-from ferry.bundle.receipt import bundle_entry, file_entry
+from ferry.bundle.receipt import bundle_entry, file_entry, largest_ratio
 from ferry.bundle.stored import Work
 from ferry.bundle.write import prepare_bundle, texts_path, write_bundle
 from ferry.errors import PermanentError
 from ferry.receipts import read_receipt, write_json, write_receipt
 from ferry.steps.drop import DroppedFiles, bytes_needed
 from ferry.upload_names import RO_CRATE_KEY, manifest_key
+
+log = logging.getLogger(__name__)
 
 
 def package(
@@ -56,9 +59,11 @@ def package(
         raise bytes_needed(record_dir=record_dir, data_dir=data_dir, why="nothing is known of them any more")
     download = read_receipt(download_path, "download")
     plan = plan_packages(recid=recid, files=download["files"], settings=settings)
+    if plan.note:
+        log.warning("record %d: %s", recid, plan.note)
     known = DroppedFiles.of(data_dir)
     if known is not None:
-        entries, work = [_known_entry(known, upload, record_dir, data_dir) for upload in plan.uploads], Work()
+        entries, work = [_known_entry(known, upload, plan, record_dir, data_dir) for upload in plan.uploads], Work()
     else:
         entries, work = _pack_all(plan, data_dir=data_dir, settings=settings, threads=threads)
     if entries and "source" in settings.attachments:
@@ -84,10 +89,12 @@ def package(
     }
 
 
-def _known_entry(known: DroppedFiles, upload: PlannedUpload, record_dir: Path, data_dir: Path) -> dict[str, Any]:
+def _known_entry(
+    known: DroppedFiles, upload: PlannedUpload, plan: PackagePlan, record_dir: Path, data_dir: Path
+) -> dict[str, Any]:
     """Return the entry of what went up before its bytes were dropped."""
     entry = known.entry(upload)
-    if entry is None:
+    if entry is None or (plan.browsable is not None and largest_ratio(entry) > plan.browsable.ratio):
         raise bytes_needed(record_dir=record_dir, data_dir=data_dir, why=f"{upload.key} was not made of them before")
     return entry
 
@@ -105,13 +112,15 @@ def _pack_all(
         _write_plan(bundles_dir / "plan.json", plan, settings.mode)
     entries, work = [], Work()
     for upload in plan.uploads:
-        entry, done = _pack(upload, data_dir=data_dir, mode=settings.mode, threads=threads)
+        entry, done = _pack(upload, plan, data_dir=data_dir, mode=settings.mode, threads=threads)
         entries.append(entry)
         work += done
     return entries, work
 
 
-def _pack(upload: PlannedUpload, *, data_dir: Path, mode: str, threads: int) -> tuple[dict[str, Any], Work]:
+def _pack(
+    upload: PlannedUpload, plan: PackagePlan, *, data_dir: Path, mode: str, threads: int
+) -> tuple[dict[str, Any], Work]:
     files_dir = data_dir / "files"
     if upload.kind == "file":
         (file,) = upload.members
@@ -119,7 +128,8 @@ def _pack(upload: PlannedUpload, *, data_dir: Path, mode: str, threads: int) -> 
         return file_entry(file), Work()
     make = write_bundle if mode == "file" else prepare_bundle
     path = data_dir / "bundles" / upload.key
-    bundle = make(path=path, members=upload.members, files_dir=files_dir, threads=threads)
+    ratio = plan.browsable.ratio if plan.browsable else None
+    bundle = make(path=path, members=upload.members, files_dir=files_dir, threads=threads, most_ratio=ratio)
     return bundle_entry(upload.key, bundle.layout, generated=mode == "stream"), bundle.work
 
 

@@ -121,6 +121,10 @@ def _lines(total: RunForecast) -> list[str]:
     def hours(value: float | None, without: str) -> str:
         return without if value is None else format_seconds(value * 3600)
 
+    browsable = (
+        f"browsable        {plural(total.browsable_bundles, 'bundle')}, for {plural(total.more_uploads, 'upload')} and "
+        f"{plural(total.more_requests, 'request')} more; {plural(total.noted, 'record')} not or in part (column note)"
+    )
     return [
         f"records          {format_count(total.records)}, "
         f"of which {format_count(total.impossible)} cannot succeed as is",
@@ -130,6 +134,7 @@ def _lines(total: RunForecast) -> list[str]:
         f"requests         {format_count(total.requests)}",
         f"by rate limit    at least {hours(total.hours_by_rate_limit, 'nothing: no limit is configured')}",
         f"by earlier runs  {hours(total.hours_by_earlier_runs, 'unknown: nothing was carried here yet')}",
+        *([browsable] if total.browsable_bundles or total.noted else []),
         f"disk             at most {format_bytes(total.disk_bytes)} below data/",
     ]
 

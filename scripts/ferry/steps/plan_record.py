@@ -1,7 +1,7 @@
 """What a record will take, told from its metadata alone: uploads, requests, disk, and whether it can succeed at all."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ferry.bundle.plan import PackageSettings, PlannedUpload, plan_packages
@@ -34,6 +34,14 @@ class RecordPlan:
     requests: int = 0
     disk_bytes: int = 0
     """Most that it takes below data/ at once."""
+    browsable_bundles: int = 0
+    """Of the bundles, those that open in the repository (package.browsable)."""
+    more_uploads: int = 0
+    """How many uploads that costs."""
+    more_requests: int = 0
+    """Of the requests, those that it costs."""
+    note: str = ""
+    """What of it does not open there, and why."""
     problem: str = ""
     """Why it cannot succeed as things are; empty if nothing is known against it."""
 
@@ -73,28 +81,40 @@ def plan_record(
         return RecordPlan(recid, priority, problem=str(error))
     files = source["files"]
     source_bytes = sum(file["size_bytes"] or 0 for file in files)
-    known = {"recid": recid, "priority": priority, "files": len(files), "source_bytes": source_bytes}
+    known: dict[str, Any] = {"recid": recid, "priority": priority, "files": len(files), "source_bytes": source_bytes}
     try:
         refuse_unreadable(
             files if fetched else [{**file, "online": True} for file in files], allow_unverified=allow_unverified
         )
         # the plan needs no checksums; what is not known yet stands as 0
         sized = [{**file, "size_bytes": file["size_bytes"] or 0, "adler32": "0", "crc32": "0"} for file in files]
-        uploads = plan_packages(recid=recid, files=sized, settings=settings).uploads
+        plan = plan_packages(recid=recid, files=sized, settings=settings)
+        more_uploads = len(plan.uploads) - _uploads_otherwise(recid, sized, settings) if plan.browsable else 0
     except FerryError as error:
         return RecordPlan(**known, problem=str(error))
+    uploads = plan.uploads
+    bundles = sum(upload.kind == "bundle" for upload in uploads)
     disk_bytes = most_disk_bytes(files=files, settings=settings, fetched=fetched, record=source.get("record"))
     if max_bytes is not None and disk_bytes > max_bytes:
         refused = [f"expected at most {max_bytes} bytes on disk (storage.max_bytes), found {disk_bytes}", *refused]
     return RecordPlan(
         **known,
         uploads=len(uploads),
-        bundles=sum(upload.kind == "bundle" for upload in uploads),
+        bundles=bundles,
         upload_bytes=sum(map(_upload_bytes, uploads)),
         requests=_requests(len(uploads), len(settings.attachments), publish=publish),
         disk_bytes=disk_bytes,
+        browsable_bundles=bundles if plan.browsable else 0,
+        more_uploads=more_uploads,
+        more_requests=more_uploads * REQUESTS_PER_FILE,
+        note=plan.note,
         problem="; ".join(refused[:3]) + (f"; and {len(refused) - 3} more" if len(refused) > 3 else ""),
     )
+
+
+def _uploads_otherwise(recid: int, files: Sequence[Mapping[str, Any]], settings: PackageSettings) -> int:
+    """Return how many uploads it would be if the repository need not open them."""
+    return len(plan_packages(recid=recid, files=files, settings=replace(settings, browsable=None)).uploads)
 
 
 def _requests(uploads: int, attachments: int, *, publish: bool) -> int:
@@ -125,6 +145,11 @@ class RunForecast:
     hours_by_rate_limit: float | None
     hours_by_earlier_runs: float | None
     disk_bytes: int
+    browsable_bundles: int = 0
+    more_uploads: int = 0
+    more_requests: int = 0
+    noted: int = 0
+    """Records of which something does not open in the repository though it was asked for."""
 
 
 def forecast(
@@ -164,4 +189,8 @@ def forecast(
         hours_by_rate_limit=requests / requests_per_hour if requests_per_hour else None,
         hours_by_earlier_runs=upload_bytes / bytes_per_s / 3600 if bytes_per_s else None,
         disk_bytes=min(disk_bytes, max_bytes) if max_bytes is not None else disk_bytes,
+        browsable_bundles=sum(plan.browsable_bundles for plan in possible),
+        more_uploads=sum(plan.more_uploads for plan in possible),
+        more_requests=sum(plan.more_requests for plan in possible),
+        noted=sum(bool(plan.note) for plan in possible),
     )

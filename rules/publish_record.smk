@@ -1,11 +1,14 @@
 # Needs: a draft that is proven complete. Runs only where repository.finish is publish or review.
-# Makes: the public record, its files compared once more; or a request that waits for its community.
+# Makes: the public record, its files compared once more; or a request that waits for its reviewers. What is known of
+#        that lies in results/<recid>/review.json, an input once it is there: record_stats writes it anew while the
+#        decision is open, so that the next run asks again.
 
 
 rule publish_record:
     """Publish a draft that holds exactly what was uploaded."""
     input:
         upload=rules.upload_record.output.receipt,
+        review=record_inputs.review,
     output:
         receipt="results/{recid}/published.json",
     log:

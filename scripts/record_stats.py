@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ferry.deposit.review_state import ask_again
 from ferry.receipts import write_receipt
 from ferry.report.stats import record_stats
 from ferry.report.stats_log import tell_row
@@ -24,5 +25,7 @@ with record_step(name=snakemake.rule, recid=recid, log_path=log) as measured:
         journal=log.parent / "journal.jsonl",
         publish=snakemake.params.publish,
     )
+    if stats["state"] == "in_review":
+        ask_again(output.parent)
     write_receipt(output, "stats", stats)
     tell_row(stats)

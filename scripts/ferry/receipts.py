@@ -9,6 +9,9 @@ from ferry.errors import IntegrityError, disk_error
 from ferry.files import whole_file
 from ferry.schemas import problems
 
+REVIEW = "review.json"
+"""Lies beside the receipts of a record that reviewers have to decide about, and is none: where to ask, and what for."""
+
 
 def write_json(path: Path, document: Any) -> None:
     """Write the document so that `path` never holds half of it; the same document always gives the same bytes.

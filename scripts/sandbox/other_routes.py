@@ -36,6 +36,7 @@ class OtherRoutes:
             ("GET", r"/api/requests/applicable", self._list_applicable),
             ("POST", r"/api/requests/record:([^/]+)/([a-z_]+)", self._ask_to_publish),
             ("GET", r"/api/requests/([^/]+)", self._read_request),
+            ("GET", r"/api/requests/([^/]+)/timeline", self._list_comments),
             ("POST", r"/api/requests/([^/]+)/actions/([a-z]+)", self._act_on_request),
         ]
 
@@ -146,5 +147,10 @@ class OtherRoutes:
         found = self._site.reviews.request(request_id, self._site.user(request))
         return json_answer(200, self._site.reviews.show(found))
 
+    async def _list_comments(self, request: BaseRequest, request_id: str) -> web.Response:
+        found = self._site.reviews.request(request_id, self._site.user(request))
+        return self._site.page_answer(request, self._site.reviews.timeline(found), sort="oldest")
+
     async def _act_on_request(self, request: BaseRequest, request_id: str, action: str) -> web.Response:
-        return json_answer(200, self._site.reviews.act(request_id, action, self._site.user(request)))
+        given = await json_body(request)
+        return json_answer(200, self._site.reviews.act(request_id, action, self._site.user(request), given))

@@ -81,10 +81,16 @@ class Reviews:
         """Tie the draft to a community, by a request that waits to be submitted.
 
         Raises:
-            Refusal: 400 for a community that is not there; 403 for a record whose workflow takes none.
+            Refusal: 400 for a community that is not there, for a later version, and while a review is open; 403 for a
+                record whose workflow takes none.
         """
         if self._flavour.is_nrp and record["parent"].get("workflow") != COMMUNITY:
             raise denied()
+        if record["index"] > 1:
+            raise Refusal(400, "You cannot create a review for a new version of a published record.")
+        before = self._store.others["requests"].get(record["draft"]["review"] or "")
+        if before is not None and before["status"] == "submitted":
+            raise Refusal(400, "An open review cannot be deleted.")
         receiver = given.get("receiver") if isinstance(given, dict) else None
         name = receiver.get("community") if isinstance(receiver, dict) else None
         try:
@@ -152,6 +158,8 @@ class Reviews:
             Refusal: 400 for a draft that could not be published, 404 without a request.
         """
         request = self.of_draft(record)
+        if request["status"] != "created":
+            raise Refusal(400, "Error for action 'submit': Could not execute the action")
         community = self.community(request["receiver"]["community"])
         request = self._submitted(request, record)
         if self._flavour.is_nrp:
@@ -160,8 +168,10 @@ class Reviews:
             return self._accept(request)
         return self.show(request)
 
-    def act(self, request_id: str, action: str, user: str | None) -> Document:
-        """Submit, accept, decline or cancel a request.
+    def act(self, request_id: str, action: str, user: str | None, given: Any = None) -> Document:
+        """Submit, accept, decline or cancel a request; what is said with that becomes a comment.
+
+        A draft that was declined stays tied to its request, so that its owner sees what became of it.
 
         Raises:
             Refusal: 404, 403, 400 where the action does not fit the state.
@@ -172,13 +182,15 @@ class Reviews:
             raise denied()
         if action not in self.show(request)["links"]["actions"]:
             raise Refusal(400, f"Error for action '{action}': Could not execute the action")
+        request = self._comment(request, user, given)
         if action == "accept":
             return self._accept(request)
         record = self._deposits.draft(request["created_by"]["user"], request["topic"]["record"])
         if action == "submit":
             is_review = request["type"] == "community-submission"
             return self.submit(record, user) if is_review else self.show(self._submitted(request, record))
-        self._deposits.set_review(record, None)
+        if action == "cancel":
+            self._deposits.set_review(record, None)
         return self.show(self._change(request, status={"decline": "declined", "cancel": "cancelled"}[action]))
 
     def request(self, request_id: str, user: str | None) -> Document:
@@ -207,7 +219,7 @@ class Reviews:
         actions = {"created": ["submit"], "submitted": ["accept", "decline", "cancel"]}.get(request["status"], [])
         is_open = request["status"] == "submitted"
         return {
-            **request,
+            **{name: value for name, value in request.items() if name != "said"},
             "revision_id": 2,
             "number": "1",
             "is_open": is_open,
@@ -222,6 +234,17 @@ class Reviews:
                 "actions": {action: f"{here}/actions/{action}" for action in actions},
             },
         }
+
+    def timeline(self, request: Document) -> list[Document]:
+        """Return what was said about a request, the oldest first."""
+        return list(request.get("said", []))
+
+    def _comment(self, request: Document, user: str | None, given: Any) -> Document:
+        payload = given.get("payload") if isinstance(given, dict) else None
+        if not isinstance(payload, dict) or not payload.get("content"):
+            return request
+        comment = {"id": str(uuid.uuid4()), "created": now(), "type": "C", "created_by": {"user": user}}
+        return self._change(request, said=[*request.get("said", []), {**comment, "payload": payload}])
 
     def _accept(self, request: Document) -> Document:
         author = request["created_by"]["user"]

@@ -9,6 +9,7 @@ from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, MetadataError, PermanentError
 from ferry.flags import TOKEN_REFUSED, RunFlags
+from ferry.repository.errors import DeclinedError
 from servers.depositing import CONTENTS, act, creations, deposit, document, requests
 from servers.raw_api import Api, Draft
 
@@ -182,3 +183,52 @@ def test_metadata_that_somebody_else_changes_meanwhile_are_not_overwritten(sandb
 
     with pytest.raises(PermanentError, match="changed by somebody else"):
         deposit(sandbox, tmp_path, doc=document(title="Ours"), spoil=spoil)
+
+
+def decide(sandbox, receipt, action, words=None):
+    path = f"/api/requests/{receipt['request']['id']}/actions/{action}"
+    said = {"payload": {"content": words, "format": "html"}} if words else {}
+    assert Api(sandbox.url, sandbox.other_token).call("POST", path, json=said).status_code == 200
+
+
+def test_a_declined_draft_fails_with_the_reviewers_words_and_is_submitted_again_once_it_is_corrected(sandbox, tmp_path):
+    options = {"community": community(sandbox, sandbox.other_token, "closed"), "review_path": tmp_path / "review.json"}
+    first = publish(sandbox, deposit(sandbox, tmp_path).receipt, **options)
+    decide(sandbox, first, "decline", "<p>Which detector,\u001b[31m &amp; when?</p>" + "x" * 2000)
+    uploaded = deposit(sandbox, tmp_path).receipt
+    for _ in range(2):
+        with pytest.raises(DeclinedError, match=r"who say: Which detector, \[31m & when\? x{900,980} …; correct"):
+            publish(sandbox, uploaded, **options)
+    second = publish(sandbox, deposit(sandbox, tmp_path, doc=document(title="Corrected")).receipt, **options)
+    assert (second["state"], second["record_id"]) == ("in_review", first["record_id"])
+    assert second["request"]["id"] != first["request"]["id"]
+
+
+def test_a_draft_that_is_asked_about_takes_one_request(sandbox, tmp_path):
+    options = {"community": community(sandbox, sandbox.other_token, "closed"), "review_path": tmp_path / "review.json"}
+    uploaded = deposit(sandbox, tmp_path).receipt
+    first = publish(sandbox, uploaded, **options)
+    asked = act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded, **options))
+    assert asked.receipt == first
+    assert asked.measured["requests"] == 1
+
+
+def test_a_decline_by_one_community_does_not_keep_the_draft_from_another(sandbox, tmp_path):
+    review_path = tmp_path / "review.json"
+    uploaded = deposit(sandbox, tmp_path).receipt
+    first = community(sandbox, sandbox.other_token, "closed")
+    decide(sandbox, publish(sandbox, uploaded, community=first, review_path=review_path), "decline")
+    other = community(sandbox, sandbox.token, "open")
+    assert publish(sandbox, uploaded, community=other, review_path=review_path)["state"] == "published"
+
+
+def test_a_new_version_of_a_community_s_record_is_published_directly_and_stays_in_it(sandbox, tmp_path):
+    slug = community(sandbox, sandbox.token, "open")
+    first = publish(sandbox, deposit(sandbox, tmp_path).receipt, community=slug)
+    version = replace(SETTINGS, when_published="new_version", community=slug)
+    second = deposit(sandbox, tmp_path, contents={**CONTENTS, "a.al": b"other"}, settings=version).receipt
+    assert second["record_id"] != first["record_id"]
+    assert publish(sandbox, second, community=slug)["state"] == "published"
+    assert read(sandbox, second["record_id"])[0].document["is_published"]
+    communities = Api(sandbox.url, sandbox.token).call("GET", f"/api/records/{second['record_id']}").json()["parent"]
+    assert len(communities["communities"]["ids"]) == 1

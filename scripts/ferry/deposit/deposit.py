@@ -16,7 +16,8 @@ from ferry.deposit.files import FileDeposit
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.plan import LocalFile
 from ferry.deposit.settings import DepositSettings
-from ferry.deposit.state import DepositState
+from ferry.deposit.state import DepositState, document_sha256
+from ferry.deposit.workflow import DraftWorkflow
 from ferry.errors import IntegrityError, MetadataError, PermanentError
 from ferry.mapping.diff import diff_records
 from ferry.repository.client import Repository
@@ -115,6 +116,7 @@ class Deposit:
             "repository": self._repository.name,
             "record_id": record.id,
             "record_url": record.page_url,
+            "metadata_sha256": document_sha256(self._document),
             "files": [_receipt_entry(file) for file in sorted(files, key=lambda file: file.key)],
         }
         traffic = self._repository.traffic
@@ -129,7 +131,9 @@ class Deposit:
         return Deposited(receipt=receipt, measured=measured)
 
     async def _bring(self) -> tuple[RemoteRecord, list[LocalFile]]:
-        record = await self._search.find_or_create(self._document, workflow=self._settings.workflow)
+        workflow = await self._retry.retried(lambda: DraftWorkflow.of(self._repository, self._settings))
+        record = await self._search.find_or_create(self._document, workflow=workflow.name)
+        await self._retry.retried(lambda: workflow.check(record, self._repository))
         if record.was_published:
             return await self._adopt(record)
         if not self._has_files and _has_files(record):

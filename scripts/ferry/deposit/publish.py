@@ -1,16 +1,21 @@
-"""Publishes a draft that holds what was uploaded, and reads the record back."""
+"""Publishes a draft that holds what was uploaded, or brings it before its reviewers, and reads what became of it."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ferry.deposit.review_state import ReviewState, digest, request_entry
 from ferry.errors import IntegrityError, PermanentError
 from ferry.repository.client import Repository
-from ferry.repository.errors import NotFoundError
+from ferry.repository.errors import DeclinedError, NotFoundError
 from ferry.repository.models import RemoteRecord, ReviewRequest
 from ferry.retry import RetryPolicy
+
+_INDEX_DELAY_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -28,35 +33,45 @@ async def publish_record(
     repository: Repository,
     uploaded: Mapping[str, Any],
     community: str | None = None,
+    accepts_own: bool = True,
+    review_path: Path | None = None,
     attempts: int = 5,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Published:
-    """Publish the draft of the receipt `upload`, or submit it to its community; if it is public, only compare.
+    """Publish the draft of the receipt `upload`, or submit it to its reviewers; if it is public, only compare.
 
-    A lost or late answer (504, connection cut) is resolved by reading the record: published is published.
+    What was submitted before is asked about first: accepted, it is public; declined, it fails with the reviewers' words
+    until it was corrected, and is submitted again then. A lost or late answer (504, connection cut) is resolved by
+    reading: published is published.
 
     Args:
         repository: opened.
         uploaded: the receipt.
         community: that has to accept the record first; its rules may let it accept at once.
+        accepts_own: accept it where the community lets its own people publish without a review, and the repository
+            waits for them to say so.
+        review_path: where it is remembered what was submitted; None: nowhere.
         attempts: how often to try.
         sleep: waits.
 
     Raises:
         IntegrityError: the draft or the record does not hold exactly the uploaded files.
-        PermanentError: the community has declined it.
+        DeclinedError: reviewers have declined it, and it is as it was then.
+        PermanentError: the repository has no way to publish it.
         TransientError: the repository did not get through with it.
     """
     retry = RetryPolicy(attempts=attempts, sleep=sleep)
-    outcome = await retry.retried(lambda: _finish(repository, uploaded, community))
+    publication = _Publication(repository, uploaded, community, accepts_own, review_path, sleep)
+    outcome = await retry.retried(publication.finish)
+    record = outcome.record
     receipt = {
         "recid": uploaded["recid"],
         "repository": uploaded["repository"],
-        "record_id": outcome.record.id,
-        "record_url": outcome.record.page_url,
-        "state": "published" if outcome.record.is_published else "in_review",
-        "doi": _doi(outcome.record),
-        "request": None if outcome.request is None else asdict(outcome.request),
+        "record_id": uploaded["record_id"],
+        "record_url": uploaded["record_url"] if record is None else record.page_url,
+        "state": "in_review" if record is None else "published",
+        "doi": None if record is None else _doi(record),
+        "request": None if outcome.request is None else request_entry(outcome.request),
     }
     traffic = repository.traffic
     measured = {
@@ -70,45 +85,128 @@ async def publish_record(
 
 @dataclass(frozen=True)
 class _Outcome:
-    record: RemoteRecord
+    record: RemoteRecord | None
+    """None as long as somebody has to decide."""
     request: ReviewRequest | None = None
 
 
-async def _finish(repository: Repository, uploaded: Mapping[str, Any], community: str | None) -> _Outcome:
-    record_id = str(uploaded["record_id"])
-    try:
-        draft = await repository.read_draft(record_id)
-    except NotFoundError:
-        record = await repository.read_published(record_id)
-        await _compare(repository, record, uploaded)
-        return _Outcome(record)
-    await _compare(repository, draft, uploaded)
-    request = None
-    try:
-        if community is not None and not draft.was_published:
-            request = await _submit(repository, draft, community)
-        else:
-            request = await repository.publish(draft)
-    except NotFoundError:
-        log.info("the draft %s is gone: published by an earlier attempt", record_id)
-    if request is not None and request.status not in ("accepted", "published"):
-        return _Outcome(draft, request)
-    record = await repository.read_published(record_id)
-    await _compare(repository, record, uploaded)
-    return _Outcome(record, request)
+@dataclass(frozen=True)
+class _Publication:
+    repository: Repository
+    uploaded: Mapping[str, Any]
+    community: str | None
+    accepts_own: bool
+    review_path: Path | None
+    sleep: Callable[[float], Awaitable[None]]
 
+    async def finish(self) -> _Outcome:
+        """Bring the draft on from wherever an earlier attempt, another run or a reviewer has left it."""
+        known = self._known()
+        request = None
+        if known is not None:
+            with contextlib.suppress(NotFoundError):
+                request = await self.repository.read_request(known.request["id"])
+        if request is not None and request.is_pending:
+            return self._waits(request)
+        try:
+            draft = await self.repository.read_draft(self.uploaded["record_id"])
+        except NotFoundError:
+            if request is not None and request.status == "declined":
+                raise await self._declined(request) from None
+            return await self._public(request)
+        await _compare(self.repository, draft, self.uploaded)
+        request = await self.repository.read_review(draft) or request
+        if request is not None and request.status in ("created", "declined") and await self._is_for_others(request):
+            request = None
+        if request is not None and request.status == "declined":
+            error = await self._declined(request)
+            if not self._is_corrected(request):
+                raise error
+            log.warning("%s; corrected meanwhile, and submitted again", error)
+        return await self._bring(draft, request)
 
-async def _submit(repository: Repository, draft: RemoteRecord, community: str) -> ReviewRequest:
-    """Bring the draft before its community, from wherever an earlier attempt left it."""
-    request = await repository.read_review(draft)
-    if request is None or request.status in ("cancelled", "expired"):
-        request = await repository.propose(draft, community)
-    if request.status == "declined":
+    async def _bring(self, draft: RemoteRecord, request: ReviewRequest | None) -> _Outcome:
+        if request is None or request.status not in ("created", "submitted"):
+            try:
+                request = await self._ask(draft)
+            except NotFoundError:
+                log.info("the draft %s is gone: published by an earlier attempt", draft.id)
+                request = None
+        if request is None:
+            return await self._public(None)
+        if request.status == "created":
+            request = await self.repository.submit(draft, request)
+        if request.is_pending and await self._may_accept(request):
+            request = await self.repository.accept(request)
+        if request.is_pending:
+            return self._waits(request)
+        if request.status == "accepted":
+            return await self._public(request)
         raise PermanentError(
-            f"draft {draft.id}: declined by the community {community}; read why at {request.url}, correct the record "
-            "and submit it there"
+            f"draft {draft.id}: expected the request about it to be submitted or accepted, found it {request.status}; "
+            f"look at {request.url} and run again"
         )
-    return await repository.submit(draft) if request.status == "created" else request
+
+    async def _ask(self, draft: RemoteRecord) -> ReviewRequest | None:
+        """Have the draft published, None if it is now; where somebody has to accept it, make the request."""
+        # a later version, or a change, of a record of a community stays in it: there is nothing to propose
+        if self.community is not None and not draft.was_published and not draft.is_later_version:
+            return await self.repository.propose(draft, await self.repository.find_community(self.community))
+        if draft.publish_url is not None:
+            await self.repository.publish(draft)
+            return None
+        try:
+            return await self.repository.ask_to_publish(draft)
+        except NotFoundError:
+            raise
+        except PermanentError:
+            await self.sleep(_INDEX_DELAY_S)  # one that an earlier attempt made is found late, and is the only one
+            if (request := await self.repository.read_review(draft)) is None or request.status == "declined":
+                raise
+            return request
+
+    async def _may_accept(self, request: ReviewRequest) -> bool:
+        if not self.accepts_own or self.community is None or "accept" not in request.actions:
+            return False
+        return (await self.repository.find_community(self.community)).lets_members_publish
+
+    async def _is_for_others(self, request: ReviewRequest) -> bool:
+        """Whether it is a request to another community than the one that is configured now."""
+        if self.community is None or request.community is None:
+            return False
+        return (await self.repository.find_community(self.community)).id != request.community
+
+    async def _public(self, request: ReviewRequest | None) -> _Outcome:
+        record = await self.repository.read_published(self.uploaded["record_id"])
+        await _compare(self.repository, record, self.uploaded)
+        return _Outcome(record, request)
+
+    def _waits(self, request: ReviewRequest) -> _Outcome:
+        self._remember(request)
+        log.warning("in review: somebody has still to decide, at %s; the next run asks again", request.url)
+        return _Outcome(None, request)
+
+    async def _declined(self, request: ReviewRequest) -> DeclinedError:
+        self._remember(request)
+        words = await self.repository.reviewers_words(request)
+        return DeclinedError(
+            f"{self.uploaded['record_id']}: declined by {self.community or 'its reviewers'}"
+            f"{f', who say: {words}' if words else ', without a word that can be read here'}; correct the record and "
+            f"run again, it is submitted again then; the request: {request.url}"
+        )
+
+    def _known(self) -> ReviewState | None:
+        return None if self.review_path is None else ReviewState.load(self.review_path, self.uploaded)
+
+    def _is_corrected(self, request: ReviewRequest) -> bool:
+        known = self._known()
+        return (
+            known is not None and known.request["id"] == request.id and known.submitted_sha256 != digest(self.uploaded)
+        )
+
+    def _remember(self, request: ReviewRequest) -> None:
+        if self.review_path is not None:
+            ReviewState.of(request, uploaded=self.uploaded, before=self._known()).save(self.review_path)
 
 
 async def _compare(repository: Repository, record: RemoteRecord, uploaded: Mapping[str, Any]) -> None:

@@ -22,6 +22,10 @@ class DepositSettings:
     """How long the repository may take to compute a checksum."""
     foreign_files: ForeignFiles = "leave"
     workflow: str | None = None
+    community: str | None = None
+    """That the draft is for; without a workflow it gets the community's own."""
+    publishes: bool = True
+    """Whether the draft goes on to be published or reviewed."""
     when_published: WhenPublished = "compare"
     """What becomes of a published record that differs from ours."""
     order: FilesOrder = "largest_first"

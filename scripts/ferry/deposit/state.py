@@ -105,13 +105,14 @@ class DepositState:
 
     def has_document(self, document: Mapping[str, Any]) -> bool:
         """Whether the draft was last given exactly this."""
-        return self.document_sha256 == _sha256(document)
+        return self.document_sha256 == document_sha256(document)
 
     def remember_document(self, document: Mapping[str, Any]) -> None:
         """Write down that the draft was given this."""
-        self.document_sha256 = _sha256(document)
+        self.document_sha256 = document_sha256(document)
         self.save()
 
 
-def _sha256(document: Mapping[str, Any]) -> str:
+def document_sha256(document: Mapping[str, Any]) -> str:
+    """Return what tells one target metadata from another."""
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

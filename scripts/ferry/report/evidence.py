@@ -46,7 +46,7 @@ def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
     """Read every receipt of the record (results/<recid>) and its journal; nothing in them makes this fail."""
     receipts: dict[str, Mapping[str, Any]] = {}
     torn: dict[str, FerryError] = {}
-    for name in RECEIPT_OF_STEP.values():
+    for name in (*RECEIPT_OF_STEP.values(), "review"):
         path = record_dir / f"{name}.json"
         try:
             receipts[name] = _read(path, name, recid)

@@ -1,6 +1,6 @@
 """Records that are not complete: what failed, why, where its log is, and the command that runs just it again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 FAILURE_COLUMNS = ("recid", "step", "error_type", "error", "attempts", "ended_at", "log", "command", "title")
@@ -33,3 +33,12 @@ def failure_lines(
     if len(listed) > most:
         lines.append(f"  and {len(listed) - most} more in {rest_in}")
     return lines
+
+
+def waiting_lines(waiting: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
+    """Return what the terminal shows of records that are in review: where each is decided, of at most `most`."""
+    if not waiting:
+        return []
+    lines = [f"ferry: {len(waiting)} of those ok are in review: somebody has still to decide; each run asks again"]
+    lines += [f"  {row['recid']}  {row['review_url']}" for row in waiting[:most]]
+    return lines + ([f"  and {len(waiting) - most} more in results/stats.csv"] if len(waiting) > most else [])

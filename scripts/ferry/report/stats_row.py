@@ -29,6 +29,7 @@ def stats_row(evidence: Evidence, verdict: Verdict) -> tuple[dict[str, Any], lis
     upload, published = receipts.get("upload", {}), receipts.get("published", {})
     if published.get("record_id") != upload.get("record_id", published.get("record_id")):
         published = {}  # an earlier version: what was uploaded since is a draft
+    state, request = _state(receipts, published)
     packages = receipts.get("package")
     bundles = [item for item in (packages or {}).get("uploads", []) if item["kind"] == "bundle"]
     last = {attempt.step: attempt for attempt in evidence.attempts}
@@ -54,12 +55,29 @@ def stats_row(evidence: Evidence, verdict: Verdict) -> tuple[dict[str, Any], lis
         "repository": published.get("repository", upload.get("repository")),
         "record_id": published.get("record_id", upload.get("record_id")),
         "record_url": published.get("record_url", upload.get("record_url")),
-        "published": published.get("state") == "published",
+        "state": state,
+        "review_url": request.get("url"),
+        "published": state == "published",
         "doi": published.get("doi"),
         **source_facts(receipts.get("source", {}).get("record", {})),
         "metadata_fields": target_fields(receipts.get("record", {})),
     }
     return row, files
+
+
+def _state(
+    receipts: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any]
+) -> tuple[str | None, Mapping[str, Any]]:
+    """Return how the record stands in the repository, and the request that decides, or has decided, about it."""
+    if published:
+        return str(published["state"]), published["request"] or {}
+    upload, review = receipts.get("upload"), receipts.get("review")
+    if upload is None:
+        return None, {}
+    if review is None or review["record_id"] != upload["record_id"]:
+        return "draft", {}
+    states = {"submitted": "in_review", "declined": "declined"}
+    return states.get(review["request"]["status"], "draft"), review["request"]
 
 
 def _unless_behind(verdict: Verdict, files: Sequence[Mapping[str, Any]]) -> Verdict:

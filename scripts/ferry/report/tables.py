@@ -58,6 +58,8 @@ STATS_SCHEMA = pa.schema(
         ("record_url", pa.string()),
         ("repository", _WORD),
         ("published", pa.bool_()),
+        ("state", _WORD),
+        ("review_url", pa.string()),
         ("doi", pa.string()),
         ("title", pa.string()),
         ("experiment", _WORD),

@@ -109,7 +109,8 @@ class Repository(RepositoryFiles, RepositoryReviews):
             self,
             connection=self._connection,
             asking=self._asking_for,
-            communities_url=self._info.links.communities,
+            communities_url=self._info.links.communities or URL(url) / "api" / "communities",
+            requests_url=self._info.links.requests or URL(url) / "api" / "requests",
         )
         requests = AsyncInvenioRequestsClient(self._connection, self._info)
         self._records = AsyncInvenioRecordsClient(self._connection, self._info, requests)
@@ -362,5 +363,8 @@ def _record(record: Record) -> RemoteRecord:
         self_url=record.links.self_,
         files_url=files_url,
         publish_url=URL(links["publish"]) if "publish" in links else None,
-        review_url=URL(links["review"]) if "review" in links else None,
+        requests_url=URL(links["requests"]) if "requests" in links else None,
+        applicable_requests_url=URL(links["applicable-requests"]) if "applicable-requests" in links else None,
+        has_review="submit-review" in links,
+        workflow=record.parent.workflow if record.parent else None,
     )

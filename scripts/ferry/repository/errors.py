@@ -46,6 +46,10 @@ class PartsRefusedError(PermanentError):
     """The storage behind the repository does not take files in parts."""
 
 
+class DeclinedError(PermanentError):
+    """Reviewers do not want the record as it is; the message has their words."""
+
+
 class AnswerError(Exception):
     """An answer that is no success, before anybody has judged it."""
 

@@ -55,7 +55,19 @@ class RemoteRecord:
     self_url: URL
     files_url: URL
     publish_url: URL | None
-    review_url: URL | None
+    """None where it cannot be published at once: it is public, or its workflow wants a request."""
+    requests_url: URL | None = None
+    applicable_requests_url: URL | None = None
+    """Where an NRP repository lists the requests that can be made about it."""
+    has_review: bool = False
+    """Whether it is tied to the review of a community, in whatever state."""
+    workflow: str | None = None
+    """Of an NRP repository; None there is the default one."""
+
+    @property
+    def is_later_version(self) -> bool:
+        """Whether an earlier version is public: a later one stays in its community."""
+        return int((self.document.get("versions") or {}).get("index") or 1) > 1
 
     @property
     def was_published(self) -> bool:
@@ -91,13 +103,34 @@ class Community:
     """Those that a record may have to be submitted to it; empty where none are told."""
     may_submit: bool | None = None
     """Whether the token's user may submit records to it; None where the repository does not tell."""
+    lets_members_publish: bool = False
+    """Whether its own people publish without a review."""
+
+    @property
+    def workflows(self) -> tuple[str, ...]:
+        """All that a record may have to be submitted to it, its own first; empty where none are told."""
+        own = (self.workflow,) if self.workflow else ()
+        return tuple(dict.fromkeys([*own, *self.allowed_workflows]))
 
 
 @dataclass(frozen=True)
 class ReviewRequest:
-    """A request to take a draft into a community, as the repository tells it."""
+    """A request to publish a draft, or to take it into a community, as the repository tells it."""
 
     id: str
     status: str
     """created, submitted, accepted, declined, cancelled, expired."""
     url: str
+    """Its page, where a person decides."""
+    type: str = "community-submission"
+    actions: frozenset[str] = frozenset()
+    """What the token's user may do with it."""
+    last_comment: str | None = None
+    """Id of what was said last."""
+    community: str | None = None
+    """Id of the one that decides."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether somebody has still to decide."""
+        return self.status == "submitted"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferry.report.failures import failure_lines, failure_rows
+from ferry.report.failures import failure_lines, failure_rows, waiting_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import RunPlan
 
@@ -19,4 +19,5 @@ def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Pat
     failures = failure_rows(rows, command=plan.command)
     missing = len(recids) - ok - len(failures)
     head = f"ferry: {ok} ok, {len(failures)} failed, {missing} not reached, of {len(recids)} records"
-    return [head, *failure_lines(failures, most=MOST_LINES)]
+    waiting = [row for row in rows if row.get("state") == "in_review" and plan.is_ok(row)]
+    return [head, *waiting_lines(waiting, most=MOST_LINES), *failure_lines(failures, most=MOST_LINES)]

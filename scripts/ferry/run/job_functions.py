@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.mapping.correction_files import correction_paths
+from ferry.receipts import REVIEW
 
 
 def record_bytes(receipt: Path) -> int:
@@ -92,7 +93,7 @@ def upload_weight(*, bytes_per_slot: int, max_slots: int) -> Callable[[Any, Any]
 class RecordInputs:
     """The folder of metadata, listed once: a record may have a file there, and a correction, or neither."""
 
-    def __init__(self, *, metadata_dir: Path) -> None:
+    def __init__(self, *, metadata_dir: Path, results_dir: Path = Path("results")) -> None:
         """List it.
 
         Raises:
@@ -100,6 +101,7 @@ class RecordInputs:
         """
         self._metadata = {path.name: str(path) for path in metadata_dir.glob("*.json")}
         self._corrections = correction_paths(metadata_dir)
+        self._results_dir = results_dir
 
     def metadata(self, wildcards: Any) -> list[str]:
         """Return the record's metadata file; none if it has to be fetched from the portal."""
@@ -108,6 +110,11 @@ class RecordInputs:
     def corrections(self, wildcards: Any) -> list[str]:
         """Return the record's corrections; none if there are none."""
         return _those_there(self._corrections, f"{wildcards.recid}.yaml")
+
+    def review(self, wildcards: Any) -> list[str]:
+        """Return what is known of the record's review; none if nobody ever had to decide about it."""
+        path = f"{self._results_dir}/{wildcards.recid}/{REVIEW}"
+        return [path] if os.path.exists(path) else []
 
 
 def _those_there(paths: dict[str, str], name: str) -> list[str]:

@@ -45,6 +45,8 @@ class Status:
     done_in_run: int
     bytes_down: int
     bytes_up: int
+    in_review: int = 0
+    """Of those that are ok: reviewers have still to decide about them."""
 
     @property
     def to_go(self) -> int:
@@ -85,6 +87,7 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
         command=plan.command,
         wanted=len(wanted),
         ok=ok,
+        in_review=sum(row.get("state") == "in_review" for row in rows.values() if plan.is_ok(row)),
         failed=failed,
         running=list(_running(folder, plan.recids, run_id=plan.run_id, began=began, now=now)) if is_going_on else [],
         is_going_on=is_going_on,

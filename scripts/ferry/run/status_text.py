@@ -14,7 +14,7 @@ _SHOWN_RUNNING, _SHOWN_FAILED = 12, 10
 def status_line(status: Status) -> str:
     """Return the status in one line."""
     parts = [
-        f"{format_count(status.ok)} ok, {format_count(len(status.failed))} failed, "
+        f"{_ok(status)}, {format_count(len(status.failed))} failed, "
         f"{plural(len(status.running), 'job')} running, "
         f"{format_count(status.to_go)} to go of {format_count(status.wanted)}"
     ]
@@ -30,7 +30,7 @@ def status_page(status: Status) -> str:
     state = "goes on" if status.is_going_on else "is over (or runs on another machine)"
     lines = [
         f"run {status.run_id} {state}, {format_seconds(status.elapsed_s)}",
-        f"records  {format_count(status.ok)} ok, {format_count(len(status.failed))} failed, "
+        f"records  {_ok(status)}, {format_count(len(status.failed))} failed, "
         f"{format_count(status.to_go)} to go, of {format_count(status.wanted)}",
         f"bytes    {format_bytes(status.bytes_down)} down{_rate(status.bytes_down, status)}, "
         f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}, in this run",
@@ -63,6 +63,12 @@ def prometheus_text(status: Status) -> str:
                 ('{status="to_go"}', status.to_go),
             ],
         ),
+        (
+            "ferry_records_in_review",
+            "Records that are ok and that reviewers have still to decide about.",
+            "gauge",
+            [("", status.in_review)],
+        ),
         ("ferry_jobs_running", "Attempts at a step under way.", "gauge", [("", len(status.running))]),
         (
             "ferry_moved_bytes",
@@ -85,6 +91,11 @@ def write_prometheus(path: Path, status: Status) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.write_text(prometheus_text(status), encoding="utf-8")
     part.replace(path)
+
+
+def _ok(status: Status) -> str:
+    waiting = f" ({format_count(status.in_review)} in review)" if status.in_review else ""
+    return f"{format_count(status.ok)} ok{waiting}"
 
 
 def _rate(count: int, status: Status) -> str:

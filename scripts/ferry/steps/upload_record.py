@@ -15,7 +15,7 @@ from ferry.deposit.manifest import Manifest
 from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, TransientError
-from ferry.receipts import read_receipt, write_receipt
+from ferry.receipts import REVIEW, read_receipt, write_receipt
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
@@ -78,6 +78,8 @@ def upload(
                     parallel_files=settings["parallel_files"],
                     foreign_files=settings["foreign_files"],
                     workflow=repository["workflow"],
+                    community=repository["community"],
+                    publishes=repository["finish"] != "draft",
                     when_published=repository["when_published"],
                     order=settings["order"],
                     bytes_per_s=settings["bytes_per_s"],
@@ -105,10 +107,13 @@ def publish(
     settings: Mapping[str, Any],
     sandbox_dir: Path,
 ) -> dict[str, float]:
-    """Publish the draft of the receipt `upload`, or bring it before its community; write the receipt `published`.
+    """Publish the draft of the receipt `upload`, or bring it before its reviewers; write the receipt `published`.
+
+    What is known of a review lies beside the receipt, in review.json.
 
     Raises:
         IntegrityError: the receipt is of another repository, or draft and receipt differ.
+        DeclinedError: reviewers have declined the record, and it is as it was then.
     """
     uploaded = read_receipt(upload_path, "upload")
 
@@ -125,6 +130,8 @@ def publish(
                 repository=opened,
                 uploaded=uploaded,
                 community=repository["community"],
+                accepts_own=repository["finish"] == "publish",
+                review_path=receipt_path.with_name(REVIEW),
                 attempts=settings["attempts"],
             )
         write_receipt(receipt_path, "published", done.receipt)

@@ -10,6 +10,7 @@ import pytest
 from ferry.formatting import format_bytes, format_part_of, format_seconds, truncate
 from ferry.report.figures import FIGURES, draw_figures
 from ferry.report.figures.flow_layout import PAD, SLOT, gather, lay_out
+from ferry.report.figures.flows import outcome_of
 from ferry.report.figures.style import in_style, shortened
 from ferry.report.figures.tables import Run, on_working_time, read_run
 from ferry.report.figures.timeline import bytes_against_plan, concurrency
@@ -223,3 +224,16 @@ def test_durations_are_written_by_their_two_largest_units(seconds: float, text: 
 
 def test_a_long_or_broken_text_becomes_one_short_line():
     assert truncate("a\nb  c" + "d" * 40, 8) == "a b cdd…"
+
+
+def test_outcomes_tell_records_in_review_and_declined_ones_from_others():
+    rows = [
+        ("ok", None, "published", "published"),
+        ("ok", None, "in_review", "in review"),
+        ("ok", None, "draft", "draft"),
+        ("failed", "publish_record", "declined", "declined"),
+        ("failed", "publish_record", "in_review", "failed: publish_record"),
+        ("skipped", "upload_record", None, "skipped"),
+    ]
+    stats = pd.DataFrame([row[:3] for row in rows], columns=["status", "step", "state"])
+    assert list(outcome_of(stats.assign(verified_count=1, file_count=1))) == [row[3] for row in rows]

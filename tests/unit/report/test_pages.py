@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from browser import Page
 from ferry.report.pages import write_pages
+from ferry.report.pages.overview import facts, next_steps
 from ferry.report.pages.summary import summarise
 from ferry.report.pages.table_page import Column, table_page
 from ferry.report.stats import aggregate
@@ -80,6 +81,21 @@ def test_the_numbers_of_the_overview_are_those_of_the_tables(bulk: Path):
     assert [row["recid"] for row in summary.slowest] == [
         row["recid"] for row in sorted(stats, key=lambda row: -row["duration_s"])[:10]
     ]
+
+
+def test_the_overview_tells_what_is_in_review_and_what_was_declined(bulk: Path):
+    stats = parquet.read_table(bulk / "stats.parquet").to_pylist()
+    ok = [row for row in stats if row["status"] == "ok"]
+    failed = [row for row in stats if row["status"] == "failed"]
+    for row, state in zip(ok, ["in_review"] * 2 + ["published"] * 41, strict=True):
+        row |= {"state": state, "published": state == "published"}
+    failed[0]["state"] = "declined"
+    summary = summarise(stats, [])
+    assert dict(facts(summary))["Published"] == "41, 2 in review, 1 declined"
+    steps = " ".join(next_steps(summary, command=COMMAND, publish=True))
+    assert "2 records in review: somebody has still to decide (table Records, column review)" in steps
+    assert "Correct 1 declined record: the next run submits what has changed." in steps
+    assert "draft" not in steps
 
 
 def test_the_time_between_two_runs_is_no_working_time():

@@ -382,6 +382,38 @@ def test_a_record_in_review_is_not_called_published(folder: Folder):
     assert (row["status"], row["published"]) == ("ok", False)
 
 
+def review(folder, status, record_id="ab-cd"):
+    known = {
+        "recid": RECID,
+        "repository": URL,
+        "record_id": record_id,
+        "request": {"id": "1", "status": status, "url": f"{URL}/requests/1"},
+        "submitted_sha256": "0" * 64,
+        "asked": 3,
+    }
+    folder.path("review").write_text(json.dumps(known))
+
+
+def test_how_a_record_stands_in_the_repository_is_told_by_the_last_receipt_and_else_by_its_review(folder: Folder):
+    def state():
+        row = folder.stats()
+        return row["state"], row["review_url"]
+
+    folder.receipts(only=("source", "record", "download", "package"))
+    assert state() == (None, None)
+    folder.receipts(only=NAMES[:-1])
+    assert state() == ("draft", None)
+    for status, told in (("submitted", "in_review"), ("declined", "declined"), ("cancelled", "draft")):
+        review(folder, status)
+        assert state() == (told, f"{URL}/requests/1")
+    review(folder, "declined", record_id="of-another-draft")
+    assert state() == ("draft", None)
+    folder.path("review").write_text("{")
+    assert state() == ("draft", None)
+    folder.receipts(published={"request": {"id": "1", "status": "accepted", "url": f"{URL}/requests/1"}})
+    assert state() == ("published", f"{URL}/requests/1")
+
+
 def test_the_three_stats_tables_say_the_same_in_the_order_of_the_list(folder: Folder):
     for recid in (5, 3, 4):
         folder.receipts(recid=recid)

@@ -161,6 +161,25 @@ def test_one_line_says_what_is_done_at_which_rate_and_how_long_it_will_take():
     )
 
 
+def test_what_is_in_review_is_told_wherever_the_run_is(tmp_path: Path):
+    waiting = replace(STATUS, in_review=1200)
+    assert status_line(waiting).startswith("ferry: 290 ok (1,200 in review), 1 failed")
+    assert "records  290 ok (1,200 in review), 1 failed" in status_page(waiting)
+    assert "\nferry_records_in_review 1200\n" in prometheus_text(waiting)
+    rows = [
+        {"recid": recid, "status": "ok", "state": "in_review", "review_url": f"https://r.example/{recid}"}
+        for recid in range(1, 24)
+    ] + [{"recid": 24, "status": "ok", "state": "published", "review_url": None}]
+    log = tmp_path / "rows.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = closing_lines(range(1, 25), plan=RunPlan("r", range(1, 25), publish=True), stats_log=log)
+    assert lines[0] == "ferry: 24 ok, 0 failed, 0 not reached, of 24 records"
+    assert lines[1] == "ferry: 23 of those ok are in review: somebody has still to decide; each run asks again"
+    assert lines[2] == "  1  https://r.example/1"
+    assert lines[-1] == "  and 3 more in results/stats.csv"
+    assert len(lines) == 2 + 20 + 1
+
+
 def test_the_page_names_what_runs_and_what_failed():
     page = status_page(STATUS)
     assert "  9  upload_record for 1 min 15 s\n" in page

@@ -13,7 +13,7 @@ from ferry.report.figures.tables import Run
 
 STAGES = ("Experiment and year", "Category", "Type", "Format", "Packaging", "Outcome")
 _MOST = (14, 9, 9, 9, 9, 14)
-_OUTCOME_ORDER = ("published", "draft", "skipped")
+_OUTCOME_ORDER = ("published", "in review", "draft", "declined", "skipped")
 
 
 def records_by_outcome(run: Run) -> Drawing:
@@ -36,10 +36,11 @@ def bytes_by_outcome(run: Run) -> Drawing:
 
 
 def outcome_of(stats: pd.DataFrame) -> pd.Series:
-    """Return the outcome of each record in words: published, draft, failed at which step, skipped."""
+    """Return the outcome of each record in words: how it stands in the repository, failed at which step, skipped."""
     ok = stats["status"] == "ok"
     words = ("failed: " + stats["step"].fillna("unknown").astype(str)).where(stats["status"] == "failed", "skipped")
-    words = words.mask(ok, stats["published"].map({True: "published", False: "draft"}))
+    words = words.mask((stats["status"] == "failed") & (stats["state"] == "declined"), "declined")
+    words = words.mask(ok, stats["state"].str.replace("_", " ").fillna("draft"))
     return words.mask(ok & (stats["verified_count"] < stats["file_count"]), words + ", unverified")
 
 

@@ -39,7 +39,7 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     return [
         ("Records", f"{format_count(summary.ok)} ok, {format_count(summary.failed)} failed, "
                     f"{format_count(summary.skipped)} skipped, of {format_count(summary.records)} wanted"),
-        ("Published", format_count(summary.published)),
+        ("Published", f"{format_count(summary.published)}{_reviews(summary)}"),
         ("Files proven", f"{format_count(summary.verified_files)} of {format_count(summary.files)}: "
                          "source = local = repository by size and checksum"),
         ("Bytes arrived", f"{format_part_of(summary.bytes_arrived, summary.bytes_known)}{unknown}"),
@@ -53,6 +53,11 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
+def _reviews(summary: Summary) -> str:
+    waiting = f", {format_count(summary.in_review)} in review" if summary.in_review else ""
+    return waiting + (f", {format_count(summary.declined)} declined" if summary.declined else "")
+
+
 def next_steps(summary: Summary, *, command: str, publish: bool) -> list[str]:
     """Return what to do now, as sentences; a command stands between backquotes."""
     steps = []
@@ -62,12 +67,15 @@ def next_steps(summary: Summary, *, command: str, publish: bool) -> list[str]:
         steps.append("First look at the reasons below: what is wrong with a record itself will fail again.")
     if summary.verified_files < summary.files and not (summary.failed or summary.skipped):
         steps.append("Some files of complete records are not proven; the table Files says why.")
-    if summary.ok > summary.published:
-        drafts = plural(summary.ok - summary.published, "draft")
+    if summary.in_review:
+        waiting = f"{plural(summary.in_review, 'record')} in review: somebody has still to decide"
+        steps.append(f"{waiting} (table Records, column review); each run asks again.")
+    if summary.declined:
+        steps.append(f"Correct {plural(summary.declined, 'declined record')}: the next run submits what has changed.")
+    if not publish and summary.ok > summary.published + summary.in_review:
+        drafts = plural(summary.ok - summary.published - summary.in_review, "draft")
         steps.append(
-            f"{drafts} not published yet: the repository is still to accept them."
-            if publish
-            else f"Look at the {drafts} in the repository; `repository.finish: publish` publishes them in the next run."
+            f"Look at the {drafts} in the repository; `repository.finish: publish` publishes them in the next run."
         )
     return steps or ["Nothing is left to do."]
 

@@ -21,6 +21,8 @@ class Summary:
     failed: int
     skipped: int
     published: int
+    in_review: int
+    declined: int
     files: int
     verified_files: int
     bytes_known: int
@@ -56,6 +58,8 @@ def summarise(stats: Sequence[Row], attempts: Sequence[Row]) -> Summary:
         failed=len(of["failed"]),
         skipped=len(of["skipped"]),
         published=sum(bool(row["published"]) for row in stats),
+        in_review=sum(row["state"] == "in_review" for row in stats),
+        declined=sum(row["state"] == "declined" for row in stats),
         files=sum(row["file_count"] for row in stats),
         verified_files=sum(row["verified_count"] for row in stats),
         bytes_known=sum(row["source_bytes"] or 0 for row in stats),

@@ -22,7 +22,8 @@ _RECORDS = {
     "year": "id", "category": "text", "type_secondary": "text", "formats": "text", "file_count": "number",
     "source_bytes": "bytes", "verified_count": "number", "bundle_count": "number", "duration_s": "seconds",
     "queue_s": "seconds", "download_s": "seconds", "package_s": "seconds", "upload_s": "seconds",
-    "attempts": "number", "retries": "number", "published": "text", "record_url": "link", "host": "text",
+    "attempts": "number", "retries": "number", "state": "text", "record_url": "link", "review_url": "link",
+    "host": "text",
 }  # fmt: skip
 _FAILURES = {
     "recid": "id", "step": "text", "error_type": "text", "error": "text", "attempts": "number", "ended_at": "text",
@@ -40,7 +41,8 @@ _FILES = {
 _LABELS = {
     "type_secondary": "type", "file_count": "files", "source_bytes": "size", "verified_count": "files proven",
     "bundle_count": "bundles", "error_type": "kind of error", "size_bytes": "size", "record_url": "record",
-    "verified_by": "checked by", "ended_at": "ended", "upload_bytes": "bytes to send", "disk_bytes": "disk at most",
+    "review_url": "review", "verified_by": "checked by", "ended_at": "ended", "upload_bytes": "bytes to send",
+    "disk_bytes": "disk at most",
 }  # fmt: skip
 
 

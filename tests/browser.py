@@ -4,30 +4,18 @@ import base64
 import contextlib
 import itertools
 import json
-import os
-import shutil
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
 from websockets.sync.client import connect
+
+from needs import require_tool
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 HARMLESS = "cdn.tailwindcss.com should not be used in production"
-
-
-def require_chromium() -> str:
-    """Return the path of a Chromium; without one the test is skipped, and fails under CI=true."""
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        message = f"none of {', '.join(NAMES)} is installed (Debian: chromium)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
 
 
 class Page:
@@ -37,7 +25,7 @@ class Page:
         profile = folder / "chromium"
         self._process = subprocess.Popen(
             [
-                require_chromium(),
+                require_tool(*NAMES, package="chromium"),
                 *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
                 *("--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0"),
                 *(f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"),

@@ -1,9 +1,7 @@
 """Downloaded records for the tests of packaging: files on disk, the receipt that fits them, and the step run on it."""
 
 import hashlib
-import os
 import random
-import shutil
 import zipfile
 import zlib
 
@@ -91,16 +89,3 @@ def data_offset(path, key):
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo(key)
     return info.header_offset + 30 + len(key.encode())
-
-
-def require_tool(name, package_name):
-    """Return the path of a program; without it the test is skipped, and fails under CI=true."""
-    import pytest  # the killed processes of a test start faster without it
-
-    path = shutil.which(name)
-    if path is None:
-        message = f"{name} is not installed (Debian: {package_name})"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return path

@@ -7,7 +7,6 @@ because a job step drops SLURM_CONF; what lay there before is put back.
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from needs import missing, require_tool
 
 NODES = ("ferry-n1", "ferry-n2")
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "unshare")
@@ -171,12 +170,10 @@ def _wait(done: Callable[[], bool], root: Path) -> None:
 
 def need_slurm() -> None:
     """Skip the test where Slurm cannot be started; fail it under CI=true."""
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    if missing or os.geteuid() != 0:
-        message = f"no Slurm can be started (needs root and apt-get install slurm-wlm munge; missing: {missing})"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+    for name in NEEDED:
+        require_tool(name, package="slurm-wlm munge")
+    if os.geteuid() != 0:
+        missing("a Slurm is started by root only")
 
 
 def _free_ports(count: int) -> list[int]:

@@ -2,10 +2,8 @@
 
 import contextlib
 import json
-import os
 import random
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +11,7 @@ import time
 
 import pytest
 
+from needs import missing, require_tool
 from servers.tcp_proxy import tcp_proxy
 from servers.xrootd_records import (
     RUN,
@@ -238,7 +237,7 @@ def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=False).returncode != 0:
-        missing("mount a small file system (run as root)")
+        missing("a small file system can be mounted by root only")
     try:
         yield folder
     finally:
@@ -259,26 +258,16 @@ def test_without_room_the_record_fails_and_the_rest_of_the_disk_is_left_free(ser
     assert Job(serve(server, one), small_disk / "record", prefix=server.prefix).end()[0] == 0
 
 
-def missing(need):
-    """Skip the test, loudly, or fail it under CI=true."""
-    message = f"could not {need}: the disk's faults were not tested"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-def fiu():
-    """Return libfiu's command; without it these tests have nothing to make the fault with."""
-    if shutil.which("fiu-run") is None:
-        missing("find libfiu (Debian: apt-get install fiu-utils)")
-    return "fiu-run"
-
-
 @pytest.mark.parametrize("chance", [1.0, 0.4])
 @pytest.mark.parametrize("call", ["posix/io/sync/fsync", "posix/io/dir/rename"])
 def test_what_the_disk_refuses_is_not_done(server, tmp_path, call, chance):
     source = serve(server, FILES)
-    command = [fiu(), "-x", "-c", f"enable_random name={call},probability={chance},failinfo=5"]
+    command = [
+        require_tool("fiu-run", package="fiu-utils"),
+        "-x",
+        "-c",
+        f"enable_random name={call},probability={chance},failinfo=5",
+    ]
     status, _, error, _ = Job(source, tmp_path, prefix=server.prefix, command=command).end()
     if chance == 1.0:
         assert status != 0

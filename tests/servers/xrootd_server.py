@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from needs import require_tool
+
 EXPORT = "/eos/opendata"
 START_LIMIT_S = 15.0
 
@@ -125,11 +127,7 @@ def running_server(folder: Path | None = None) -> Iterator[XrootdServer]:
 
 def need_xrootd() -> None:
     """Skip the test where no server is installed; fail it under CI=true."""
-    if shutil.which("xrootd") is None:
-        message = "no xrootd server is installed (Debian: apt-get install xrootd-server): nothing was tested"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+    require_tool("xrootd", package="xrootd-server")
 
 
 @pytest.fixture(scope="module")

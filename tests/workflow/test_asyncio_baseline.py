@@ -3,11 +3,13 @@
 import pytest
 
 from bench.whole_chain import by_asyncio, by_snakemake, records_on_server, uploaded
+from servers.xrootd_server import need_xrootd
 
 pytestmark = pytest.mark.xrootd
 
 
 def test_one_asyncio_process_brings_what_the_workflow_brings():
+    need_xrootd()
     sizes = {100_001: [1000, 2000], 100_002: [30]}
     with records_on_server(sizes) as records:
         _, by_one_process = by_asyncio(records)

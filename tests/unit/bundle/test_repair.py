@@ -14,13 +14,13 @@ from packed_records import (
     flip,
     many,
     measure_package,
-    require_tool,
     run_package,
     sha256,
     write_files,
 )
 
 from ferry.errors import DiskError, IntegrityError, PermanentError
+from needs import require_tool
 
 BUNDLE = "bundles/7_bundle.zip"
 FRESH_NAMES = ["7_bundle.zip", "7_bundle.zip.packed.json", "plan.json"]
@@ -124,7 +124,7 @@ def test_whatever_is_found_ends_with_the_bytes_of_a_fresh_bundle(record, damage)
 
 
 def test_a_foreign_member_added_by_zip_is_cut_off_without_writing_a_member(record, tmp_path_factory):
-    zip_ = require_tool("zip", "zip")
+    zip_ = require_tool("zip", package="zip")
     fresh = sha256(record / BUNDLE)
     foreign = tmp_path_factory.mktemp("foreign") / "foreign.al"
     foreign.write_bytes(b"x" * 5000)
@@ -135,7 +135,7 @@ def test_a_foreign_member_added_by_zip_is_cut_off_without_writing_a_member(recor
 
 
 def test_members_before_one_removed_by_zip_are_not_written_again(record):
-    zip_ = require_tool("zip", "zip")
+    zip_ = require_tool("zip", package="zip")
     fresh = sha256(record / BUNDLE)
     subprocess.run([zip_, "-q", "-d", record / BUNDLE, "run2/f0035.al"], check=True)
     measured = measure_package(record)

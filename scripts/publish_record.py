@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ferry.run.step import record_step
-from ferry.steps.upload_record import publish
+from ferry.steps.publish_record import publish
 
 recid = int(snakemake.wildcards.recid)
 with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:

@@ -34,6 +34,7 @@ MODULES = (
     "ferry.steps.transform_record",
     "ferry.steps.package_files",
     "ferry.steps.upload_record",
+    "ferry.steps.publish_record",
     "ferry.report.stats",
     "ferry.report.stats_log",
     "ferry.run.disk_budget",

@@ -1,4 +1,4 @@
-"""The two steps that talk to the repository, from receipts to receipts."""
+"""The step `upload_record`: a packaged record becomes a draft of the repository."""
 
 import asyncio
 import threading
@@ -12,10 +12,9 @@ from ferry.bundle.repair import repair_bundle
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.desired_files import OpenUpload, Upload
 from ferry.deposit.manifest import Manifest
-from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
-from ferry.errors import IntegrityError, TransientError
-from ferry.receipts import REVIEW, read_receipt, write_receipt
+from ferry.errors import TransientError
+from ferry.receipts import read_receipt, write_receipt
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
@@ -97,47 +96,6 @@ def upload(
         if not is_dropped(record_dir=package_path.parent, data_dir=data_dir):
             raise
         raise bytes_needed(record_dir=package_path.parent, data_dir=data_dir, why=error.where) from error
-
-
-def publish(
-    *,
-    upload_path: Path,
-    receipt_path: Path,
-    repository: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    sandbox_dir: Path,
-) -> dict[str, float]:
-    """Publish the draft of the receipt `upload`, or bring it before its reviewers; write the receipt `published`.
-
-    What is known of a review lies beside the receipt, in review.json.
-
-    Raises:
-        IntegrityError: the receipt is of another repository, or draft and receipt differ.
-        DeclinedError: reviewers have declined the record, and it is as it was then.
-    """
-    uploaded = read_receipt(upload_path, "upload")
-
-    async def finish() -> dict[str, float]:
-        async with open_repository(
-            run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
-        ) as opened:
-            if uploaded["repository"] != opened.name:
-                raise IntegrityError(
-                    f"{upload_path}: expected an upload to {opened.name}, found one to {uploaded['repository']}; "
-                    "delete it and run again"
-                )
-            done = await publish_record(
-                repository=opened,
-                uploaded=uploaded,
-                community=repository["community"],
-                accepts_own=repository["finish"] == "publish",
-                review_path=receipt_path.with_name(REVIEW),
-                attempts=settings["attempts"],
-            )
-        write_receipt(receipt_path, "published", done.receipt)
-        return done.measured
-
-    return asyncio.run(finish())
 
 
 def reading(data_dir: Path) -> OpenUpload:

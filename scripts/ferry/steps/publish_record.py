@@ -1,0 +1,53 @@
+"""The step `publish_record`: a draft is published, or brought before its community."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ferry.deposit.publish import publish_record
+from ferry.errors import IntegrityError
+from ferry.receipts import REVIEW, read_receipt, write_receipt
+from ferry.run.open_repository import open_repository
+from ferry.run.run import read_run
+
+
+def publish(
+    *,
+    upload_path: Path,
+    receipt_path: Path,
+    repository: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    sandbox_dir: Path,
+) -> dict[str, float]:
+    """Publish the draft of the receipt `upload`, or bring it before its reviewers; write the receipt `published`.
+
+    What is known of a review lies beside the receipt, in review.json.
+
+    Raises:
+        IntegrityError: the receipt is of another repository, or draft and receipt differ.
+        DeclinedError: reviewers have declined the record, and it is as it was then.
+    """
+    uploaded = read_receipt(upload_path, "upload")
+
+    async def finish() -> dict[str, float]:
+        async with open_repository(
+            run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
+        ) as opened:
+            if uploaded["repository"] != opened.name:
+                raise IntegrityError(
+                    f"{upload_path}: expected an upload to {opened.name}, found one to {uploaded['repository']}; "
+                    "delete it and run again"
+                )
+            done = await publish_record(
+                repository=opened,
+                uploaded=uploaded,
+                community=repository["community"],
+                accepts_own=repository["finish"] == "publish",
+                review_path=receipt_path.with_name(REVIEW),
+                attempts=settings["attempts"],
+            )
+        write_receipt(receipt_path, "published", done.receipt)
+        return done.measured
+
+    return asyncio.run(finish())

@@ -34,6 +34,8 @@ class RecordPlan:
     requests: int = 0
     disk_bytes: int = 0
     """Most that it takes below data/ at once."""
+    problem: str = ""
+    """Why it cannot succeed as things are; empty if nothing is known against it."""
     browsable_bundles: int = 0
     """Of the bundles, those that open in the repository (package.browsable)."""
     more_uploads: int = 0
@@ -42,8 +44,6 @@ class RecordPlan:
     """Of the requests, those that it costs."""
     note: str = ""
     """What of it does not open there, and why."""
-    problem: str = ""
-    """Why it cannot succeed as things are; empty if nothing is known against it."""
 
 
 COLUMNS = [field.name for field in fields(RecordPlan)]

@@ -150,6 +150,10 @@ def test_the_plan_is_in_the_report_if_one_was_made(bulk: Path):
         (7, "on tape", 1),
         (8, "", 5),
     ]
+    columns = {"recid": "9", "note": "not browsable"} | dict.fromkeys(columns[1:9], "1")
+    (bulk / "plan.csv").write_text(",".join(columns) + "\n" + ",".join(columns.values()) + "\n")
+    write_pages(results_dir=bulk, command=COMMAND, publish=False)
+    assert [(row["recid"], row["note"]) for row in rows_of(bulk / "tables" / "plan.html")] == [(9, "not browsable")]
     (bulk / "plan.csv").unlink()
 
 

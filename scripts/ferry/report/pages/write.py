@@ -32,6 +32,7 @@ _FAILURES = {
 _PLAN = {
     "recid": "id", "problem": "text", "files": "number", "source_bytes": "bytes", "uploads": "number",
     "bundles": "number", "upload_bytes": "bytes", "requests": "number", "disk_bytes": "bytes", "priority": "number",
+    "note": "text",
 }  # fmt: skip
 _FILES = {
     "recid": "id", "key": "text", "problem": "text", "size_bytes": "bytes", "verified_by": "text", "bundle": "text",
@@ -106,7 +107,7 @@ def _plan_page(path: Path) -> str:
     if path.exists():
         with path.open(encoding="utf-8", newline="") as stream:
             rows = [
-                {name: text if name == "problem" else int(text) for name, text in row.items()}
+                {name: row.get(name) or "" if kind == "text" else int(row[name]) for name, kind in _PLAN.items()}
                 for row in csv.DictReader(stream)
             ]
     bad = sum(bool(row["problem"]) for row in rows)

@@ -74,8 +74,12 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
         )
     if config["repository"]["url"] == SANDBOX and config["repository"]["community"]:
         found.append("repository.community: the sandbox has no communities; expected null")
-    if config["repository"]["finish"] == "review" and not config["repository"]["community"]:
-        found.append("repository.finish: review needs somebody who reviews; expected repository.community")
+    asks_somebody = config["repository"]["community"] or config["repository"]["workflow"]
+    if config["repository"]["finish"] == "review" and not asks_somebody:
+        found.append(
+            "repository.finish: review needs somebody who reviews; expected repository.community, or a "
+            "repository.workflow that wants a review"
+        )
     breaker = config["breaker"]
     if breaker["failed"] > breaker["of_last"]:
         found.append(f"breaker.failed: expected at most breaker.of_last ({breaker['of_last']}), or 0 for never")

@@ -1,4 +1,4 @@
-"""Deposits that somebody has to decide about, at a real NRP repository: each of a recid that no other test has."""
+"""Deposits that somebody has to decide about, at a real repository: each of a recid that no other test has."""
 
 import asyncio
 import itertools
@@ -56,8 +56,9 @@ class Case:
             "publisher": "CERN Open Data Portal",
             "creators": [{"person_or_org": {"type": "organizational", "name": "DELPHI Collaboration"}}],
             "identifiers": [source_identifier(self.recid)],
-            "recid": self.recid,
         }
+        if self.nrp.model != "records":
+            metadata["recid"] = self.recid
         access = {"record": "public", "files": "public"}
         return {"metadata": metadata, "access": access, "files": {"enabled": bool(self.contents)}}
 

@@ -91,10 +91,28 @@ def test_a_decision_about_what_was_changed_under_review_is_a_decision_about_the_
 
 
 def test_an_open_community_s_own_record_is_public_at_once_where_publishing_is_asked_for(nrp, tmp_path):
-    published = Case(nrp, tmp_path, {"community": nrp.own_community}).publish(accepts_own=True)
+    published = Case(nrp, tmp_path, {"community": nrp.own_community}).publish(finish="publish")
     assert (published["state"], published["request"]["status"]) == ("published", "accepted")
-    left = Case(nrp, tmp_path / "left", {"community": nrp.own_community}).publish(accepts_own=False)
+    left = Case(nrp, tmp_path / "left", {"community": nrp.own_community}).publish(finish="review")
     assert (left["state"], left["request"]["status"]) == ("in_review", "submitted")
+
+
+def test_what_nobody_would_decide_about_is_not_published_where_a_review_is_asked_for(nrp, tmp_path):
+    case = Case(nrp, tmp_path, {"workflow": nrp.workflow})
+    with pytest.raises(PermanentError, match=r"finish is review, but in its workflow \(individual\) nobody reviews it"):
+        case.publish(finish="review")
+    assert case.publish(finish="publish")["state"] == "published"
+
+
+def test_files_that_change_under_review_are_told_as_that_where_the_draft_is_locked(nrp, tmp_path):
+    case = Case(nrp, tmp_path, {"workflow": nrp.review_workflow})
+    waiting = case.publish()
+    case.contents["a.al"] = b"second"
+    with pytest.raises(PermanentError, match=r"is in review, and takes no other files until that is decided") as told:
+        case.upload()
+    assert waiting["request"]["url"] in str(told.value)
+    case.decide(waiting, "decline", "Send it again.")
+    assert case.publish()["state"] == "in_review"
 
 
 def published(case):

@@ -75,6 +75,14 @@ def test_a_breaker_that_can_never_trip_is_refused_and_none_at_all_is_not(config)
         check_config(_with(config, "breaker", of_last=5, failed=6))
 
 
+@pytest.mark.parametrize("given", [{"community": "delphi"}, {"workflow": "reviewed"}])
+def test_a_review_needs_a_community_or_a_workflow_that_wants_one(config, given):
+    here = {"url": "https://repository.example.org", "finish": "review"}
+    check_config(_with(config, "repository", **here, **given))
+    with pytest.raises(ConfigError, match=r"repository\.finish: review needs somebody who reviews"):
+        check_config(_with(config, "repository", **here))
+
+
 def test_a_recid_that_no_receipt_can_hold_is_refused(config):
     check_config(_with(config, "records", recids=[2**63 - 1]))
     with pytest.raises(ConfigError, match=r"records\.recids\[0\]: 9223372036854775808 is greater"):

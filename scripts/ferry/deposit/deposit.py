@@ -18,10 +18,10 @@ from ferry.deposit.plan import LocalFile
 from ferry.deposit.settings import DepositSettings
 from ferry.deposit.state import DepositState, document_sha256
 from ferry.deposit.workflow import DraftWorkflow
-from ferry.errors import IntegrityError, MetadataError, PermanentError
+from ferry.errors import FerryError, IntegrityError, MetadataError, PermanentError
 from ferry.mapping.diff import diff_records
 from ferry.repository.client import Repository
-from ferry.repository.errors import FailedError, RefusedError
+from ferry.repository.errors import DeniedError, FailedError, RefusedError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy, Sleep
 
@@ -149,13 +149,27 @@ class Deposit:
 
     async def _bring_files(self, draft: RemoteRecord) -> list[LocalFile]:
         if self._has_files:
-            return await self._files.bring(draft)
+            try:
+                return await self._files.bring(draft)
+            except DeniedError as error:
+                raise await self._locked(draft, error) from error
         if _has_files(draft):
             raise PermanentError(
                 f"draft {draft.id}: expected none, as the record has no files, found files that were not sent from "
                 f"here; look at {draft.page_url}, or have them removed (upload.foreign_files: remove)"
             )
         return []
+
+    async def _locked(self, draft: RemoteRecord, error: PermanentError) -> PermanentError:
+        """Return what a refusal means: a draft that is in review may take no other files."""
+        with contextlib.suppress(FerryError):
+            request = await self._repository.read_review(draft)
+            if request is not None and request.is_pending:
+                return PermanentError(
+                    f"draft {draft.id}: is in review, and takes no other files until that is decided; wait for it, or "
+                    f"cancel the request at {request.url}, and run again"
+                )
+        return error
 
     async def _bring_metadata(self, draft: RemoteRecord) -> RemoteRecord:
         """Give the draft our metadata, unless it was last given just these, or has them from an earlier folder."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ferry.deposit.review_state import ReviewState, digest, request_entry
 from ferry.errors import IntegrityError, PermanentError
@@ -14,6 +14,8 @@ from ferry.repository.client import Repository
 from ferry.repository.errors import DeclinedError, NotFoundError
 from ferry.repository.models import RemoteRecord, ReviewRequest
 from ferry.retry import RetryPolicy
+
+Finish = Literal["publish", "review"]
 
 _INDEX_DELAY_S = 2.0
 
@@ -33,7 +35,7 @@ async def publish_record(
     repository: Repository,
     uploaded: Mapping[str, Any],
     community: str | None = None,
-    accepts_own: bool = True,
+    finish: Finish = "publish",
     review_path: Path | None = None,
     attempts: int = 5,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -48,8 +50,9 @@ async def publish_record(
         repository: opened.
         uploaded: the receipt.
         community: that has to accept the record first; its rules may let it accept at once.
-        accepts_own: accept it where the community lets its own people publish without a review, and the repository
-            waits for them to say so.
+        finish: publish also accepts it where the community lets its own people publish without a review, and the
+            repository waits for them to say so; review leaves that to them, and publishes nothing that nobody decides
+            about.
         review_path: where it is remembered what was submitted; None: nowhere.
         attempts: how often to try.
         sleep: waits.
@@ -61,7 +64,7 @@ async def publish_record(
         TransientError: the repository did not get through with it.
     """
     retry = RetryPolicy(attempts=attempts, sleep=sleep)
-    publication = _Publication(repository, uploaded, community, accepts_own, review_path, sleep)
+    publication = _Publication(repository, uploaded, community, finish, review_path, sleep)
     outcome = await retry.retried(publication.finish)
     record = outcome.record
     receipt = {
@@ -95,7 +98,7 @@ class _Publication:
     repository: Repository
     uploaded: Mapping[str, Any]
     community: str | None
-    accepts_own: bool
+    finish_as: Finish
     review_path: Path | None
     sleep: Callable[[float], Awaitable[None]]
 
@@ -153,6 +156,12 @@ class _Publication:
         if self.community is not None and not draft.was_published and not draft.is_later_version:
             return await self.repository.propose(draft, await self.repository.find_community(self.community))
         if draft.publish_url is not None:
+            if self.finish_as == "review" and self.community is None:
+                raise PermanentError(
+                    f"draft {draft.id}: repository.finish is review, but in its workflow "
+                    f"({draft.workflow or 'the default one'}) nobody reviews it; expected another repository.workflow, "
+                    "or repository.finish: publish"
+                )
             await self.repository.publish(draft)
             return None
         try:
@@ -166,7 +175,7 @@ class _Publication:
             return request
 
     async def _may_accept(self, request: ReviewRequest) -> bool:
-        if not self.accepts_own or self.community is None or "accept" not in request.actions:
+        if self.finish_as != "publish" or self.community is None or "accept" not in request.actions:
             return False
         return (await self.repository.find_community(self.community)).lets_members_publish
 

@@ -43,7 +43,7 @@ def publish(
                 repository=opened,
                 uploaded=uploaded,
                 community=repository["community"],
-                accepts_own=repository["finish"] == "publish",
+                finish=repository["finish"],
                 review_path=receipt_path.with_name(REVIEW),
                 attempts=settings["attempts"],
             )

@@ -179,3 +179,28 @@ def test_who_may_make_a_community(stranger, flavour):
     given = {"slug": f"c{time.time_ns()}", "metadata": {"title": "Tests"}, "access": {"visibility": "public"}}
     expected = 201 if flavour.anybody_makes_communities else 403
     assert stranger.call("POST", "/api/communities", json=given).status_code == expected
+
+
+def test_a_declined_draft_stays_tied_to_its_request_and_can_be_proposed_anew(api, community, flavour, server):
+    found, decider = community
+    draft = api.create(**({"workflow": server.workflows[1]} if flavour.is_nrp else {}))
+    draft.upload("a", b"1")
+    here = f"/api/{flavour.model}/{draft.id}/draft"
+    proposal = {"receiver": {"community": found}, "type": "community-submission"}
+
+    def is_tied():
+        return "submit-review" in api.call("GET", here).json()["links"]
+
+    assert not is_tied()
+    api.call("PUT", f"{here}/review", json=proposal)
+    request = api.call("POST", f"{here}/actions/submit-review", json={}).json()["links"]["self"]
+    assert is_tied()
+    said = {"payload": {"content": "Not yet.", "format": "html"}}
+    assert decider.call("POST", f"{request}/actions/decline", json=said).json()["status"] == "declined"
+    assert is_tied()
+    assert api.call("GET", f"{here}/review").json()["status"] == "declined"
+    again = api.call("PUT", f"{here}/review", json=proposal)
+    assert (again.status_code, again.json()["status"]) == (200, "created")
+    submitted = api.call("POST", f"{here}/actions/submit-review", json={})
+    assert (submitted.status_code, submitted.json()["status"]) == (202, "submitted")
+    assert submitted.json()["links"]["self"] != request

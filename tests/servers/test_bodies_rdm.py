@@ -90,3 +90,10 @@ def test_a_key_with_a_segment_container_is_escaped_and_can_be_read_when_it_is_pu
     for entry in entries:
         assert api.call("GET", entry["links"]["self"]).json()["key"] == entry["key"]
         assert api.call("GET", entry["links"]["content"]).content == b"123"
+
+
+def test_how_large_a_request_may_be_is_told_without_sending_one(invenio14):
+    async def ask(repository):
+        return [await repository.takes_body(size) for size in (invenio14.max_file_bytes, invenio14.max_file_bytes + 1)]
+
+    assert act(invenio14, ask) == [True, False]

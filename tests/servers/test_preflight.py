@@ -1,13 +1,17 @@
 """What a preflight finds at a repository before anything moves."""
 
+import asyncio
 import dataclasses
+import socket
 
 import pytest
+from yarl import URL
 
 from ferry.errors import TransientError
 from ferry.mapping.profiles import find_profile
 from ferry.repository.client import Repository
 from ferry.repository.rate_limit import Limit
+from ferry.steps.body_sizes import check_body_sizes
 from ferry.steps.preflight_checks import Check, check_disk, check_limits, check_repository
 from sandbox import launcher
 from sandbox.settings import Settings
@@ -197,3 +201,45 @@ def test_ids_of_experiments_and_subjects_that_are_not_there_are_refused(nrp):
         "experiments": "not there: ALEPH",
         "subjects": "not there: 99999",
     }
+
+
+@pytest.mark.parametrize(
+    ("answers", "parts", "is_ok", "told"),
+    [
+        ({10**9: True}, True, True, "takes 1 GB in one request"),
+        (
+            {10**9: False, 10**8: True},
+            True,
+            True,
+            "does not take 1 GB in one request; takes 100 MB in one request; files above go in parts",
+        ),
+        (
+            {10**9: False, 10**8: False},
+            False,
+            True,
+            "does not take 1 GB, 100 MB in one request; smaller parts are tried, then the file fails; "
+            "and files in parts it does not offer",
+        ),
+        ({10**9: None}, True, None, "not told; a file that is too large for one request goes in parts"),
+    ],
+)
+def test_how_large_a_request_may_be_is_asked_from_the_largest_on(answers, parts, is_ok, told):
+    class Repository:
+        takes_parts = parts
+
+        async def takes_body(self, size_bytes):
+            return answers[size_bytes]
+
+    settings = {"multipart_from_bytes": 10**9, "part_bytes": 10**8}
+    found = asyncio.run(check_body_sizes(repository=Repository(), settings=settings))
+    assert (found.name, found.is_ok, found.told) == ("request size", is_ok, told)
+
+
+def test_a_proxy_that_wants_all_of_a_body_before_it_answers_is_not_waited_for(sandbox):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+
+        async def ask(repository):
+            repository._records_url = URL(f"http://127.0.0.1:{silent.getsockname()[1]}/api/records")
+            return await repository.takes_body(10**9, wait_s=0.2)
+
+        assert act(sandbox, ask) is None

@@ -104,7 +104,12 @@ class Repository(RepositoryFiles, RepositoryReviews):
             flags=flags,
         )
         self._connection = _Connection(http=self._http, token=token, url=URL(url))
-        RepositoryFiles.__init__(self, connection=self._connection, asking=self._asking_for)
+        RepositoryFiles.__init__(
+            self,
+            connection=self._connection,
+            asking=self._asking_for,
+            records_url=URL(url) / "api" / "records",
+        )
         RepositoryReviews.__init__(
             self,
             connection=self._connection,

@@ -1,5 +1,6 @@
 """The files of a draft: announced, sent whole or in parts, committed, listed, deleted. One method, one request."""
 
+import asyncio
 import contextlib
 import json
 import re
@@ -10,13 +11,14 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from ferry.errors import PermanentError, TransientError
+from ferry.errors import FerryError, PermanentError, TransientError
 from ferry.repository.errors import NotFoundError, PartsRefusedError, RefusedError, TooLargeError, raise_for_errors
 from ferry.repository.http import SendOnce
 from ferry.repository.models import Part, RemoteFile, RemoteRecord
 
 MD5_PREFIX = "md5:"
 MOST_PARTS = 10_000  # what S3 takes
+NO_RECORD = "00000-00000"  # InvenioRDM gives no such id
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,43 @@ class RepositoryFiles:
     Every method raises TransientError (worth another try), PermanentError (refused for good), or NotFoundError.
     """
 
-    def __init__(self, *, connection: Any, asking: Callable[..., contextlib.AbstractAsyncContextManager[None]]) -> None:
-        """Talk over nrp-cmd's connection; `asking(action)` is around each request and puts errors in our words."""
+    def __init__(
+        self,
+        *,
+        connection: Any,
+        asking: Callable[..., contextlib.AbstractAsyncContextManager[None]],
+        records_url: URL,
+    ) -> None:
+        """Talk over nrp-cmd's connection; `asking(action)` is around each request and puts errors in our words.
+
+        `records_url` is where any record is found by its id.
+        """
         self._connection = connection
         self._asking = asking
+        self._records_url = records_url
+
+    async def takes_body(self, size_bytes: int, *, wait_s: float = 5.0) -> bool | None:
+        """Tell whether a request may have a body of this length; None if the repository does not say.
+
+        The content of a file of a record that cannot exist is announced and never sent: nothing can come of it.
+        InvenioRDM looks at the length before it looks for the record; a proxy may want all of the body first.
+        """
+        url = self._records_url / NO_RECORD / "draft" / "files" / "size" / "content"
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"\0"
+            await asyncio.sleep(wait_s)
+            raise TransientError("no answer before the body was sent")
+
+        try:
+            await self._put(f"ask whether {size_bytes} bytes are taken", url, body(), size_bytes)
+        except TooLargeError:
+            return False
+        except NotFoundError:
+            return True
+        except FerryError:
+            pass
+        return None
 
     async def list_files(self, record: RemoteRecord) -> list[RemoteFile]:
         """Return the record's file list."""

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ferry.config import SANDBOX
 from ferry.errors import ConfigError
 from ferry.mapping.profiles import find_profile
 from ferry.run.open_repository import limits_of, open_repository
-from ferry.run.run import Run, read_run
+from ferry.run.run import Run, read_run, require_target
+from ferry.steps.body_sizes import check_body_sizes
 from ferry.steps.preflight_checks import Check, check_access, check_disk, check_repository, refused_lines
 
 
@@ -62,11 +64,10 @@ def preflight(
     """
 
     async def ask() -> list[Check]:
-        opened = open_repository(
-            run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
-        )
+        run = read_run()
+        opened = open_repository(run=run, repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir)
         async with opened:
-            return await check_repository(
+            checks = await check_repository(
                 repository=opened,
                 profile=find_profile(transform["profile"]),
                 categories=transform["categories"].values(),
@@ -75,6 +76,9 @@ def preflight(
                 workflow=repository["workflow"],
                 limits=limits_of(repository),
             )
+            if require_target(run).name != SANDBOX:  # that one takes what its settings say
+                checks.append(await check_body_sizes(repository=opened, settings=settings))
+            return checks
 
     checks = [*asyncio.run(ask()), check_disk(data_dir)]
     told = "\n".join(check.line() for check in checks)

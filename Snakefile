@@ -49,6 +49,7 @@ include: "rules/package_files.smk"
 include: "rules/upload_record.smk"
 include: "rules/publish_record.smk"
 include: "rules/record_stats.smk"
+include: "rules/link_members.smk"
 include: "rules/aggregate_stats.smk"
 include: "rules/draw_figures.smk"
 include: "rules/write_pages.smk"
@@ -59,6 +60,11 @@ rule all:
     input:
         # the receipts themselves, so that one that is lost is noticed though everything after it is there
         expand(rules.record_stats.input.finished, recid=wanted.recids),
+        branch(
+            config["relations"]["target"],
+            then=rules.link_members.output.table,
+            otherwise=[],
+        ),
         rules.aggregate_stats.output,
         rules.aggregate_metadata.output,
         rules.draw_figures.output,

@@ -25,7 +25,7 @@ from ferry.run.kept_settings import TRANSFORM_SETTINGS, keep_settings
 from ferry.run.lost_receipts import receipts_after_lost
 from ferry.run.plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
 from ferry.run.progress import ProgressReporter
-from ferry.run.run import Target, begin_run, is_locked, lock_folder, refuse_other_repository
+from ferry.run.run import Target, begin_run, is_locked, lock_folder, read_run, refuse_other_repository
 from ferry.run.selection import Selection, selection_of
 from ferry.run.set_aside import SetAside
 from ferry.run.step import ATTEMPTS_FILE
@@ -33,8 +33,8 @@ from ferry.run.termination import end_steps
 from ferry.steps.drop import drop
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
-RULES_THAT_ASK = {"upload_record", "publish_record", "preflight", "diff"}
-RULES_THAT_SEND = {"upload_record", "publish_record"}
+RULES_THAT_ASK = {"upload_record", "publish_record", "link_members", "preflight", "diff"}
+RULES_THAT_SEND = {"upload_record", "publish_record", "link_members"}
 RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight"}
 
 _run_state: dict[str, Any] = {}
@@ -223,6 +223,8 @@ def end(config: Mapping[str, Any], wanted: Selection, *, failed: bool) -> None:
         if not _run_state.pop("only_looks", False):
             is_last = PART_OF_BULK not in os.environ or "stopped" in _run_state
             if failed and not _run_state.get("in_a_hurry") and is_last:
+                if config["relations"]["target"] and "stopped" not in _run_state:
+                    _link_those_there(config, wanted)
                 try:
                     _tell_what_there_is(wanted, publish=publishes(config))
                 except OSError as error:
@@ -239,6 +241,29 @@ def end(config: Mapping[str, Any], wanted: Selection, *, failed: bool) -> None:
             sandbox.stop()
         if lock := _run_state.pop("lock", None):
             lock.close()
+
+
+def _link_those_there(config: Mapping[str, Any], wanted: Selection) -> None:
+    """Link the members that are there, whose rule did not run because another record failed."""
+    from ferry.steps.link_members import link_all  # noqa: PLC0415 - nrp_cmd, for such a run only
+
+    publish = publishes(config)
+    last = "published.json" if publish else "upload.json"
+    if read_run().target is None or all((RESULTS_DIR / str(recid) / last).exists() for recid in wanted.recids):
+        return
+    try:
+        told = link_all(
+            recids=wanted.recids,
+            repository=config["repository"],
+            settings=config["upload"],
+            publish=publish,
+            results_dir=RESULTS_DIR,
+            sandbox_dir=Path(config["sandbox"]["dir"]),
+            table_path=RESULTS_DIR / "relations.csv",
+        )
+    except (FerryError, OSError) as error:
+        told = f"members of collections could not be linked: {error}"
+    sys.stderr.write(f"ferry: {told}\n")
 
 
 def _tell_what_there_is(wanted: Selection, *, publish: bool) -> None:

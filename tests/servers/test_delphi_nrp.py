@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.nrp, pytest.mark.timeout(1500)]
 
 BASES = [
     pytest.param("nrp", "ccmm1", id="ccmm1"),
-    pytest.param("nrp_ccmm2", "ccmm2", id="ccmm2", flags=pytest.mark.long),
-    pytest.param("nrp_rdm", "rdm", id="rdm", flags=pytest.mark.long),
+    pytest.param("nrp_ccmm2", "ccmm2", id="ccmm2", marks=pytest.mark.long),
+    pytest.param("nrp_rdm", "rdm", id="rdm", marks=pytest.mark.long),
 ]
 
 

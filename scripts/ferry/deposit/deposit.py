@@ -19,7 +19,7 @@ from ferry.deposit.settings import DepositSettings
 from ferry.deposit.state import DepositState, document_sha256
 from ferry.deposit.workflow import DraftWorkflow
 from ferry.errors import FerryError, IntegrityError, MetadataError, PermanentError
-from ferry.mapping.diff import diff_records
+from ferry.mapping.links import diff_but_links, links_in, with_links
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeniedError, FailedError, RefusedError
 from ferry.repository.models import RemoteRecord
@@ -184,13 +184,14 @@ class Deposit:
             current = await self._repository.read_draft(draft.id)
             is_changed = bool(seen) and current.document.get("metadata") != seen[0].document.get("metadata")
             # an update may be done although its answer was lost, or 500: then the change is ours
-            if is_changed and diff_records(self._document, current.document):
+            if is_changed and diff_but_links(self._document, current.document):
                 raise PermanentError(
                     f"draft {draft.id}: its metadata were changed by somebody else while they were updated, and are "
                     f"left as they are; look at {draft.page_url} and run again"
                 )
             seen.append(current)
-            return await self._repository.update_draft(current, self._document)
+            links = links_in(current.document, self._document)  # of a collection's members: added once they are there
+            return await self._repository.update_draft(current, with_links(self._document, links))
 
         try:
             updated = await self._retry.retried(update)
@@ -213,7 +214,7 @@ class Deposit:
             shown is not None
             and shown.id == draft.id
             and _has_files(draft) == self._has_files
-            and not any(diff_records(self._document, each.document) for each in (draft, shown))
+            and not any(diff_but_links(self._document, each.document) for each in (draft, shown))
         )
 
     # --- a record that is public already ---
@@ -224,7 +225,7 @@ class Deposit:
         local, wrong = await self._compare_files(record)
         changes = []
         if not self._state.has_document(self._document):
-            changes = [change.path for change in diff_records(self._document, record.document)]
+            changes = [change.path for change in diff_but_links(self._document, record.document)]
         if wrong:
             if choice != "new_version":
                 advice = _AGAIN if choice == "compare" else _FILES_STAY

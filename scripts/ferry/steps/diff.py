@@ -14,7 +14,8 @@ from ferry.deposit.state import DepositState
 from ferry.errors import FerryError, PermanentError
 from ferry.formatting import plural, truncate
 from ferry.mapping.corrections import corrected
-from ferry.mapping.diff import FieldChange, diff_records
+from ferry.mapping.diff import FieldChange
+from ferry.mapping.links import diff_but_links
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
 from ferry.repository.client import Repository
@@ -126,7 +127,7 @@ async def _diff(
     if live is None:
         return LiveDiff(recid, "absent")
     state: State = "published" if live.is_published else "draft"
-    return LiveDiff(recid, state, live.page_url, diff_records(ours, live.document))
+    return LiveDiff(recid, state, live.page_url, diff_but_links(ours, live.document))
 
 
 def _rows(found: Sequence[LiveDiff]) -> Iterator[list[Any]]:

@@ -1,0 +1,29 @@
+# Needs: every wanted record in the repository. Is run by itself where relations.target is true.
+# Makes: collections that name their members as the repository does, and a table of what is lacking.
+
+
+localrules:
+    link_members,
+
+
+rule link_members:
+    """Give collections what the repository calls their members, which are there only now."""
+    input:
+        records=expand(rules.transform_record.output.record, recid=wanted.recids),
+        finished=expand(rules.record_stats.input.finished, recid=wanted.recids),
+    output:
+        table="results/relations.csv",
+    log:
+        "logs/link_members.log",
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        upload_slots=1,
+    params:
+        recids=wanted.recids,
+        repository=config["repository"],
+        upload=config["upload"],
+        publish=publishes(config),
+        sandbox_dir=config["sandbox"]["dir"],
+    script:
+        "../scripts/link_members.py"

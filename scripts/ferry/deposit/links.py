@@ -1,0 +1,166 @@
+"""Gives a parent the links of its members, once they are in the repository: reads first, writes what is missing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ferry.deposit.publish import publish_record
+from ferry.deposit.settings import WhenPublished
+from ferry.errors import IntegrityError, MetadataError, PermanentError
+from ferry.mapping.diff import diff_records
+from ferry.mapping.links import Link, diff_but_links, links_in, with_links
+from ferry.receipts import read_receipt
+from ferry.repository.client import Repository
+from ferry.repository.errors import NotFoundError
+from ferry.repository.models import RemoteRecord
+from ferry.retry import RetryPolicy
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What became of the links of a parent.
+
+    record: as it is now in the repository.
+    links: that it has now, by the recid of the member.
+    why_not: why it was left as it is, empty where it has all the links that there are.
+    """
+
+    record: RemoteRecord
+    links: Mapping[int, Link]
+    why_not: str = ""
+
+
+def link_of(record_dir: Path, *, repository: str, publish: bool) -> Link | None:
+    """Return what the repository calls a record by its receipts; None while it is not there.
+
+    Args:
+        record_dir: results/<recid> of it.
+        repository: that the link is for.
+        publish: whether a record counts as there when it is public; else its draft will do.
+    """
+    try:
+        uploaded = read_receipt(record_dir / "upload.json", "upload")
+        if uploaded["repository"] != repository:
+            return None
+        if not publish:
+            return Link(uploaded["record_url"], "url")
+        published = read_receipt(record_dir / "published.json", "published")
+    except (FileNotFoundError, IntegrityError):
+        return None
+    if published["state"] != "published" or published["record_id"] != uploaded["record_id"]:
+        return None
+    return Link(published["doi"], "doi") if published["doi"] else Link(published["record_url"], "url")
+
+
+class LinkMembers:
+    """The second pass over one parent."""
+
+    def __init__(
+        self,
+        *,
+        repository: Repository,
+        uploaded: Mapping[str, Any],
+        document: Mapping[str, Any],
+        links: Mapping[int, Link],
+        when_published: WhenPublished,
+        finish: Literal["draft", "publish", "review"],
+        community: str | None = None,
+        attempts: int = 5,
+    ) -> None:
+        """Give a parent its links.
+
+        Args:
+            repository: where it is, opened.
+            uploaded: its receipt `upload`.
+            document: its target metadata, without links.
+            links: of those of its members that are there, by recid.
+            when_published: what becomes of a published record that differs from ours.
+            finish: what becomes of the change of a published record.
+            community: that such a change may have to pass.
+            attempts: rounds without progress.
+        """
+        self._repository = repository
+        self._uploaded = uploaded
+        self._document = {**document, "files": {"enabled": bool(uploaded["files"])}}
+        self._links = links
+        self._when_published = when_published
+        self._finish = finish
+        self._community = community
+        self._retry = RetryPolicy(attempts=attempts)
+
+    async def run(self) -> Linked:
+        """Do it. A member that is not there now, and was, keeps the link that the parent has.
+
+        Raises:
+            PermanentError: somebody else has changed the parent's metadata meanwhile.
+            MetadataError: the repository objects to the links.
+            IntegrityError: what was read back is not what was written.
+            FerryError: as the repository's methods do.
+        """
+        live = await self._retry.retried(self._read)
+        links = {**links_in(live.document, self._document), **self._links}
+        wanted = with_links(self._document, links)
+        is_equal = not diff_records(wanted, live.document)
+        is_open_edit = live.was_published and not live.is_published
+        if is_equal and not is_open_edit:
+            return self._linked(live)
+        if live.was_published and self._when_published == "compare":
+            return self._left(live, _NOT_ALLOWED)
+        if others := self._other_changes(live):
+            return self._left(live, f"it differs in more than its links ({others}): see `snakemake diff`")
+        if not is_equal:
+            live = await self._write(live, wanted)
+        if live.was_published and self._finish != "draft":
+            done = await publish_record(
+                repository=self._repository,
+                uploaded=self._uploaded,
+                community=self._community,
+                accepts_own=self._finish == "publish",
+                attempts=self._retry.attempts,
+            )
+            if done.receipt["state"] != "published":
+                return self._left(live, "the change waits for its review")
+        live = await self._retry.retried(self._read)
+        if changes := diff_records(wanted, live.document):
+            raise IntegrityError(
+                f"record {live.id}: expected the links of its members as they were written, found another "
+                f"{', '.join(change.path for change in changes[:5])}; look at {live.page_url} and run again"
+            )
+        return self._linked(live)
+
+    def _linked(self, live: RemoteRecord) -> Linked:
+        return Linked(live, links_in(live.document, self._document))
+
+    def _left(self, live: RemoteRecord, why: str) -> Linked:
+        return Linked(live, links_in(live.document, self._document), why)
+
+    def _other_changes(self, live: RemoteRecord) -> str:
+        changes = diff_but_links(self._document, live.document)
+        return ", ".join(change.path for change in changes[:5])
+
+    async def _read(self) -> RemoteRecord:
+        record_id = str(self._uploaded["record_id"])
+        try:
+            return await self._repository.read_draft(record_id)
+        except NotFoundError:
+            return await self._repository.read_published(record_id)
+
+    async def _write(self, live: RemoteRecord, wanted: Mapping[str, Any]) -> RemoteRecord:
+        async def update() -> RemoteRecord:
+            draft = await (self._repository.edit(live) if live.is_published else self._repository.read_draft(live.id))
+            if others := self._other_changes(draft):
+                raise PermanentError(
+                    f"draft {draft.id}: its metadata were changed by somebody else while its members were linked "
+                    f"({others}), and are left as they are; look at {draft.page_url} and run again"
+                )
+            return await self._repository.update_draft(draft, wanted)
+
+        updated = await self._retry.retried(update)
+        if errors := updated.metadata_errors:
+            found = "; ".join(f"{error.get('field')}: {error.get('messages')}" for error in errors[:5])
+            raise MetadataError(f"the repository objects to the links of draft {updated.id}: {found}")
+        return updated
+
+
+_NOT_ALLOWED = "it is published: set repository.when_published to update_metadata to have it changed"

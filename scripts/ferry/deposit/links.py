@@ -116,7 +116,7 @@ class LinkMembers:
                 repository=self._repository,
                 uploaded=self._uploaded,
                 community=self._community,
-                accepts_own=self._finish == "publish",
+                finish=self._finish,
                 attempts=self._retry.attempts,
             )
             if done.receipt["state"] != "published":

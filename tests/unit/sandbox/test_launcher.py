@@ -158,8 +158,9 @@ def deposit_for_ever(api, chance, contents):
 def test_killed_at_any_moment_it_starts_again_with_whole_files_only(tmp_path):
     chance = random.Random(7)
     settings = Settings(rate_limits=())
-    whole = 0
-    for _ in range(4):
+    rounds = whole = 0
+    while rounds < 4 or whole <= 10:  # a slow machine brings less in the same time
+        rounds += 1
         contents: dict[tuple[str, str], bytes] = {}
         started = launcher.start(tmp_path, settings=settings)
         api = Api(started.url, started.token)
@@ -172,4 +173,3 @@ def test_killed_at_any_moment_it_starts_again_with_whole_files_only(tmp_path):
         again = launcher.start(tmp_path, settings=settings)
         whole += whole_files(Api(again.url, again.token), contents)
         again.stop()
-    assert whole > 10

@@ -63,3 +63,17 @@ def test_every_key_of_the_configuration_that_a_page_names_exists(page: Path):
 def test_a_command_in_a_text_has_the_cores_that_snakemake_asks_for(page: Path):
     commands = r"`snakemake (?!--cores)[^`]*\b(?:catalogue|validate|plan|preflight|diff)\b[^`]*`"
     assert re.findall(commands, page.read_text(encoding="utf-8")) == []
+
+
+def test_the_rooms_of_the_architecture_are_those_of_the_package_and_its_paths_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in (ROOT / "scripts" / "ferry").glob("*/__init__.py")}
+    assert set(re.findall(r"[│] (\w+)/ ", text)) == rooms
+    tests = {path.parent.name for path in (ROOT / "tests" / "unit").glob("*/__init__.py")}
+    assert rooms <= tests
+    paths = re.findall(r"`((?:scripts|schemas|tests|rules)/[^`<>*]+)`", text)
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    modules = re.findall(rf"`((?:{'|'.join(rooms)})/\w+)`", text)
+    assert modules
+    assert [name for name in modules if not (ROOT / "scripts" / "ferry" / f"{name}.py").exists()] == []

@@ -13,10 +13,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 import run_hooks
 from ferry.config import publishes
-from ferry.run.job_functions import JobResources
-from ferry.run.kept_settings import changed_settings
-from ferry.run.job_functions import RecordInputs
-from ferry.run.job_functions import upload_weight
+from ferry.run.job_functions import JobResources, RecordInputs, upload_weight
+from ferry.run.settings_files import SettingsFiles
 
 
 configfile: Path(workflow.basedir) / "config.yaml"
@@ -27,16 +25,20 @@ report: "report/workflow.rst"
 
 is_silent = any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 with run_hooks.errors_told(is_silent=is_silent):
-    wanted = run_hooks.prepare(config, begins=workflow.is_main_process)
+    wanted = run_hooks.prepare(config)
     record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
+settings_files = SettingsFiles(config)
 cluster = JobResources(**config["cluster"])
 
 
 wildcard_constraints:
     recid="[1-9][0-9]*",
+    part="transform|package",
+    digest="[0-9a-f]{12}",
 
 
 include: "rules/catalogue.smk"
+include: "rules/keep_settings.smk"
 include: "rules/read_record.smk"
 include: "rules/download_files.smk"
 include: "rules/transform_record.smk"
@@ -44,6 +46,7 @@ include: "rules/validate.smk"
 include: "rules/plan.smk"
 include: "rules/preflight.smk"
 include: "rules/diff.smk"
+include: "rules/check.smk"
 include: "rules/aggregate_metadata.smk"
 include: "rules/package_files.smk"
 include: "rules/upload_record.smk"
@@ -58,7 +61,7 @@ include: "rules/write_pages.smk"
 rule all:
     default_target: True
     input:
-        # the receipts themselves, so that one that is lost is noticed though everything after it is there
+        # the last receipts themselves: without one of them a record has not arrived, whatever its stats say
         expand(rules.record_stats.input.finished, recid=wanted.recids),
         branch(
             config["relations"]["target"],

@@ -29,6 +29,8 @@ rule aggregate_metadata:
             category="Metadata",
             labels={"table": "corrections"},
         ),
+        # gone after a run that failed, whose tables no rule has made
+        done=touch("results/aggregate_metadata.done"),
     log:
         "logs/aggregate_metadata.log",
     conda:

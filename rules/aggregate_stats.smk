@@ -16,6 +16,8 @@ rule aggregate_stats:
         jsonl="results/stats.jsonl",
         files="results/files.parquet",
         attempts="results/attempts.parquet",
+        # gone after a run that failed, whose tables no rule has made
+        done=touch("results/aggregate_stats.done"),
     log:
         "logs/aggregate_stats.log",
     conda:

@@ -1,4 +1,4 @@
-# Needs: the downloaded files, and the record as the portal gave it.
+# Needs: the downloaded files, the record as the portal gave it, and how to package them.
 # Makes: what goes up, loose files or bundles, member by member; bundles under data/<recid>/bundles,
 #        the record's own metadata under data/<recid>/attachments.
 
@@ -8,6 +8,7 @@ rule package_files:
     input:
         source=rules.read_record.output.receipt,
         download=rules.download_files.output.receipt,
+        settings=settings_files.path("package"),
     output:
         receipt="results/{recid}/package.json",
     log:

@@ -10,7 +10,7 @@ rule transform_record:
     """Map a record's metadata to the target schema; what the repository would refuse is refused here."""
     input:
         source=rules.read_record.output.receipt,
-        settings=changed_settings(),
+        settings=settings_files.path("transform"),
         corrections=record_inputs.corrections,
     output:
         record="results/{recid}/record.json",

@@ -16,6 +16,7 @@ with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0
             receipt_path=Path(snakemake.output.receipt),
             data_dir=Path(snakemake.params.data_dir),
             settings=PackageSettings.of(snakemake.params.package),
+            settings_name=Path(snakemake.input.settings).stem,
             threads=snakemake.threads,
         )
     )

@@ -1,7 +1,6 @@
 """What the Snakefile calls when it is read, when a run begins and when it ends."""
 
 import asyncio
-import atexit
 import logging
 import os
 import signal
@@ -11,35 +10,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ferry.chain import CHAIN, has_arrived
 from ferry.config import check_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
 from ferry.flags import STOPPED, RunFlags
-from ferry.report.stats import stats_of_failed
 from ferry.report.stats_log import STATS_LOG, cut_torn_end
 from ferry.repository.tokens import refuse_token_in_environment
 from ferry.run.breaker import CircuitBreaker
-from ferry.run.bulk import PART_OF_BULK, has_arrived
+from ferry.run.bulk import PART_OF_BULK
 from ferry.run.closing import closing_lines
 from ferry.run.disk_budget import DiskBudget, refuse_too_few_cores
-from ferry.run.kept_settings import TRANSFORM_SETTINGS, keep_settings
-from ferry.run.lost_receipts import receipts_after_lost
 from ferry.run.plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
 from ferry.run.progress import ProgressReporter
-from ferry.run.run import Target, begin_run, is_locked, lock_folder, read_run, refuse_other_repository
+from ferry.run.run import Target, begin_run, lock_folder, read_run, refuse_other_repository
 from ferry.run.selection import Selection, selection_of
-from ferry.run.set_aside import SetAside
 from ferry.run.step import ATTEMPTS_FILE
 from ferry.run.termination import end_steps
 from ferry.steps.drop import drop
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
-RULES_THAT_ASK = {"upload_record", "publish_record", "link_members", "preflight", "diff"}
-RULES_THAT_SEND = {"upload_record", "publish_record", "link_members"}
-RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight"}
+RULES_THAT_SEND = {"link_members", *(step.name for step in CHAIN if step.asks_repository)}
+RULES_THAT_ASK = {"preflight", "diff"} | RULES_THAT_SEND
+RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight", "check"}
 
 _run_state: dict[str, Any] = {}
 """What has to live as long as the run: the lock of the folder, the script server and the sandbox."""
-_set_aside = SetAside()
 
 
 @contextmanager
@@ -57,13 +52,8 @@ def errors_told(*, is_silent: bool) -> Iterator[None]:
         raise
 
 
-def prepare(config: Mapping[str, Any], *, begins: bool) -> Selection:
-    """Check the configuration and return the wanted records.
-
-    Where a run begins (and not in one of its jobs on a cluster, which read the Snakefile too), the stats of records
-    that failed in the last run, and receipts after one that is lost, are set aside: Snakemake would take them for
-    finished. What was not made anew by the end is put back, so that a dry run changes nothing. While another run
-    works here, they are its own. The settings of the mapping go to a file that Snakemake can look at.
+def prepare(config: Mapping[str, Any]) -> Selection:
+    """Check the configuration and return the wanted records; nothing is written, for a dry run reads all this too.
 
     Raises:
         ConfigError: names the place, what was expected and what was found.
@@ -73,16 +63,7 @@ def prepare(config: Mapping[str, Any], *, begins: bool) -> Selection:
     check_config(config)
     lighten_graph()
     choose_jobs_faster()
-    wanted = Selection({}) if _makes_its_list(config) else selection_of(config)
-    may_change = begins and "--report" not in sys.argv and not is_locked()  # a report is made of what is there
-    if may_change or not TRANSFORM_SETTINGS.exists():
-        _set_aside.replace(TRANSFORM_SETTINGS, lambda: keep_settings(config["transform"], TRANSFORM_SETTINGS))
-    if may_change:
-        atexit.register(_set_aside.put_back)
-        _run_state["failed"] = stats_of_failed(wanted.recids, results_dir=RESULTS_DIR)
-        _set_aside.take(_run_state["failed"])
-        _set_aside.take(receipts_after_lost(wanted.recids, results_dir=RESULTS_DIR))
-    return wanted
+    return Selection({}) if _makes_its_list(config) else selection_of(config)
 
 
 def _makes_its_list(config: Mapping[str, Any]) -> bool:
@@ -121,10 +102,6 @@ def begin(
     _run_state["lock"] = lock_folder()
     to_do = frozenset(int(recid) for _, recid in jobs if recid is not None)
     _run_state["only_looks"] = rules_to_run <= RULES_THAT_ONLY_LOOK
-    if not _run_state["only_looks"]:
-        # the stats of a failed record would be taken for done once it is in no list of failed ones any more
-        failed = [path for path in _run_state.pop("failed", ()) if path.name == "stats.json"]
-        _set_aside.settle([TRANSFORM_SETTINGS, *failed])
     if config["storage"]["remove"] and not _run_state["only_looks"]:
         _drop_arrived(config, to_do)
     if config["storage"]["max_bytes"] is not None:
@@ -175,7 +152,7 @@ def _drop_arrived(config: Mapping[str, Any], to_do: Set[int]) -> None:
     held = {path.parent for name in remove for path in Path("data").glob(f"[1-9]*/{name}")}
     for data_dir in sorted(path for path in held if path.name.isdecimal()):
         recid = int(data_dir.name)
-        if recid not in to_do and has_arrived(recid, RESULTS_DIR, publish=publish):
+        if recid not in to_do and has_arrived(RESULTS_DIR / data_dir.name, publish=publish):
             drop(recid=recid, record_dir=RESULTS_DIR / str(recid), data_dir=data_dir, remove=remove)
 
 
@@ -234,7 +211,6 @@ def end(config: Mapping[str, Any], wanted: Selection, *, failed: bool) -> None:
             if reason := _run_state.pop("stopped", None):
                 sys.stderr.write(f"ferry: the run was stopped: {reason}\n  run the same command again to go on\n")
     finally:
-        _set_aside.put_back()
         if scripts := _run_state.pop("scripts", None):
             scripts.stop()
         if sandbox := _run_state.pop("sandbox", None):
@@ -267,17 +243,18 @@ def _link_those_there(config: Mapping[str, Any], wanted: Selection) -> None:
 
 
 def _tell_what_there_is(wanted: Selection, *, publish: bool) -> None:
-    """Make the tables, figures and pages whose rules did not run because a record failed."""
+    """Make the tables, figures and pages whose rules did not run because a record failed; the next run does again."""
     from ferry.report.figures import draw_figures  # noqa: PLC0415 - pandas and matplotlib, for a failed run only
     from ferry.report.metadata_tables import write_metadata_tables  # noqa: PLC0415
     from ferry.report.pages import write_pages  # noqa: PLC0415
-    from ferry.report.stats import aggregate  # noqa: PLC0415
+    from ferry.report.stats import aggregate, outdate_tables  # noqa: PLC0415
 
     plan = read_plan()
     aggregate(recids=wanted.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish)
     write_metadata_tables(recids=wanted.recids, results_dir=RESULTS_DIR, skip_torn=True)
     draw_figures(results_dir=RESULTS_DIR, out_dir=RESULTS_DIR / "figures", caps=plan.caps if plan else None)
     write_pages(results_dir=RESULTS_DIR, command=command_of(), publish=publish)
+    outdate_tables(RESULTS_DIR)
 
 
 def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:

@@ -16,5 +16,6 @@ with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0
             options=mapping_options(transform=snakemake.params.transform, package=snakemake.params.package),
             record_path=Path(snakemake.output.record),
             mapping_path=Path(snakemake.output.mapping),
+            settings=Path(snakemake.input.settings).stem,
         )
     )

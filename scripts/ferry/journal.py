@@ -19,17 +19,6 @@ from typing import Any
 
 from ferry.errors import PermanentError
 
-STEPS = (
-    "read_record",
-    "download_files",
-    "transform_record",
-    "package_files",
-    "upload_record",
-    "publish_record",
-    "record_stats",
-)
-"""The steps of a record in the order in which they are told; transforming and downloading may overlap."""
-
 MEASURES = ("bytes_moved", "files_moved", "retries", "rate_wait_s", "requests", "cpu_s", "peak_memory_bytes")
 """The numbers that `measured` of an end line may hold; others are kept in the journal and read by nobody."""
 

@@ -35,7 +35,7 @@ MODULES = (
     "ferry.steps.package_files",
     "ferry.steps.upload_record",
     "ferry.steps.publish_record",
-    "ferry.report.stats",
+    "ferry.steps.record_stats",
     "ferry.report.stats_log",
     "ferry.run.disk_budget",
 )

@@ -87,7 +87,8 @@ def test_a_wrong_checksum_fails_its_record_alone_and_a_correction_reruns_it_alon
     assert dict(stats["status"]) == {COLLISION: "ok", MANUAL: "failed"}
     assert stats.loc[MANUAL, "step"] == "download_files"
     assert "00000001" in stats.loc[MANUAL, "error"]
-    assert flow.receipt(MANUAL, "stats")["status"] == "failed"
+    assert flow.receipt(MANUAL, "failure")["status"] == "failed"
+    assert not (flow.folder / "results" / str(MANUAL) / "stats.json").exists()
     assert not (flow.folder / "results" / str(MANUAL) / "download.json").exists()
     before = len(flow.jobs())
     flow.write_metadata(MANUAL, good)

@@ -6,30 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ferry.chain import BY_NAME, CHAIN, FAILURE
 from ferry.errors import FerryError, IntegrityError
 from ferry.journal import Attempt, attempts, read
 from ferry.receipts import read_receipt
 
-RECEIPT_OF_STEP = {
-    "read_record": "source",
-    "download_files": "download",
-    "transform_record": "record",
-    "package_files": "package",
-    "upload_record": "upload",
-    "publish_record": "published",
-    "record_stats": "stats",
-}
-"""Receipt that says that the step is done: results/<recid>/<name>.json."""
+_NOT_REACHED = (
+    "not reached: the run ended before this step; run again, and if that finds nothing to do, "
+    "`snakemake --cores 1 check` says how to go on"
+)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Receipts that are there and right, by name; those that are there and not right, with the reason; attempts."""
+    """Receipts that are there and right, by name; those that are there and not right, with the reason; attempts.
+
+    `failure` is what the last run has left of a record that failed, for the case that its journal is gone.
+    """
 
     recid: int
     receipts: Mapping[str, Mapping[str, Any]]
     torn: Mapping[str, FerryError]
     attempts: Sequence[Attempt]
+    failure: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
     """Read every receipt of the record (results/<recid>) and its journal; nothing in them makes this fail."""
     receipts: dict[str, Mapping[str, Any]] = {}
     torn: dict[str, FerryError] = {}
-    for name in (*RECEIPT_OF_STEP.values(), "review"):
+    for name in (*(step.receipt for step in CHAIN), "review"):
         path = record_dir / f"{name}.json"
         try:
             receipts[name] = _read(path, name, recid)
@@ -56,7 +55,8 @@ def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
             torn[name] = error
         except (OSError, RecursionError) as error:
             torn[name] = IntegrityError(f"{path}: cannot be read: {error}; delete it and run again")
-    return Evidence(recid, receipts, torn, [a for a in attempts(read(journal)) if a.recid == recid])
+    tried = [attempt for attempt in attempts(read(journal)) if attempt.recid == recid]
+    return Evidence(recid, receipts, torn, tried, None if tried else _failure(record_dir, recid))
 
 
 def record_status(evidence: Evidence, steps: Sequence[str]) -> Verdict:
@@ -70,7 +70,7 @@ def record_status(evidence: Evidence, steps: Sequence[str]) -> Verdict:
         attempt
         for attempt in last.values()
         if attempt.status == "failed"
-        or (attempt.status == "unfinished" and RECEIPT_OF_STEP[attempt.step] not in evidence.receipts)
+        or (attempt.status == "unfinished" and BY_NAME[attempt.step].receipt not in evidence.receipts)
     ]
     if bad:
         worst = max(bad, key=evidence.attempts.index)
@@ -79,13 +79,15 @@ def record_status(evidence: Evidence, steps: Sequence[str]) -> Verdict:
         reason = f"attempt {worst.attempt} on {worst.host} (pid {worst.pid}) left no end: the job was killed; run again"
         return Verdict("failed", worst.step, "Killed", reason)
     for step in steps:
-        name = RECEIPT_OF_STEP[step]
+        name = BY_NAME[step].receipt
         if name in evidence.torn:
             error = evidence.torn[name]
             return Verdict("failed", step, type(error).__name__, str(error))
     for step in steps:
-        if RECEIPT_OF_STEP[step] not in evidence.receipts:
-            return Verdict("skipped", step, None, "not reached: the run ended before this step; run again")
+        if BY_NAME[step].receipt not in evidence.receipts:
+            if not evidence.attempts and (failure := evidence.failure):
+                return Verdict("failed", failure["step"], failure["error_type"], failure["error"])
+            return Verdict("skipped", step, None, _NOT_REACHED)
     return Verdict("ok")
 
 
@@ -98,6 +100,14 @@ def _read(path: Path, name: str, recid: int) -> Mapping[str, Any]:
             f"{path}: expected a receipt of recid {recid}, found one of {receipt['recid']}; delete it and run again"
         )
     return receipt
+
+
+def _failure(record_dir: Path, recid: int) -> Mapping[str, Any] | None:
+    try:
+        failure = read_receipt(record_dir / FAILURE, "stats")
+    except (FerryError, OSError):
+        return None
+    return failure if (failure["recid"], failure["status"]) == (recid, "failed") else None
 
 
 def _read_target(path: Path) -> Mapping[str, Any]:

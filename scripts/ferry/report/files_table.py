@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ferry.chain import DOWNLOAD_STEP, PACKAGE_STEP, UPLOAD_STEP
 from ferry.report.evidence import Evidence
 
 type _Item = Mapping[str, Any]
@@ -12,11 +13,11 @@ _PROVES = frozenset({"adler32", "md5", "sha1", "sha256"})
 _UNDECLARED: _Item = {"uri": None, "size_bytes": None, "checksum": None}
 
 _STEPS_TO_GO = {
-    "not downloaded": "download_files",
-    "not packaged": "package_files",
-    "packaged with other bytes than downloaded": "package_files",
-    "not uploaded": "upload_record",
-    "uploaded with other bytes than packaged": "upload_record",
+    "not downloaded": DOWNLOAD_STEP,
+    "not packaged": PACKAGE_STEP,
+    "packaged with other bytes than downloaded": PACKAGE_STEP,
+    "not uploaded": UPLOAD_STEP,
+    "uploaded with other bytes than packaged": UPLOAD_STEP,
 }
 
 

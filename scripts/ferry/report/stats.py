@@ -1,23 +1,26 @@
-"""What became of each record, and of all: results/<recid>/stats.json, stats.*, files.parquet, attempts.parquet."""
+"""What became of each record, and of all: results/<recid>/{stats,failure}.json, and the tables of all records."""
 
-import json
 import logging
+import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferry.journal import STEPS
-from ferry.receipts import write_json, write_receipt
+from ferry.chain import FAILURE, LAST_STEP, steps_of
 from ferry.report.evidence import read_evidence, record_status
+from ferry.report.stats_log import write_failure
 from ferry.report.stats_row import attempt_row, stats_row
 
 log = logging.getLogger(__name__)
 
-_FAILED_LIST = "failed.json"
-_TABLES_OF_ALL = ("stats.parquet", "coverage.csv")
-"""One output each of the rules that make tables of all wanted records."""
+_OF_FAILED_RUN_S = 1
+"""Time of tables that no rule has made: older than anything. 0 would be none to Snakemake."""
+_TABLES = ("*.parquet", "stats.*", "coverage*.csv", "corrections.csv", "relations.csv", "failures.csv", "overview.html")
+_FOLDERS_OF_TABLES = ("figures/*", "tables/*")
+_FLAGS = ("aggregate_stats.done", "aggregate_metadata.done")
+"""What the rules that make tables of all records leave when they are through."""
 
 
 @dataclass(frozen=True)
@@ -31,20 +34,15 @@ class Totals:
     verified_files: int
 
 
-def steps_of(*, publish: bool) -> list[str]:
-    """Return the steps that a record goes through, publishing only where the configuration asks for it."""
-    return [step for step in STEPS if publish or step != "publish_record"]
-
-
 def record_stats(*, recid: int, record_dir: Path, journal: Path, publish: bool) -> dict[str, Any]:
-    """Return results/<recid>/stats.json: how the record stands by its receipts, and what the journal measured.
+    """Return how a record stands by its receipts, and what the journal measured: a row of the stats.
 
     `record_dir` holds the receipts (results/<recid>). Called when all steps before it are ok, and for a record
     that failed, whatever is there of it. The seconds of this step itself are in no column, so the answer is the
     same before and after it ended.
     """
     evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
-    steps = [step for step in steps_of(publish=publish) if step != "record_stats"]
+    steps = [step for step in steps_of(publish=publish) if step != LAST_STEP]
     row, _ = stats_row(evidence, record_status(evidence, steps))
     return row
 
@@ -53,8 +51,8 @@ def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publi
     """Write stats.parquet, stats.csv, stats.jsonl, files.parquet and attempts.parquet to `results_dir`.
 
     One row per wanted recid, in the order given, whatever became of it; rows come from receipts and journals
-    alone, so that an old stats.json never speaks for a record that failed since. The stats.json of each failed
-    record is written too; `stats_of_failed` tells the next run which. Memory does not grow with the number of files.
+    alone, so that an old stats.json never speaks for a record that failed since: of one that is not ok it is
+    removed, and what became of a failed one is in its failure.json. Memory does not grow with the number of files.
 
     Raises:
         OSError: the tables could not be written; those that were there before are untouched.
@@ -63,7 +61,7 @@ def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publi
 
     counts: Counter[str] = Counter()
     steps = steps_of(publish=publish)
-    failed: list[dict[str, Any]] = []
+    told: list[tuple[Path, dict[str, Any]]] = []
     with (
         TableWriter(ATTEMPTS_SCHEMA, parquet_path=results_dir / "attempts.parquet") as attempt_table,
         TableWriter(FILES_SCHEMA, parquet_path=results_dir / "files.parquet") as file_table,
@@ -84,47 +82,35 @@ def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publi
                 file_table.write(file_row)
             for attempt in evidence.attempts:
                 attempt_table.write(attempt_row(attempt))
-            if row["status"] == "failed":
-                failed.append(row)
+            told.append((record_dir, row))
             counts[row["status"]] += 1
             counts["files"] += len(files)
             counts["verified"] += row["verified_count"]
-    _write_failed(results_dir, failed)
+    for record_dir, row in told:
+        _tell_failure(record_dir, row)
     totals = Totals(counts["ok"], counts["failed"], counts["skipped"], counts["files"], counts["verified"])
     log.info("%d records ok, %d failed, %d skipped", totals.ok, totals.failed, totals.skipped)
     return totals
 
 
-def stats_of_failed(recids: Collection[int], *, results_dir: Path) -> list[Path]:
-    """Return what the last run wrote of failed records and the next one must not take for done.
+def _tell_failure(record_dir: Path, row: dict[str, Any]) -> None:
+    """Have failure.json of failed records only, and stats.json of none that is not ok."""
+    if row["status"] == "ok":
+        (record_dir / FAILURE).unlink(missing_ok=True)
+        return
+    (record_dir / "stats.json").unlink(missing_ok=True)
+    if row["status"] == "failed":
+        write_failure(record_dir, row)
 
-    Snakemake takes a file that is there for an output that is done, however old it is and though the inputs are
-    missing: with its stats.json in place a failed record would never run again. So this is called before the graph
-    is built. Tables of records that failed are written by no job; if one of those is not among the wanted `recids`
-    any more, the tables have to be written anew.
+
+def outdate_tables(results_dir: Path) -> None:
+    """Have the next run make all tables, figures and pages again, whatever it does besides.
+
+    They were made at the end of a run that failed, by no rule. Snakemake goes by their times; where no record has
+    changed since it has made them itself, it does not, and so what says that its rules are through is gone too.
     """
-    try:
-        listed = json.loads((results_dir / _FAILED_LIST).read_bytes())
-    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
-        return []
-    failed = [int(recid) for recid in listed] if isinstance(listed, list) else []
-    paths = [path for recid in failed if _tells_of_failure(path := results_dir / str(recid) / "stats.json")]
-    if not set(failed) <= set(recids):
-        paths += [results_dir / name for name in _TABLES_OF_ALL]
-    return paths
-
-
-def _tells_of_failure(path: Path) -> bool:
-    try:
-        return bool(json.loads(path.read_bytes()).get("status") != "ok")
-    except FileNotFoundError:
-        return False
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        return True
-
-
-def _write_failed(results_dir: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the stats.json of failed records, after the list by which `stats_of_failed` finds them."""
-    write_json(results_dir / _FAILED_LIST, [row["recid"] for row in rows])
-    for row in rows:
-        write_receipt(results_dir / str(row["recid"]) / "stats.json", "stats", row)
+    for pattern in (*_TABLES, *_FOLDERS_OF_TABLES):
+        for path in results_dir.glob(pattern):
+            os.utime(path, (_OF_FAILED_RUN_S, _OF_FAILED_RUN_S))
+    for name in _FLAGS:
+        (results_dir / name).unlink(missing_ok=True)

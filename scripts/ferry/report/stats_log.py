@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ferry.journal import STEPS, append
+from ferry.chain import FAILURE, STEPS
+from ferry.errors import FerryError
+from ferry.journal import append
+from ferry.receipts import write_receipt
 from ferry.report.evidence import read_evidence, record_status
 from ferry.report.stats_row import stats_row
 
@@ -28,10 +31,20 @@ def tell_row(row: Mapping[str, Any], path: Path = STATS_LOG) -> None:
 
 
 def tell_failed(*, recid: int, journal: Path, results_dir: Path = Path("results")) -> None:
-    """Add the row of a record of which an attempt has just failed."""
-    evidence = read_evidence(recid=recid, record_dir=results_dir / str(recid), journal=journal)
+    """Tell what became of a record of which an attempt has just failed: its failure.json, and a row."""
+    record_dir = results_dir / str(recid)
+    evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
     row, _ = stats_row(evidence, record_status(evidence, STEPS))
+    write_failure(record_dir, row)
     tell_row(row, results_dir / STATS_LOG.name)
+
+
+def write_failure(record_dir: Path, row: Mapping[str, Any]) -> None:
+    """Write what became of a failed record; a disk that does not take it is no reason to fail otherwise."""
+    try:
+        write_receipt(record_dir / FAILURE, "stats", dict(row))
+    except FerryError as error:
+        log.warning("%s; the table at the end of the run has it", error)
 
 
 def latest_rows(path: Path = STATS_LOG) -> dict[int, dict[str, Any]]:

@@ -5,19 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ferry.chain import CHAIN, DOWNLOAD_STEP, LAST_STEP, UPLOAD_STEP
 from ferry.journal import MEASURES, Attempt
 from ferry.report.evidence import Evidence, Verdict
 from ferry.report.files_table import file_rows, step_to_go
 from ferry.source.facts import source_facts, target_fields
 
-_SECONDS = {
-    "read_s": "read_record",
-    "download_s": "download_files",
-    "transform_s": "transform_record",
-    "package_s": "package_files",
-    "upload_s": "upload_record",
-    "publish_s": "publish_record",
-}
+_SECONDS = {step.seconds: step.name for step in CHAIN if step.seconds}
 _WHOLE = frozenset(MEASURES) - {"rate_wait_s", "cpu_s"}
 
 
@@ -92,8 +86,8 @@ def _unless_behind(verdict: Verdict, files: Sequence[Mapping[str, Any]]) -> Verd
 
 def _times(attempts: Sequence[Attempt]) -> dict[str, Any]:
     """Return when and how long: wall clock for the dates, monotonic clock for every number of seconds."""
-    last = {attempt.step: attempt for attempt in attempts if attempt.step != "record_stats"}
-    ends = [attempt.ended_at for attempt in attempts if attempt.ended_at and attempt.step != "record_stats"]
+    last = {attempt.step: attempt for attempt in attempts if attempt.step != LAST_STEP}
+    ends = [attempt.ended_at for attempt in attempts if attempt.ended_at and attempt.step != LAST_STEP]
     seconds = {name: last[step].duration_s if step in last else None for name, step in _SECONDS.items()}
     return {
         "run_id": attempts[-1].run_id if attempts else None,
@@ -101,7 +95,7 @@ def _times(attempts: Sequence[Attempt]) -> dict[str, Any]:
         "started_at": _valid_time(attempts[0].started_at) if attempts else None,
         "ended_at": _valid_time(ends[-1]) if ends else None,
         "duration_s": round(sum(value for value in seconds.values() if value is not None), 6),
-        "queue_s": _queue_s([attempt for attempt in attempts if attempt.step != "record_stats"]),
+        "queue_s": _queue_s([attempt for attempt in attempts if attempt.step != LAST_STEP]),
         **seconds,
     }
 
@@ -135,10 +129,10 @@ def _measures(attempts: Sequence[Attempt]) -> dict[str, Any]:
 
     peaks = [attempt.measured["peak_memory_bytes"] for attempt in attempts if "peak_memory_bytes" in attempt.measured]
     return {
-        "download_moved_bytes": int(total("bytes_moved", "download_files")),
-        "upload_moved_bytes": int(total("bytes_moved", "upload_record")),
-        "download_bytes_per_s": _rate(attempts, "download_files"),
-        "upload_bytes_per_s": _rate(attempts, "upload_record"),
+        "download_moved_bytes": int(total("bytes_moved", DOWNLOAD_STEP)),
+        "upload_moved_bytes": int(total("bytes_moved", UPLOAD_STEP)),
+        "download_bytes_per_s": _rate(attempts, DOWNLOAD_STEP),
+        "upload_bytes_per_s": _rate(attempts, UPLOAD_STEP),
         "retries": int(total("retries")),
         "rate_wait_s": round(max(0.0, total("rate_wait_s")), 6),
         "requests": int(total("requests")),

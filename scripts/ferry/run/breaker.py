@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from ferry.chain import LAST_STEP
 from ferry.journal import Event
 
 SURROUNDINGS = frozenset({"TransientError", "DeniedError", "ConfigError", "DiskError"})
@@ -32,7 +33,7 @@ def outcome_of(event: Event) -> Outcome | None:
     """Return what an end line says of its record, None if the record goes on after it."""
     error = event.get("error")
     if error is None:
-        return Outcome(event["recid"]) if event["step"] == "record_stats" else None
+        return Outcome(event["recid"]) if event["step"] == LAST_STEP else None
     if error["type"] not in SURROUNDINGS:
         return Outcome(event["recid"])
     return Outcome(event["recid"], (event["step"], error["type"]), error["message"])

@@ -1,9 +1,9 @@
 """Thousands of records in parts, each by a run of its own: Snakemake's time and memory grow with the jobs it plans."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ferry.chain import has_arrived
 from ferry.flags import STOPPED, RunFlags
 from ferry.run.run import read_run
 from ferry.run.selection import Selection
@@ -18,19 +18,9 @@ def parts_to_go(wanted: Selection, *, results_dir: Path, most: int, publish: boo
 
     With `publish`, a draft has not arrived.
     """
-    to_go = [recid for recid in wanted.in_order() if not has_arrived(recid, results_dir, publish=publish)]
+    to_go = [recid for recid in wanted.in_order() if not has_arrived(results_dir / str(recid), publish=publish)]
     for first in range(0, len(to_go), most):
         yield to_go[first : first + most]
-
-
-def has_arrived(recid: int, results_dir: Path, *, publish: bool) -> bool:
-    """Tell whether the record's stats say so, and with `publish` whether it went on from a draft."""
-    folder = results_dir / str(recid)
-    try:
-        is_ok = bool(json.loads((folder / "stats.json").read_bytes())["status"] == "ok")
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return is_ok and (not publish or (folder / "published.json").exists())
 
 
 class MadeProgress:

@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ferry.chain import CHAIN
 from ferry.receipts import write_json
 
 PLAN_FILE = Path("logs/plan.json")
-
-_SLOTS_OF_STEP = {"download_files": "download_slots", "package_files": "zip_slots", "upload_record": "upload_slots"}
 
 _KEPT = frozenset(
     "--snakefile -s --directory -d --cores -c --jobs -j --profile --workflow-profile --executor -e".split()
@@ -73,7 +72,7 @@ def command_of(path: Path = PLAN_FILE) -> str:
 
 def caps_of_steps(resources: Mapping[str, int]) -> dict[str, int]:
     """Return the largest number of jobs at once by step, from the resources of the profile."""
-    return {step: resources[slots] for step, slots in _SLOTS_OF_STEP.items() if slots in resources}
+    return {step.name: resources[step.slots] for step in CHAIN if step.slots and step.slots in resources}
 
 
 def write_plan(plan: RunPlan, path: Path = PLAN_FILE) -> None:

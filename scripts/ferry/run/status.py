@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ferry.chain import DOWNLOAD_STEP, LAST_STEP, UPLOAD_STEP, has_arrived
 from ferry.journal import attempts, read
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import PLAN_FILE, read_plan
@@ -72,7 +73,7 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
     is_going_on = is_locked(folder / LOCK_FILE, locks=locks)
     ok = sum(map(plan.is_ok, rows.values()))
     if not (folder / STATS_LOG).exists():  # the aggregate is just writing it anew
-        ok = sum((folder / "results" / str(recid) / "stats.json").exists() for recid in wanted)
+        ok = sum(has_arrived(folder / "results" / str(recid), publish=plan.publish) for recid in wanted)
     # a failure of an earlier run is a record that is still to be done
     failed = [
         row
@@ -92,9 +93,9 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
         running=list(_running(folder, plan.recids, run_id=plan.run_id, began=began, now=now)) if is_going_on else [],
         is_going_on=is_going_on,
         elapsed_s=max(0.0, (end - began).total_seconds()),
-        done_in_run=len({e["recid"] for e in ended if e["step"] == "record_stats" and e["status"] == "ok"}),
-        bytes_down=_moved(ended, "download_files"),
-        bytes_up=_moved(ended, "upload_record"),
+        done_in_run=len({e["recid"] for e in ended if e["step"] == LAST_STEP and e["status"] == "ok"}),
+        bytes_down=_moved(ended, DOWNLOAD_STEP),
+        bytes_up=_moved(ended, UPLOAD_STEP),
     )
 
 

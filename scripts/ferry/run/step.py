@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ferry import journal
+from ferry.chain import take_away_after
 from ferry.errors import FerryError, PermanentError, StoppedError, disk_error
 from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
@@ -30,13 +31,15 @@ log = logging.getLogger(__name__)
 def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, float]]:
     """Run one step of one record: `with record_step(...) as measured: measured.update(...)`.
 
-    The journal lies beside the log. Whatever the step raises is told in the log, in the journal and in one line on
+    What comes after the step in the chain is not done any more once it begins: its receipts are taken away. The journal
+    lies beside the log. Whatever the step raises is told in the log, in the journal and in one line on
     standard error, and raised on.
 
     Raises:
         StoppedError: no step of this run is begun any more.
         PermanentError: a batch system begins the record again, which failed for good in this run already.
     """
+    take_away_after(name, ATTEMPTS_FILE.parent / str(recid))
     write_log(log_path)
     journal_path = log_path.parent / "journal.jsonl"
     run_id = read_run().run_id

@@ -13,7 +13,7 @@ from ferry.bundle.receipt import bundle_entry, file_entry, largest_ratio
 from ferry.bundle.stored import Work
 from ferry.bundle.write import prepare_bundle, texts_path, write_bundle
 from ferry.errors import PermanentError
-from ferry.receipts import read_receipt, write_json, write_receipt
+from ferry.receipts import read_receipt, write_receipt
 from ferry.steps.drop import DroppedFiles, bytes_needed
 from ferry.upload_names import RO_CRATE_KEY, manifest_key
 
@@ -29,12 +29,12 @@ def package(
     data_dir: Path,
     settings: PackageSettings,
     threads: int,
+    settings_name: str | None = None,
 ) -> dict[str, int]:
     """Decide what goes up, see to it that the bundles are right, and write the receipt `package`.
 
-    The plan is written (`bundles/plan.json`) before the first byte of a bundle. Bundles that are there are brought
-    right, those of an earlier plan removed. In the mode `stream` only packed texts are written. Of bytes that were let
-    go of (`storage.remove`) nothing is made: they have gone up.
+    Bundles that are there are brought right, those of an earlier plan removed. In the mode `stream` only packed texts
+    are written. Of bytes that were let go of (`storage.remove`) nothing is made: they have gone up.
 
     Args:
         recid: of the record, on the portal.
@@ -43,6 +43,7 @@ def package(
         data_dir: data/<recid>, with the downloaded files in files/.
         settings: when to bundle, and the repository's limits.
         threads: cores that may be used.
+        settings_name: of `settings`, for `snakemake check`.
 
     Returns:
         What was measured: bytes_moved and files_moved (bytes and members written to bundles; less than all of them
@@ -70,7 +71,9 @@ def package(
         record = read_receipt(source_path, "source")["record"]
         entries.append(attach_source(recid=recid, record=record, data_dir=data_dir))
         entries.sort(key=lambda entry: str(entry["key"]))
-    receipt = {"recid": recid, "uploads": entries}
+    receipt: dict[str, Any] = {"recid": recid, "uploads": entries}
+    if settings_name is not None:
+        receipt["settings"] = settings_name
     if entries and "manifest" in settings.attachments:
         receipt["manifest"] = True
     if entries and "ro-crate" in settings.attachments:
@@ -106,10 +109,8 @@ def _pack_all(
     bundles_dir = data_dir / "bundles"
     bundles = [upload for upload in plan.uploads if upload.kind == "bundle"]
     _remove_stale(bundles_dir, {upload.key for upload in bundles}, settings.mode)
-    if bundles:
-        if settings.mode == "file":
-            _require_disk(plan.recid, bundles, bundles_dir, data_dir)
-        _write_plan(bundles_dir / "plan.json", plan, settings.mode)
+    if bundles and settings.mode == "file":
+        _require_disk(plan.recid, bundles, bundles_dir, data_dir)
     entries, work = [], Work()
     for upload in plan.uploads:
         entry, done = _pack(upload, plan, data_dir=data_dir, mode=settings.mode, threads=threads)
@@ -133,17 +134,9 @@ def _pack(
     return bundle_entry(upload.key, bundle.layout, generated=mode == "stream"), bundle.work
 
 
-def _write_plan(path: Path, plan: PackagePlan, mode: str) -> None:
-    uploads = [
-        {"key": upload.key, "kind": upload.kind, "members": [member.key for member in upload.members]}
-        for upload in plan.uploads
-    ]
-    write_json(path, {"recid": plan.recid, "mode": mode, "uploads": uploads})
-
-
 def _remove_stale(bundles_dir: Path, keys: set[str], mode: str) -> None:
     """Remove what an earlier plan has left, so that nothing lies there but what belongs to these bundles."""
-    kept = {"plan.json"} if keys else set()
+    kept = set[str]()
     for key in keys:
         path = bundles_dir / key if mode == "file" else texts_path(bundles_dir / key)
         kept |= {path.name, f"{path.name}.part", packed_notes(bundles_dir / key).name}

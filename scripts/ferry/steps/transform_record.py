@@ -35,8 +35,17 @@ def transform_to_receipts(
     options: MappingOptions,
     record_path: Path,
     mapping_path: Path,
+    settings: str | None = None,
 ) -> dict[str, int]:
     """Transform one record, corrected where there is a correction, and write both receipts.
+
+    Args:
+        source_path: the receipt `source`.
+        corrections_path: the record's corrections, None if there are none.
+        profile: of the target.
+        options: how to map.
+        record_path, mapping_path: where the receipts go.
+        settings: name of the settings that `profile` and `options` are made of, for `snakemake check`.
 
     Returns:
         How many values of the record were mapped, dropped and unknown, and how many warnings there are.
@@ -54,7 +63,8 @@ def transform_to_receipts(
         transformed = transform_record(source=source, profile=profile, options=options)
     except MetadataError as error:
         raise MetadataError(f"record {source['recid']}: {error}") from error
-    write_receipt(mapping_path, "mapping", {**transformed.mapping, "corrected": changes})
+    mapping = {**transformed.mapping, "corrected": changes}
+    write_receipt(mapping_path, "mapping", mapping if settings is None else {**mapping, "settings": settings})
     write_receipt(record_path, "record", transformed.record)
     leaves = transformed.mapping["leaves"]
     return {

@@ -53,7 +53,7 @@ def test_a_streamed_bundle_has_the_bytes_of_a_written_one_and_only_its_texts_are
     assert b"".join(read_chunks(entry, data_dir=data_dir)) == whole
     assert entry == packed["file"][1] | {"generated": True}
     sizes = {path.name: path.stat().st_size for path in (data_dir / "bundles").iterdir()}
-    assert sorted(sizes) == ["7_bundle.zip.deflated", "7_bundle.zip.packed.json", "plan.json"]
+    assert sorted(sizes) == ["7_bundle.zip.deflated", "7_bundle.zip.packed.json"]
     assert sum(sizes.values()) < len(whole) / 3
 
 

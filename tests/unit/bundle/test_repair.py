@@ -23,7 +23,7 @@ from ferry.errors import DiskError, IntegrityError, PermanentError
 from needs import require_tool
 
 BUNDLE = "bundles/7_bundle.zip"
-FRESH_NAMES = ["7_bundle.zip", "7_bundle.zip.packed.json", "plan.json"]
+FRESH_NAMES = ["7_bundle.zip", "7_bundle.zip.packed.json"]
 
 
 @pytest.fixture

@@ -7,12 +7,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from ferry.chain import STEPS
 from ferry.errors import IntegrityError
-from ferry.journal import STEPS, Moment, append, end_event, start_event
+from ferry.journal import Moment, append, end_event, start_event
 from ferry.receipts import read_receipt, write_json, write_receipt
-from ferry.report.stats import aggregate, record_stats, stats_of_failed
+from ferry.report.stats import aggregate, outdate_tables, record_stats
 from ferry.report.tables import ATTEMPTS_SCHEMA, FILES_SCHEMA, STATS_SCHEMA
 from ferry.schemas import load_schema
+from ferry.steps.record_stats import finish_record
 
 RECID = 81494
 URL = "http://127.0.0.1:5000"
@@ -96,6 +98,18 @@ class Folder:
         row = record_stats(recid=recid, record_dir=record_dir, journal=self.journal(recid), publish=publish)
         write_receipt(self.path("stats", recid), "stats", row)
         return row
+
+    def finish(self, recid=RECID):
+        (self.results.parent / "data" / "files").mkdir(parents=True)
+        return finish_record(
+            recid=recid,
+            record_dir=self.results / str(recid),
+            data_dir=self.results.parent / "data",
+            journal=self.journal(recid),
+            publish=True,
+            remove=["files"],
+            path=self.path("stats", recid),
+        )
 
     def aggregate(self, recids=(RECID,), publish=True):
         return aggregate(recids=recids, results_dir=self.results, logs_dir=self.logs, publish=publish)
@@ -259,7 +273,7 @@ def test_a_record_that_failed_at_any_step_is_listed_with_step_and_reason(folder:
     assert (totals.failed, row["status"], row["step"], row["attempts"]) == (1, "failed", step, 2)
     assert (row["error_type"], row["error"]) == ("IntegrityError", "expected 1, found 2")
     assert row["log"] == f"logs/{RECID}/{step}.log"
-    assert read_receipt(folder.path("stats"), "stats")["status"] == "failed"
+    assert read_receipt(folder.path("failure"), "stats")["status"] == "failed"
 
 
 def test_a_killed_job_is_a_failure_that_says_so(folder: Folder):
@@ -479,36 +493,73 @@ def test_an_aggregate_that_cannot_be_written_leaves_the_tables_before_it(
     assert {path.name: path.read_bytes() for path in folder.results.glob("*.*")} == before
 
 
-def test_the_stats_of_failed_records_must_go_before_the_next_run(folder: Folder):
+def test_what_became_of_a_failed_record_is_in_its_failure_and_stats_are_of_records_that_are_ok(folder: Folder):
     folder.receipts()
     folder.all_steps()
     folder.stats()
     folder.attempt("read_record", recid=3, error=OSError("no"))
+    write_receipt(folder.path("stats", 3), "stats", folder.stats() | {"recid": 3})
     folder.aggregate(recids=(RECID, 3))
-    assert stats_of_failed([RECID, 3], results_dir=folder.results) == [folder.path("stats", 3)]
+    failure = read_receipt(folder.path("failure", 3), "stats")
+    assert (failure["status"], failure["step"], failure["error"]) == ("failed", "read_record", "no")
+    assert not folder.path("stats", 3).exists()
+    assert folder.path("stats").exists()
+    assert not folder.path("failure").exists()
 
 
-def test_the_tables_must_go_when_a_failed_record_is_wanted_no_more(folder: Folder):
-    folder.attempt("read_record", recid=3, error=OSError("no"))
-    folder.aggregate(recids=(3,))
-    outdated = stats_of_failed([RECID], results_dir=folder.results)
-    assert outdated == [folder.path("stats", 3), folder.results / "stats.parquet", folder.results / "coverage.csv"]
-
-
-def test_the_stats_of_a_record_that_is_ok_by_now_stay(folder: Folder):
+def test_the_failure_of_a_record_that_is_ok_by_now_goes(folder: Folder):
     folder.attempt("read_record", error=OSError("no"))
     folder.aggregate()
+    assert folder.path("failure").exists()
     folder.receipts()
     folder.all_steps()
-    folder.stats()
-    assert stats_of_failed([RECID], results_dir=folder.results) == []
+    folder.finish()
+    assert not folder.path("failure").exists()
+    assert read_receipt(folder.path("stats"), "stats")["status"] == "ok"
+
+
+def test_a_failed_record_whose_journal_is_gone_is_not_called_not_reached(folder: Folder):
+    folder.attempt("read_record", error=OSError("no"))
+    folder.aggregate()
+    folder.journal().unlink()
+    folder.aggregate()
+    (row,) = folder.rows()
+    assert (row["status"], row["step"], row["error"]) == ("failed", "read_record", "no")
 
 
 @pytest.mark.parametrize("content", ["", "[8149", "{}", "[]"])
-def test_a_torn_list_of_the_failed_is_no_list(folder: Folder, content: str):
-    folder.results.mkdir()
-    (folder.results / "failed.json").write_text(content)
-    assert stats_of_failed([RECID], results_dir=folder.results) == []
+def test_a_torn_failure_tells_nothing(folder: Folder, content: str):
+    folder.path("failure").parent.mkdir(parents=True)
+    folder.path("failure").write_text(content)
+    folder.aggregate()
+    assert folder.rows()[0]["status"] == "skipped"
+
+
+@pytest.mark.parametrize(("receipt", "step"), [("package", "package_files"), ("source", "read_record")])
+def test_a_record_with_a_receipt_that_is_lost_is_not_finished_and_proven_anew_from_there(folder, receipt, step):
+    folder.receipts()
+    folder.all_steps()
+    folder.path(receipt).unlink()
+    with pytest.raises(IntegrityError, match=rf"record {RECID}: expected receipts of each step, found {step} not done"):
+        folder.finish()
+    assert not any(folder.path(name).exists() for name in ("stats", "upload", "published", receipt))
+    assert folder.path("download").exists() == (receipt == "package")
+    assert (folder.results.parent / "data" / "files").exists(), "its bytes are not removed"
+
+
+def test_tables_of_a_failed_run_are_older_than_anything(folder: Folder):
+    folder.receipts()
+    folder.aggregate()
+    (folder.results / "aggregate_stats.done").touch()
+    (folder.results / "figures").mkdir()
+    (folder.results / "figures" / "failures.svg").touch()
+    outdate_tables(folder.results)
+    tables = [path for path in folder.results.rglob("*") if path.is_file() and path.parent.name != str(RECID)]
+    assert {path.stat().st_mtime for path in tables} == {1}
+    assert {path.name for path in tables} == {
+        *("stats.parquet", "stats.csv", "stats.jsonl", "files.parquet", "attempts.parquet", "failures.svg")
+    }
+    assert folder.path("upload").stat().st_mtime > 1
 
 
 _MANY = """

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from ferry.chain import CHAIN
 from ferry.errors import DiskError, MetadataError, PermanentError, StoppedError, TransientError
 from ferry.flags import STOPPED, RunFlags
 from ferry.run.disk_budget import DiskBudget
@@ -91,3 +92,28 @@ def test_a_ledger_that_cannot_be_written_fails_the_step_and_not_without_an_end(t
     with pytest.raises(DiskError, match=r"storage\.json: expected"):
         step(tmp_path)
     assert events(tmp_path) == [("transform_record", "start"), ("transform_record", "end")]
+
+
+def test_a_step_that_begins_takes_the_receipts_after_it_away_however_it_ends(tmp_path, run):
+    def left():
+        for name in CHAIN:
+            for receipt in name.receipts:
+                (tmp_path / "results" / "5").mkdir(parents=True, exist_ok=True)
+                (tmp_path / "results" / "5" / f"{receipt}.json").touch()
+        return {path.stem for path in (tmp_path / "results" / "5").glob("*.json")} - {"failure"}
+
+    before = left()
+    step(tmp_path, name="transform_record")
+    assert before - left_in(tmp_path) == {"upload", "published", "stats"}
+    left()
+    with pytest.raises(TransientError):
+        step(tmp_path, name="download_files", error=TransientError("no answer"))
+    assert before - left_in(tmp_path) == {"package", "upload", "published", "stats"}
+    assert "failure" in left_in(tmp_path)
+    left()
+    step(tmp_path, name="read_record")
+    assert left_in(tmp_path) - {"failure"} == {"source"}
+
+
+def left_in(tmp_path):
+    return {path.stem for path in (tmp_path / "results" / "5").glob("*.json")}

@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from ferry.chain import STEPS
 from ferry.formatting import format_count, plural, truncate
-from ferry.journal import STEPS
 from ferry.report.figures.style import OUTCOMES, QUIET, Drawing, new_figure, put_title, say_nothing_to_draw
 from ferry.report.figures.tables import Run
 

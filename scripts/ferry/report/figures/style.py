@@ -12,6 +12,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ferry import chain
 from ferry.csv_tables import write_csv
 
 INK, QUIET, FAINT, PAPER = "#1b2a3a", "#5c6b7a", "#dfe4e9", "#ffffff"
@@ -20,15 +21,21 @@ OUTCOMES = {"ok": "#8db4d3", "failed": "#9c1c2b", "skipped": "#b9b9b9"}
 """Light, dark, middle: told apart without colour too."""
 HATCHES = {"ok": "", "failed": "", "skipped": "////"}
 
-STEPS = {
-    "read_record": ("#b9c7d4", ":"),
-    "download_files": ("#1f5a86", "-"),
-    "transform_record": ("#cdbfa6", ":"),
-    "package_files": ("#d98324", "--"),
-    "upload_record": ("#5d8a3a", "-."),
-    "publish_record": ("#7d5ba6", (0, (1, 1))),
-    "record_stats": ("#c9c9c9", ":"),
-}
+STEPS = dict(
+    zip(
+        chain.STEPS,
+        (
+            ("#b9c7d4", ":"),
+            ("#1f5a86", "-"),
+            ("#cdbfa6", ":"),
+            ("#d98324", "--"),
+            ("#5d8a3a", "-."),
+            ("#7d5ba6", (0, (1, 1))),
+            ("#c9c9c9", ":"),
+        ),
+        strict=True,
+    )
+)
 """Colour and line of each step; lines differ too, so that a print in grey can be read."""
 
 _OUTLINE = re.compile(r' d="[^"]*"')

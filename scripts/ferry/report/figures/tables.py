@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from pyarrow import parquet  # type: ignore[import-untyped]
 
-MOVING_STEPS = ("download_files", "package_files", "upload_record")
+from ferry.chain import CHAIN
+
+MOVING_STEPS = tuple(step.name for step in CHAIN if step.slots)
 """The steps whose time grows with bytes, and whose jobs the profile caps."""
 
 

@@ -1,0 +1,22 @@
+# Needs: what runs have left, of each wanted record.
+# Makes: a table of receipts that do not fit, each with the command that mends it. Has no output: it runs whenever it is
+#        asked, moves nothing and asks nobody.
+
+
+localrules:
+    check,
+
+
+rule check:
+    """Read all receipts and hold them against each other and the configuration; fails if something does not fit."""
+    log:
+        "logs/check.log",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        recids=wanted.recids,
+        publish=publishes(config),
+        settings=settings_files.names,
+        table="results/check.csv",
+    script:
+        "../scripts/check.py"

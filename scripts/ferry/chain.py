@@ -1,0 +1,103 @@
+"""The chain of a record: its steps, what each needs and leaves, and what counts as done. All else asks this table."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a record, which is one rule."""
+
+    name: str
+    """Of the rule, without a prefix that an importing workflow gives it."""
+    receipt: str
+    """results/<recid>/<receipt>.json says that the step is done."""
+    needs: tuple[str, ...] = ()
+    """The steps whose receipts it reads."""
+    beside: tuple[str, ...] = ()
+    """What else it leaves in results/<recid>, by the same kind of name."""
+    seconds: str | None = None
+    """Column of the stats that tells how long it took."""
+    slots: str | None = None
+    """Resource of the profile that bounds how many of it run at once."""
+    asks_repository: bool = False
+
+    @property
+    def receipts(self) -> tuple[str, ...]:
+        """All that it leaves in results/<recid>."""
+        return (self.receipt, *self.beside)
+
+
+CHAIN = (
+    Step("read_record", "source", seconds="read_s"),
+    Step("download_files", "download", ("read_record",), seconds="download_s", slots="download_slots"),
+    Step("transform_record", "record", ("read_record",), beside=("mapping",), seconds="transform_s"),
+    Step("package_files", "package", ("read_record", "download_files"), seconds="package_s", slots="zip_slots"),
+    Step(
+        "upload_record",
+        "upload",
+        ("transform_record", "package_files"),
+        seconds="upload_s",
+        slots="upload_slots",
+        asks_repository=True,
+    ),
+    Step("publish_record", "published", ("upload_record",), seconds="publish_s", asks_repository=True),
+    Step("record_stats", "stats", ("upload_record", "publish_record")),
+)
+"""In the order in which steps are told; transforming and downloading may overlap."""
+
+BY_NAME = {step.name: step for step in CHAIN}
+STEPS = tuple(BY_NAME)
+LAST_STEP = CHAIN[-1].name
+"""A record through this step is finished."""
+DOWNLOAD_STEP, PACKAGE_STEP, UPLOAD_STEP, PUBLISH_STEP = (
+    "download_files",
+    "package_files",
+    "upload_record",
+    "publish_record",
+)
+FAILURE = "failure.json"
+"""What became of a record that failed, in results/<recid>; no rule declares it. Gone once the record is ok."""
+
+
+def steps_of(*, publish: bool) -> list[str]:
+    """Return the steps that a record goes through, publishing only where the configuration asks for it."""
+    return [step for step in STEPS if publish or step != PUBLISH_STEP]
+
+
+def steps_after(name: str) -> Iterator[Step]:
+    """Yield each step that needs this one, by itself or by those between, in order."""
+    reached = {name}
+    for step in CHAIN:
+        if not reached.isdisjoint(step.needs):
+            reached.add(step.name)
+            yield step
+
+
+def take_away_after(name: str, record_dir: Path) -> None:
+    """Remove the receipts of the steps after one that begins: they tell of what is about to change.
+
+    Snakemake makes them anew after it, if it gets that far. Otherwise they would stand for a state of the record that
+    is gone, and as Snakemake looks at the last receipts only, it would find nothing to do.
+    """
+    for step in steps_after(name):
+        for receipt in step.receipts:
+            Path(record_dir, f"{receipt}.json").unlink(missing_ok=True)
+
+
+def take_away_from(name: str, record_dir: Path) -> None:
+    """Remove the receipts of a step and of all that come after it."""
+    take_away_after(name, record_dir)
+    for receipt in BY_NAME[name].receipts:
+        Path(record_dir, f"{receipt}.json").unlink(missing_ok=True)
+
+
+def has_arrived(record_dir: Path, *, publish: bool) -> bool:
+    """Tell whether a record is through: its stats say so, and with `publish` it went on from a draft."""
+    try:
+        is_ok = bool(json.loads((record_dir / "stats.json").read_bytes())["status"] == "ok")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return is_ok and (not publish or (record_dir / "published.json").exists())

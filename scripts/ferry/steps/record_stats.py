@@ -1,0 +1,50 @@
+"""The last step of a record, `record_stats`: what became of it, and what may go of its bytes."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from ferry.chain import FAILURE, take_away_from
+from ferry.deposit.review_state import ask_again
+from ferry.errors import IntegrityError
+from ferry.receipts import write_receipt
+from ferry.report.stats import record_stats
+from ferry.report.stats_log import tell_row
+from ferry.steps.drop import drop
+
+
+def finish_record(
+    *, recid: int, record_dir: Path, data_dir: Path, journal: Path, publish: bool, remove: Collection[str], path: Path
+) -> dict[str, int]:
+    """Write the receipt `stats` of a record that is through, and remove of its bytes what is named; only if it is ok.
+
+    Args:
+        recid: of the record.
+        record_dir, data_dir: results/<recid> and data/<recid>.
+        journal: of the record.
+        publish: whether it goes on from a draft.
+        remove: of its bytes: `bundles`, `files` or both.
+        path: where the receipt goes.
+
+    Returns:
+        What was measured: bytes_freed.
+
+    Raises:
+        IntegrityError: a receipt is lost, torn or of another state of the record than the others. What it says is
+            taken away with all that was proven after it, so that the next run proves it anew.
+    """
+    row = record_stats(recid=recid, record_dir=record_dir, journal=journal, publish=publish)
+    if row["status"] != "ok":
+        step = row["step"]
+        take_away_from(step, record_dir)
+        raise IntegrityError(
+            f"record {recid}: expected receipts of each step, found {step} not done: {row['error']}; what was proven "
+            "from there on is proven anew by the next run"
+        )
+    # first: stats that are there tell that this was done
+    freed = drop(recid=recid, record_dir=record_dir, data_dir=data_dir, remove=remove)
+    if row["state"] == "in_review":
+        ask_again(record_dir)
+    write_receipt(path, "stats", row)
+    (record_dir / FAILURE).unlink(missing_ok=True)
+    tell_row(row)
+    return {"bytes_freed": freed}

@@ -265,8 +265,10 @@ def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:
     refuse_other_repository(target_name=name, results_dir=RESULTS_DIR)
     if uses_sandbox_repository(config):
         from sandbox import launcher  # noqa: PLC0415 - the demo only
+        from sandbox.settings import Settings  # noqa: PLC0415
 
-        _run_state["sandbox"] = launcher.start(sandbox_dir / "repository")
+        settings = Settings(flavour=config["sandbox"]["flavour"])
+        _run_state["sandbox"] = launcher.start(sandbox_dir / "repository", settings=settings)
         url = _run_state["sandbox"].url
     token_for(name=name, url=url, sandbox_dir=sandbox_dir)
     logging.getLogger("nrp_cmd").setLevel(logging.ERROR)

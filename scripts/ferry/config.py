@@ -72,8 +72,9 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
             f"metadata.dir: expected a folder, found none at {metadata_dir}; without it each record would be asked of "
             "the portal, and no correction applied"
         )
-    if config["repository"]["url"] == SANDBOX and config["repository"]["community"]:
-        found.append("repository.community: the sandbox has no communities; expected null")
+    of_nrp = config["sandbox"]["flavour"] == "nrp"
+    if config["repository"]["url"] == SANDBOX and config["repository"]["community"] and not of_nrp:
+        found.append("repository.community: the sandbox has communities with sandbox.flavour: nrp only; expected null")
     asks_somebody = config["repository"]["community"] or config["repository"]["workflow"]
     if config["repository"]["finish"] == "review" and not asks_somebody:
         found.append(

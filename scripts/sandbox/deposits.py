@@ -12,6 +12,7 @@ from sandbox.store import Document, Store
 
 DOI_PREFIX = "10.5072"  # DataCite's prefix for tests: never resolves
 NO_FILES = "Missing uploaded files. To disable files for this record please mark it as metadata-only."
+NOT_WITHOUT_FILES = "You don't have permissions to manage files options."
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -255,14 +256,17 @@ class Deposits:
             if self.flavour.is_nrp:
                 errors = [*errors, field_error("pids.doi", "The prefix '' is managed by the sandbox.")]
         files = given.get("files")
-        enabled = files.get("enabled", True) if isinstance(files, dict) and self._metadata_only else True
+        enabled = files.get("enabled", True) if isinstance(files, dict) else True
+        may_be_without = bool(enabled) or self._metadata_only
+        if not may_be_without:
+            errors = [*errors, field_error("files.enabled", NOT_WITHOUT_FILES)]
         moment = now()
         side = {
             "metadata": checked.metadata,
             "access": {
                 name: levels[name] if levels.get(name) == "restricted" else "public" for name in ("record", "files")
             },
-            "files_enabled": bool(enabled),
+            "files_enabled": bool(enabled) or not may_be_without,
             "pids": pids if isinstance(pids, dict) else {},
             "created": moment,
             "updated": moment,
@@ -270,7 +274,7 @@ class Deposits:
             "locked": False,
             "review": None,
         }
-        if bucket is not None:
+        if bucket is not None and may_be_without:
             errors = errors + self._wrong_files(side, self.store.entries(bucket))
         return side, errors
 

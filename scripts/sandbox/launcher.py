@@ -66,17 +66,19 @@ def start(
     runs; the port is kept for the next start and taken again if it is free.
 
     Raises:
-        ConfigError: another sandbox works in this directory.
+        ConfigError: another sandbox works in this directory, or what lies there is of another flavour.
         TransientError: it did not start; the message has the end of its log.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    settings = settings or Settings()
     _wait_for_lock(directory)
+    _keep_flavour(directory, settings.flavour)
     port_file = directory / "port"
     wanted = port if port is not None else _read_port(port_file)
     reading, writing = os.pipe()  # neither end is inherited by other children: the server is given the reading one
     log_path = directory / "server.log"
     command = [sys.executable, "-m", "sandbox.server", "--directory", str(directory), "--life-line", str(reading)]
-    command += ["--port", str(wanted), "--settings", (settings or Settings()).to_json()]
+    command += ["--port", str(wanted), "--settings", settings.to_json()]
     environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     environment["PYTHONPATH"] = str(SCRIPTS)
     try:
@@ -129,6 +131,21 @@ def _wait_for_lock(directory: Path, patience_s: float = 3.0) -> None:
                 time.sleep(0.05)
             else:
                 return
+
+
+def _keep_flavour(directory: Path, flavour: str) -> None:
+    """Records of one kind of repository are none of the other's."""
+    noted = directory / "flavour"
+    if noted.exists():
+        before = noted.read_text(encoding="ascii").strip()
+    else:
+        before = "rdm" if (directory / "records").exists() else flavour
+    if before != flavour:
+        raise ConfigError(
+            f"{directory}: expected records of a sandbox of the flavour {flavour}, found those of {before}; give it "
+            "another folder (sandbox: dir), or delete this one"
+        )
+    _write_atomically(noted, f"{flavour}\n")
 
 
 def _wait_for_url(process: subprocess.Popen[bytes], timeout_s: float) -> str | None:

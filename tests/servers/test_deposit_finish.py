@@ -213,6 +213,19 @@ def test_a_draft_that_is_asked_about_takes_one_request(sandbox, tmp_path):
     assert asked.measured["requests"] == 1
 
 
+def test_a_draft_in_review_is_found_from_an_empty_folder_without_a_request_that_writes(sandbox, tmp_path):
+    slug = community(sandbox, sandbox.other_token, "closed")
+    options = {"community": slug, "review_path": tmp_path / "review.json"}
+    settings = replace(SETTINGS, community=slug)
+    first = publish(sandbox, deposit(sandbox, tmp_path, settings=settings).receipt, **options)
+    asyncio.run(asyncio.sleep(1.2))  # the index shows new records late
+    (tmp_path / "data" / "deposit.json").unlink()
+    (tmp_path / "review.json").unlink()
+    before = len(requests(sandbox))
+    assert publish(sandbox, deposit(sandbox, tmp_path, settings=settings).receipt, **options) == first
+    assert {request["method"] for request in requests(sandbox, before)} == {"GET"}
+
+
 def test_a_decline_by_one_community_does_not_keep_the_draft_from_another(sandbox, tmp_path):
     review_path = tmp_path / "review.json"
     uploaded = deposit(sandbox, tmp_path).receipt

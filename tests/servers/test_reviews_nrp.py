@@ -46,6 +46,18 @@ def test_a_review_is_found_again_though_nothing_is_remembered_of_it(reviewed):
     assert reviewed.publish_only(uploaded).receipt["state"] == "published"
 
 
+def test_a_draft_in_review_is_left_as_it_is_by_a_run_from_an_empty_folder(case):
+    first = case.publish()
+    draft = f"/api/{case.nrp.model}/{first['record_id']}/draft"
+    before = case.owner.call("GET", draft).json()
+    (case.folder / "deposit.json").unlink()
+    case.review_path.unlink()
+    assert case.publish() == first
+    after = case.owner.call("GET", draft).json()
+    assert [after[name] for name in ("revision_id", "updated")] == [before[name] for name in ("revision_id", "updated")]
+    assert len(case.requests_about(first["record_id"])) == 1
+
+
 def test_a_declined_record_fails_with_the_reviewer_s_words_until_it_is_corrected_and_is_then_in_review_again(reviewed):
     first = reviewed.publish()
     reviewed.decide(first, "decline", "Please <b>name</b> the &lt;detector&gt;.")

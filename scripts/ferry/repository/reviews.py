@@ -105,7 +105,10 @@ class RepositoryReviews:
                 url=draft.requests_url.update_query(size="25", sort="newest"), result_class=dict
             )
         found = [hit for hit in (answer.get("hits") or {}).get("hits") or [] if hit.get("type") in _PUBLISHING]
-        return _request(max(found, key=lambda hit: str(hit.get("created")))) if found else None
+        if not found:
+            return None
+        # the search shows what was indexed; what counts is the request itself
+        return await self.read_request(str(max(found, key=lambda hit: str(hit.get("created")))["id"]))
 
     async def propose(self, draft: RemoteRecord, community: Community) -> ReviewRequest:
         """Tie the draft to a community, by a request that waits to be submitted.

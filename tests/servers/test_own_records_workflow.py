@@ -1,5 +1,6 @@
 """A run from an empty folder finds one's own drafts and records in a real NRP repository, and writes nothing there."""
 
+import json
 import shutil
 import time
 
@@ -14,6 +15,10 @@ pytestmark = [pytest.mark.nrp, pytest.mark.timeout(900)]
 
 REAL = (81642, 80502)
 """A record of data and one of documents."""
+
+
+FINISHED = {"draft": "draft", "publish": "published"}
+"""What becomes of a record for which nobody else has to decide."""
 
 
 @pytest.fixture
@@ -62,16 +67,22 @@ def carried(flow):
     return stats["record_id"].to_dict()
 
 
+def states(flow, recids):
+    """Return what became of the records, by their receipts."""
+    receipts = [flow.folder / "results" / str(recid) / "published.json" for recid in recids]
+    return {json.loads(each.read_bytes())["state"] if each.exists() else "draft" for each in receipts}
+
+
 def writing(line):
     """Return what was asked but to read."""
     return [(each.method, each.path) for each in line.log if each.method not in ("GET", "HEAD")]
 
 
 def held(nrp, token, recid):
-    """Return id -> revision of what a user's own listing shows of a recid."""
+    """Return id -> what a user's own listing shows of each record of a recid, its revision among it."""
     query = {"q": f"metadata.recid:{recid}", "shared_with_me": "false"}
     hits = Api(nrp.url, token).call("GET", "/api/user/records", params=query).json()["hits"]["hits"]
-    return {hit["id"]: hit["revision_id"] for hit in hits}
+    return {hit["id"]: {name: hit[name] for name in ("revision_id", "status", "updated")} for hit in hits}
 
 
 @pytest.mark.parametrize(
@@ -81,20 +92,26 @@ def held(nrp, token, recid):
         {"finish": "publish", "model": None},
         {"finish": "draft", "model": "particles"},
         {"finish": "draft", "model": None},
+        {"finish": "publish", "model": "particles", "workflow": "reviewed"},
+        {"finish": "review", "model": None, "community": "delphi", "workflow": "community"},
     ],
-    ids=lambda each: f"{each['finish']}, model {each['model']}",
+    ids=lambda each: ", ".join(f"{name} {value}" for name, value in each.items()),
 )
 def test_a_run_from_an_empty_folder_writes_nothing_and_finds_the_same_records(nrp, line, recids, tmp_path, repository):
     flow = new_folder(tmp_path / "flow", recids, url=line.url, token=nrp.token, repository=repository)
     before = carried(flow)
     assert len(writing(line)) > 0
-    assert all(list(held(nrp, nrp.token, recid)) == [before[recid]] for recid in recids)
+    shown = {recid: held(nrp, nrp.token, recid) for recid in recids}
+    assert {recid: list(each) for recid, each in shown.items()} == {recid: [before[recid]] for recid in recids}
+    finished = states(flow, recids)
+    assert finished == {"in_review" if "workflow" in repository else FINISHED[repository["finish"]]}
     for name in ("results", "data"):
         shutil.rmtree(flow.folder / name)
     seen = len(writing(line))
     assert carried(flow) == before
+    assert states(flow, recids) == finished
     assert writing(line)[seen:] == []
-    assert all(list(held(nrp, nrp.token, recid)) == [before[recid]] for recid in recids)
+    assert {recid: held(nrp, nrp.token, recid) for recid in recids} == shown
 
 
 def test_records_of_another_user_with_the_same_identifiers_are_neither_claimed_nor_touched(nrp, line, recids, tmp_path):

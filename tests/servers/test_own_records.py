@@ -13,6 +13,8 @@ from ferry.flags import TOKEN_REFUSED, RunFlags
 from ferry.mapping.diff import diff_records
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeniedError
+from sandbox import launcher
+from sandbox.settings import Settings
 from servers.deposit_faults.cargo import Cargo, Carrier, discovered, seen_through
 from servers.deposit_faults.truth import Truth
 from servers.depositing import act, creations, deposit, document
@@ -163,18 +165,29 @@ def test_where_a_repository_does_not_tell_where_one_s_own_are_listed_it_is_asked
     assert asyncio.run(search()) == [ours.id]
 
 
-# --- against a real NRP repository ---
+# --- against an NRP repository ---
+
+
+@pytest.fixture(params=["sandbox", pytest.param("nrp", marks=pytest.mark.nrp)])
+def nrp_like(request, tmp_path):
+    """An NRP repository: the sandbox that stands in for one, and a real one."""
+    if request.param == "nrp":
+        yield request.getfixturevalue("nrp")
+        return
+    started = launcher.start(tmp_path / "repository", settings=Settings(flavour="nrp", index_lag_s=0.0))
+    yield started
+    started.stop()
 
 
 @pytest.fixture
-def particles(nrp, tmp_path):
-    """A way to its model `particles` through a proxy, and records that go there."""
-    with fault_proxy(nrp.url) as proxy:
-        info = seen_through(discovered(nrp.url), server=nrp.url, proxy=proxy.url)
+def particles(nrp_like, tmp_path):
+    """A way to its model `particles` through a proxy, and what makes ways."""
+    with fault_proxy(nrp_like.url) as proxy:
+        info = seen_through(discovered(nrp_like.url), server=nrp_like.url, proxy=proxy.url)
         yield (
             proxy,
             lambda **how: NrpCarrier(
-                **{"url": proxy.url, "token": nrp.token, "info": info, "folder": tmp_path / "data", **how}
+                **{"url": proxy.url, "token": nrp_like.token, "info": info, "folder": tmp_path / "data", **how}
             ),
         )
 
@@ -216,10 +229,9 @@ def cargo():
     return NrpCargo({"a.txt": b"a"}, identifier=f"https://opendata.cern.ch/record/{recid}")
 
 
-@pytest.mark.nrp
 @pytest.mark.parametrize("model", ["particles", None])
 @pytest.mark.parametrize("publish", [True, False], ids=["published", "draft"])
-def test_an_empty_folder_makes_no_second_record_in_a_real_nrp_repository(particles, cargo, model, publish):
+def test_an_empty_folder_makes_no_second_record_in_an_nrp_repository(particles, cargo, model, publish):
     proxy, way = particles
     carrier = way()
     carrier.model = model
@@ -232,18 +244,16 @@ def test_an_empty_folder_makes_no_second_record_in_a_real_nrp_repository(particl
     assert {each.method for each in proxy.log[before:]} == {"GET"}
 
 
-@pytest.mark.nrp
-def test_the_records_of_another_user_are_not_found_in_a_real_nrp_repository(particles, cargo, nrp, tmp_path):
+def test_the_records_of_another_user_are_not_found_in_an_nrp_repository(particles, cargo, nrp_like, tmp_path):
     _, way = particles
-    theirs = way(token=nrp.other_token, folder=tmp_path / "theirs").carry(cargo)
+    theirs = way(token=nrp_like.other_token, folder=tmp_path / "theirs").carry(cargo)
     ours = way().carry(cargo)
     assert ours.published["record_id"] != theirs.published["record_id"]
     shutil.rmtree(tmp_path / "data")
     assert way().carry(cargo).published == ours.published
 
 
-@pytest.mark.nrp
-def test_metadata_that_a_real_nrp_repository_cannot_index_leave_one_draft_that_is_found(particles, cargo):
+def test_metadata_that_an_nrp_repository_cannot_index_leave_one_draft_that_is_found(particles, cargo):
     proxy, way = particles
     carrier = way()
     several = NrpCargoOfYears(cargo.contents, identifier=cargo.identifier)
@@ -261,9 +271,8 @@ def test_metadata_that_a_real_nrp_repository_cannot_index_leave_one_draft_that_i
     assert corrected.published["record_url"].endswith(corrected.upload["record_id"])
 
 
-@pytest.mark.nrp
 @pytest.mark.parametrize("model", ["particles", None])
-def test_a_wrong_token_is_told_as_such_by_a_real_nrp_repository(particles, model, tmp_path):
+def test_a_wrong_token_is_told_as_such_by_an_nrp_repository(particles, model, tmp_path):
     _, way = particles
     told = way(token="garbage")
     flags = RunFlags(run_id="run", directory=tmp_path / "flags")

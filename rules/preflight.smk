@@ -16,6 +16,7 @@ rule preflight:
         repository=config["repository"],
         upload=config["upload"],
         transform=config["transform"],
+        package=config["package"],
         sandbox_dir=config["sandbox"]["dir"],
     script:
         "../scripts/preflight.py"

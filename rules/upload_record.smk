@@ -27,6 +27,7 @@ rule upload_record:
         data_dir="data/{recid}",
         repository=config["repository"],
         upload=config["upload"],
+        empty_records=config["package"]["empty_records"],
         sandbox_dir=config["sandbox"]["dir"],
     script:
         "../scripts/upload_record.py"

@@ -10,6 +10,7 @@ told = preflight(
     repository=snakemake.params.repository,
     settings=snakemake.params.upload,
     transform=snakemake.params.transform,
+    package=snakemake.params.package,
     data_dir=Path("data"),
     sandbox_dir=Path(snakemake.params.sandbox_dir),
 )

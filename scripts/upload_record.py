@@ -16,6 +16,7 @@ with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0
             data_dir=Path(snakemake.params.data_dir),
             repository=snakemake.params.repository,
             settings=snakemake.params.upload,
+            empty_records=snakemake.params.empty_records,
             sandbox_dir=Path(snakemake.params.sandbox_dir),
         )
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 FLAGS_DIR = Path("logs/flags")
 TOKEN_REFUSED = "token-refused"  # noqa: S105 - the name of a flag
 PARTS_REFUSED = "parts-refused"
+WITHOUT_FILES_REFUSED = "records-without-files-refused"
+EMPTY_FILES_REFUSED = "empty-files-refused"
 STOPPED = "stopped"
 
 

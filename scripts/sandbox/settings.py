@@ -20,7 +20,7 @@ class Settings:
         multipart: False refuses transfers of type "M", as a backend without parts does.
         discovery: False hides /.well-known/repository, as a plain InvenioRDM does.
         flavour: `rdm` for InvenioRDM, `nrp` for an NRP repository: models, workflows, requests to publish.
-        metadata_only: False refuses records without files.
+        metadata_only: False refuses records without files: a draft that is to have none is one that is to have some.
         empty_files: False refuses files of no bytes, when they are committed.
         public_url: address that stands in links when a proxy stands in front; None: the server's own.
     """

@@ -13,12 +13,13 @@ from ferry.repository.client import Repository
 from ferry.repository.rate_limit import Limit
 from ferry.steps.body_sizes import check_body_sizes
 from ferry.steps.preflight_checks import Check, check_disk, check_limits, check_repository
+from ferry.steps.preflight_files import check_files
 from sandbox import launcher
 from sandbox.settings import Settings
-from servers.depositing import act, requests
+from servers.depositing import act, document, requests
 from servers.raw_api import Api
 from workflow.conftest import flow as flow  # noqa: PLC0414 - a fixture is found by its name here
-from workflow.test_chain import MANUAL
+from workflow.test_chain import MANUAL, assert_ok
 
 LIMITS = [Limit(500, 60.0), Limit(5000, 3600.0)]
 
@@ -117,77 +118,120 @@ def test_a_line_says_at_its_beginning_whether_it_is_well():
     assert Check("token", None, "no answer").line().split(maxsplit=2) == ["unknown", "token", "no answer"]
 
 
+def look_at_files(server, *, takes_records_without_files=None, **package):
+    async def ask(repository):
+        package_settings = {"empty_records": "fail", "empty_files": "loose"} | package
+        return await check_files(
+            repository=repository,
+            takes_records_without_files=takes_records_without_files,
+            package={"max_upload_bytes": 10**10, "max_record_bytes": None} | package_settings,
+        )
+
+    return {check.name: check for check in act(server, ask)}
+
+
+def test_what_a_repository_does_not_tell_of_files_is_unknown_until_it_is_configured_or_seen(tmp_path):
+    sandbox = launcher.start(tmp_path / "repository", settings=Settings(index_lag_s=0))
+    try:
+        found = look_at_files(sandbox)
+        assert {name: check.is_ok for name, check in found.items()} == {
+            "without files": None, "empty files": None, "limits of files": None,
+        }  # fmt: skip
+        assert (
+            "package.max_upload_bytes: 10000000000, package.max_record_bytes: no limit" in found["limits of files"].told
+        )
+        told = look_at_files(sandbox, takes_records_without_files=False, empty_records="skip", empty_files="bundle")
+        assert "are not taken (package.empty_records: skip)" in told["without files"].told
+        assert told["empty files"].is_ok
+        api = Api(sandbox.url, sandbox.token)
+        draft = api.call("POST", "/api/records", json=document(files_enabled=False)).json()
+        assert api.call("POST", f"/api/records/{draft['id']}/draft/actions/publish").status_code == 202
+        assert look_at_files(sandbox)["without files"].told == "records without files were taken: 1 are public"
+    finally:
+        sandbox.stop()
+
+
 # --- a real NRP repository ---
 
 
-def look_at_nrp(nrp, **changes):
-    wanted = {"profile": nrp.base, "model": nrp.model, "community": nrp.community, "token": nrp.token} | changes
-    return look(nrp, **wanted)
+@pytest.fixture
+def into_nrp(flow, nrp):
+    """Give a flow whose every name is right, and the lines of its preflight that say NOT."""
+    flow.environment = {"NRP_TOKEN": nrp.token}
+    flow.config = {
+        "transform": {"profile": nrp.base},
+        "repository": {"url": nrp.url, "model": nrp.model, "community": nrp.community},
+    }
+    flow.want(MANUAL)
+    return flow
+
+
+def refused_lines(done):
+    lines = (done.stdout + done.stderr).splitlines()
+    return sorted({" ".join(line.split()) for line in lines if line.startswith("NOT")})
 
 
 @pytest.mark.nrp
-def test_an_nrp_repository_that_has_all_is_found_ready(nrp):
-    found = look_at_nrp(nrp)
-    assert not_ok(found) == {}
-    assert {"particle_category", "experiments", "subjects", "descriptiontypes", "titletypes"} <= set(found)
-    assert found["workflow"].told == f"the community's own ({nrp.community_workflow})"
-    assert not_ok(look_at_nrp(nrp, workflow=nrp.community_workflow)) == {}
-    alone = look_at_nrp(nrp, community=None, workflow=nrp.review_workflow)
-    assert not_ok(alone) == {}
-    assert alone["workflow"].is_ok is None
+def test_a_preflight_where_all_is_right_refuses_nothing(into_nrp, nrp):
+    done = into_nrp.run("preflight")
+    assert_ok(done)
+    assert refused_lines(done) == []
+    assert {"particle_category", "experiments", "subjects", "workflow"} <= set(done.stdout.split())
 
 
 @pytest.mark.nrp
-def test_a_wrong_token_is_refused_though_the_list_of_the_model_answers_to_any(nrp):
-    assert not_ok(look_at_nrp(nrp, token="garbage"))["token"].startswith("refused: it is wrong or has expired")
+@pytest.mark.parametrize(
+    ("token", "repository", "categories", "told"),
+    [
+        ("garbage", {}, {}, "NOT token refused: it is wrong or has expired"),
+        (None, {"model": "particle"}, {}, "NOT model particle: not there, but particles;"),
+        (None, {"community": "delphy"}, {}, "NOT community not there: delphy;"),
+        (None, {"workflow": "individual"}, {}, "NOT workflow individual: the community delphi takes only community;"),
+        (None, {}, {"Higgs": "nixgs"}, "NOT particle_category not there: nixgs; correct transform.categories"),
+    ],
+)
+def test_a_preflight_refuses_each_by_name(into_nrp, nrp, token, repository, categories, told):
+    into_nrp.config["repository"] |= repository
+    into_nrp.config["transform"]["categories"] = categories
+    into_nrp.environment = {"NRP_TOKEN": token or nrp.token}
+    done = into_nrp.run("preflight")
+    assert done.returncode != 0
+    (line,) = refused_lines(done)
+    assert line.startswith(told)
 
 
 @pytest.mark.nrp
 @pytest.mark.parametrize(
     ("token", "repository", "told"),
     [
-        ("garbage", {"community": "delphi"}, "NOT token refused: it is wrong or has expired"),
-        (
-            None,
-            {"community": "delphi", "workflow": "individual"},
-            "NOT workflow individual: the community delphi takes",
-        ),
+        ("garbage", {}, "NOT token refused: it is wrong or has expired"),
+        (None, {"workflow": "individual"}, "NOT workflow individual: the community delphi takes only community;"),
     ],
 )
-def test_a_run_is_refused_before_its_first_record(nrp, flow, token, repository, told):
-    flow.environment = {"NRP_TOKEN": token or nrp.token}
-    flow.config = {
-        "transform": {"profile": nrp.base},
-        "repository": {"url": nrp.url, "model": nrp.model, **repository},
-    }
-    flow.want(MANUAL)
-    refused = flow.run("--quiet", "all")
+def test_a_run_is_refused_with_the_same_line_before_its_first_record(into_nrp, nrp, token, repository, told):
+    into_nrp.config["repository"] |= repository
+    into_nrp.environment = {"NRP_TOKEN": token or nrp.token}
+    refused = into_nrp.run("--quiet", "all")
     assert refused.returncode != 0
-    lines = [" ".join(line.split()) for line in refused.stderr.splitlines() if line.startswith("NOT")]
-    assert len(lines) == 1
-    assert lines[0].startswith(told)
-    assert not (flow.folder / "logs" / str(MANUAL)).exists()
+    (line,) = refused_lines(refused)
+    assert line.startswith(told)
+    assert not (into_nrp.folder / "logs" / str(MANUAL)).exists()
+
+
+def look_at_nrp(nrp, **changes):
+    return look(nrp, **{"profile": nrp.base, "model": nrp.model, "token": nrp.token} | changes)
 
 
 @pytest.mark.nrp
-@pytest.mark.parametrize(
-    ("changes", "name", "told"),
-    [
-        ({"model": "particle"}, "model", "particle: not there, but particles"),
-        ({"community": "delphy"}, "community", "not there: delphy"),
-        ({"workflow": "individual"}, "workflow", "individual: the community delphi takes only community"),
-        ({"categories": ["higgs", "nixgs"]}, "particle_category", "not there: nixgs; correct transform.categories"),
-    ],
-)
-def test_each_name_that_an_nrp_repository_does_not_have_is_refused_alone_and_by_name(nrp, changes, name, told):
-    found = not_ok(look_at_nrp(nrp, **changes))
-    assert list(found) == [name]
-    assert found[name].startswith(told)
+def test_a_workflow_without_a_community_is_not_told_by_the_repository(nrp):
+    found = look_at_nrp(nrp, workflow=nrp.review_workflow)
+    assert not_ok(found) == {}
+    assert found["workflow"].is_ok is None
 
 
 @pytest.mark.nrp
 def test_a_community_that_takes_no_records_of_the_user_is_refused(nrp):
-    found = not_ok(look_at_nrp(nrp, token=nrp.other_token))
+    found = not_ok(look_at_nrp(nrp, community=nrp.community, token=nrp.other_token))
     assert list(found) == ["community"]
     assert "takes no records of the token's user" in found["community"]
 

@@ -28,6 +28,8 @@ class PackageSettings:
     """The most that the repository takes for one record (10^10 on a plain InvenioRDM)."""
     mode: Literal["file", "stream"] = "file"
     """file: bundles are written below data/; stream: they are generated while they are uploaded."""
+    empty_files: Literal["loose", "bundle"] = "loose"
+    """bundle: a record with a file without a byte goes up as a zip, as the repository takes no empty file."""
     attachments: frozenset[str] = frozenset()
     """What goes up beside the files: source, manifest, ro-crate."""
     browsable: BrowsableLimits | None = None
@@ -56,6 +58,7 @@ class PackageSettings:
             max_upload_bytes=config["max_upload_bytes"],
             max_record_bytes=config["max_record_bytes"],
             mode=config["mode"],
+            empty_files=config["empty_files"],
             attachments=frozenset(config["attachments"]),
             browsable=BrowsableLimits(**config["browsable_limits"]) if config["browsable"] else None,
         )
@@ -120,14 +123,15 @@ def plan_packages(*, recid: int, files: Iterable[Mapping[str, Any]], settings: P
     refuse_twins(recid, [member.key for member in members])
     _refuse_giants(recid, members, settings)
     browsable, note = None, ""
-    if not is_bundled([member.key for member in members], settings):
+    has_empty = any(member.size_bytes == 0 for member in members)
+    if not is_bundled([member.key for member in members], settings, has_empty=has_empty):
         uploads = [PlannedUpload(member.key, "file", (member,)) for member in members]
     else:
         groups, browsable, note = _grouped(members, settings)
-        bundle_count = sum(len(group) > 1 for group in groups)
+        bundle_count = sum(not _is_loose(group, settings) for group in groups)
         uploads, number = [], 0
         for group in groups:
-            if len(group) == 1:
+            if _is_loose(group, settings):
                 uploads.append(PlannedUpload(group[0].key, "file", tuple(group)))
             else:
                 number += 1
@@ -194,10 +198,17 @@ def _refuse_giants(recid: int, members: Sequence[Member], settings: PackageSetti
         )
 
 
-def is_bundled(keys: Sequence[str], settings: PackageSettings) -> bool:
-    """Tell whether a record of files with these keys goes up in bundles."""
+def is_bundled(keys: Sequence[str], settings: PackageSettings, *, has_empty: bool = False) -> bool:
+    """Tell whether a record of files with these keys, one of them perhaps without a byte, goes up in bundles."""
+    if has_empty and settings.empty_files == "bundle":
+        return True
     if len(keys) < 2:
         return False
     if len(keys) > settings.max_files:
         return True
     return any(fnmatchcase(key, pattern) for key in keys for pattern in settings.patterns)
+
+
+def _is_loose(group: Sequence[Member], settings: PackageSettings) -> bool:
+    """Tell whether what would be a bundle is a file by itself."""
+    return len(group) == 1 and (group[0].size_bytes > 0 or settings.empty_files == "loose")

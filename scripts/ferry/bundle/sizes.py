@@ -1,6 +1,6 @@
 """How much disk a record takes at most, known before its first byte."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ferry.bundle.attachments import most_attached_bytes
@@ -14,7 +14,7 @@ NOTE_BYTES = 1024
 
 def most_disk_bytes(
     *,
-    files: Iterable[Mapping[str, Any]],
+    files: Sequence[Mapping[str, Any]],
     settings: PackageSettings,
     fetched: bool = True,
     record: Mapping[str, Any] | None = None,
@@ -29,7 +29,8 @@ def most_disk_bytes(
     """
     members = [Member(file["key"], file["size_bytes"] or 0, 0, 0) for file in files]
     size_bytes = sum(member.size_bytes for member in members) if fetched else 0
-    if is_bundled([member.key for member in members], settings):
+    has_empty = any(file["size_bytes"] == 0 for file in files)
+    if is_bundled([member.key for member in members], settings, has_empty=has_empty):
         written = [member for member in members if settings.mode == "file" or may_be_deflated(member.key)]
         size_bytes += sum(member.size_bytes + largest_member_overhead(member.key) for member in written)
         size_bytes += largest_bundle_overhead()

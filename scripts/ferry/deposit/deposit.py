@@ -5,13 +5,14 @@ Whatever is killed or lost on the way, a further attempt finds the one draft aga
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ferry.deposit.desired_files import DesiredFiles, OpenUpload, Upload
 from ferry.deposit.draft_search import DraftSearch
+from ferry.deposit.empty import KnownRefusals, WithoutFilesError, empty_file, first_empty, without_files
 from ferry.deposit.files import FileDeposit
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.plan import LocalFile
@@ -24,6 +25,7 @@ from ferry.repository.client import Repository
 from ferry.repository.errors import DeniedError, FailedError, RefusedError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy, Sleep
+from ferry.upload_names import source_key
 
 _AGAIN = (
     "compare {url}, then remove the recid from the list, or set repository.when_published to what shall become of it"
@@ -57,6 +59,7 @@ class Deposit:
         state_path: Path,
         settings: DepositSettings,
         manifest: Manifest | None = None,
+        own_json: Callable[[], Upload] | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         """Upload one record.
@@ -71,6 +74,7 @@ class Deposit:
             state_path: where the upload remembers what it has done.
             settings: how to behave.
             manifest: goes up last, made from what the repository has confirmed of all other uploads.
+            own_json: makes the file that a record without files has where the repository takes none without.
             sleep: waits.
         """
         self._repository = repository
@@ -78,6 +82,9 @@ class Deposit:
         self._identifier = identifier
         self._document = document
         self._has_files = bool(uploads)
+        self._empty = first_empty([(upload["key"], upload["size_bytes"]) for upload in uploads])
+        self._own_json = own_json if settings.empty_records == "metadata_file" and not uploads else None
+        self._refusals = KnownRefusals(flags=repository.flags, settings=settings)
         self._settings = settings
         self._state = DepositState.load(path=state_path, repository=repository.name)
         self._retry = RetryPolicy(attempts=settings.attempts, sleep=sleep)
@@ -106,19 +113,23 @@ class Deposit:
             TransientError: still not through after the allowed attempts; running again goes on from here.
             PermanentError: refused, or a published record of this recid differs.
             IntegrityError: a file is not what was packed.
+            WithoutFilesError, EmptyFileError: the repository does not take what the record has or lacks.
         """
+        receipt: dict[str, Any] = {"recid": self._recid, "repository": self._repository.name}
         try:
             record, files = await self._bring()
+            receipt |= {
+                "record_id": record.id,
+                "record_url": record.page_url,
+                "metadata_sha256": document_sha256(self._document),
+                "files": [_receipt_entry(file) for file in sorted(files, key=lambda file: file.key)],
+            }
+        except WithoutFilesError as error:
+            if self._settings.empty_records != "skip":
+                raise
+            receipt |= {"record_id": None, "record_url": None, "files": [], "skipped": str(error)}
         finally:
             self._state.flush()
-        receipt = {
-            "recid": self._recid,
-            "repository": self._repository.name,
-            "record_id": record.id,
-            "record_url": record.page_url,
-            "metadata_sha256": document_sha256(self._document),
-            "files": [_receipt_entry(file) for file in sorted(files, key=lambda file: file.key)],
-        }
         traffic = self._repository.traffic
         measured = {
             "bytes_moved": self._files.bytes_sent,
@@ -131,15 +142,34 @@ class Deposit:
         return Deposited(receipt=receipt, measured=measured)
 
     async def _bring(self) -> tuple[RemoteRecord, list[LocalFile]]:
+        await self._refuse_what_is_known()
         workflow = await self._retry.retried(lambda: DraftWorkflow.of(self._repository, self._settings))
         record = await self._search.find_or_create(self._document, workflow=workflow.name)
         await self._retry.retried(lambda: workflow.check(record, self._repository))
+        if self._own_json and _has_files(record) and set(self._state.sent) <= {source_key(self._recid)}:
+            self._take_own_json(self._own_json)
         if record.was_published:
             return await self._adopt(record)
         if not self._has_files and _has_files(record):
             await self._remove_files(record)
         record = await self._bring_metadata(record)
         return record, await self._bring_files(record)
+
+    async def _refuse_what_is_known(self) -> None:
+        """Make nothing that the repository would refuse in the end; what is there already is gone on with."""
+        if self._has_files:
+            if self._empty and self._refusals.of_empty_files() and await self._search.find() is None:
+                raise empty_file(self._empty)
+        elif self._refusals.of_records_without_files() and await self._search.find() is None:
+            if self._own_json is None:
+                raise without_files(self._recid, is_skipped=self._settings.empty_records == "skip")
+            self._take_own_json(self._own_json)
+
+    def _take_own_json(self, own_json: Callable[[], Upload]) -> None:
+        """Have the record's own JSON go up as its file."""
+        self._files.want(own_json())
+        self._has_files, self._own_json = True, None
+        self._document = {**self._document, "files": {"enabled": True}}
 
     async def _remove_files(self, draft: RemoteRecord) -> None:
         """Take away what was sent for a record that has lost its last file: a draft with files stays one with files."""
@@ -153,12 +183,27 @@ class Deposit:
                 return await self._files.bring(draft)
             except DeniedError as error:
                 raise await self._locked(draft, error) from error
-        if _has_files(draft):
+        if not _has_files(draft):
+            return []
+        if await self._retry.retried(lambda: self._repository.list_files(draft)):
             raise PermanentError(
                 f"draft {draft.id}: expected none, as the record has no files, found files that were not sent from "
                 f"here; look at {draft.page_url}, or have them removed (upload.foreign_files: remove)"
             )
-        return []
+        return await self._bring_what_is_taken(draft)
+
+    async def _bring_what_is_taken(self, draft: RemoteRecord) -> list[LocalFile]:
+        """Go on with a draft that is to have files, though none were announced: the repository has decided so."""
+        refused = without_files(self._recid, is_skipped=self._settings.empty_records == "skip")
+        self._refusals.note_record_without_files(refused)
+        if self._own_json is not None:
+            self._take_own_json(self._own_json)
+            return await self._files.bring(await self._bring_metadata(draft))
+        if self._search.has_made:
+            await self._retry.retried(lambda: self._repository.delete_draft(draft))
+            self._state.forget_record()
+            self._state.save()
+        raise refused
 
     async def _locked(self, draft: RemoteRecord, error: PermanentError) -> PermanentError:
         """Return what a refusal means: a draft that is in review may take no other files."""

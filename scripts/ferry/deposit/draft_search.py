@@ -49,6 +49,8 @@ class DraftSearch:
         self._index_delay_s = index_delay_s
         self.rediscovered: RemoteRecord | None = None
         """As the search shows it: a record that was found with nothing written down here of what it was given."""
+        self.has_made = False
+        """Whether the draft was made by this very search."""
 
     async def find_or_create(self, document: Mapping[str, Any], *, workflow: str | None) -> RemoteRecord:
         """Return the draft or published record; a draft is made of the document if there is none.
@@ -138,6 +140,7 @@ class DraftSearch:
                 self._state.save()
                 raise
             self._state.record_id, self._state.creating, self._state.failed_creations = record.id, False, 0
+            self.has_made = True
             if record.metadata_errors or given is not document:
                 self._state.save()  # the draft is given them once more, and then what is wrong is told
             else:

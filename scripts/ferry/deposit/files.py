@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from ferry.deposit.body import Bandwidth, proven_body
-from ferry.deposit.desired_files import DesiredFiles
+from ferry.deposit.desired_files import DesiredFiles, Upload
+from ferry.deposit.empty import KnownRefusals, empty_file
 from ferry.deposit.multipart import PartsSender
 from ferry.deposit.plan import LocalFile, UploadPlan, keys_to_hash, plan_upload
 from ferry.deposit.settings import DepositSettings
@@ -13,7 +14,7 @@ from ferry.deposit.state import DepositState, SentParts
 from ferry.deposit.transfer_choice import TransferChoice
 from ferry.errors import FerryError, IntegrityError, PermanentError, TransientError
 from ferry.repository.client import Repository
-from ferry.repository.errors import NotFoundError, PartsRefusedError, TooLargeError
+from ferry.repository.errors import NotFoundError, PartsRefusedError, RefusedError, TooLargeError
 from ferry.repository.models import RemoteFile, RemoteRecord
 from ferry.retry import RetryPolicy
 
@@ -43,6 +44,7 @@ class FileDeposit:
         self._retry = retry
         self._bandwidth = Bandwidth(settings.bytes_per_s)
         self._transfers = TransferChoice(repository=repository, settings=settings)
+        self._refusals = KnownRefusals(flags=repository.flags, settings=settings)
         self.bytes_sent = 0
         self.files_sent = 0
 
@@ -79,6 +81,10 @@ class FileDeposit:
         if self._wanted.add_manifest(files):
             files = await self._bring(draft)
         return files
+
+    def want(self, upload: Upload) -> None:
+        """Bring one more file."""
+        self._wanted.uploads[upload["key"]] = upload
 
     async def compare(self, record: RemoteRecord) -> tuple[list[LocalFile], list[str]]:
         """Return the wanted files and the keys at which a record does not hold exactly them; nothing is changed."""
@@ -200,9 +206,19 @@ class FileDeposit:
             await self._send_in_parts(entry, entry.part_bytes, stopped)
         else:
             await self._send_whole(entry, stopped)
-        await self._retry.retried(lambda: self._repository.commit(entry), attempts=COMMIT_TRIES)
+        await self._commit(entry)
         self._state.parts.pop(entry.key, None)
         self.files_sent += 1
+
+    async def _commit(self, entry: RemoteFile) -> None:
+        try:
+            await self._retry.retried(lambda: self._repository.commit(entry), attempts=COMMIT_TRIES)
+        except RefusedError as error:
+            if self._wanted.uploads[entry.key]["size_bytes"] > 0:
+                raise
+            refused = empty_file(entry.key, found=str(error))
+            self._refusals.note_empty_file(refused)
+            raise refused from error
 
     async def _send_whole(self, entry: RemoteFile, stopped: Callable[[], bool]) -> None:
         upload = self._wanted.uploads[entry.key]

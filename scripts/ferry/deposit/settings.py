@@ -6,6 +6,7 @@ from typing import Literal
 from ferry.deposit.plan import ForeignFiles
 
 WhenPublished = Literal["compare", "update_metadata", "new_version"]
+EmptyRecords = Literal["fail", "skip", "metadata_file"]
 FilesOrder = Literal["largest_first", "smallest_first", "by_key"]
 
 
@@ -28,6 +29,10 @@ class DepositSettings:
     """Whether the draft goes on to be published or reviewed."""
     when_published: WhenPublished = "compare"
     """What becomes of a published record that differs from ours."""
+    takes_records_without_files: bool | None = None
+    """Whether the repository does; None: not known."""
+    empty_records: EmptyRecords = "fail"
+    """What becomes of a record without files where the repository takes none."""
     order: FilesOrder = "largest_first"
     bytes_per_s: float | None = None
     """Most that one record sends."""

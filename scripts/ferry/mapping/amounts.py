@@ -119,7 +119,8 @@ def sizes(work: Work) -> None:
     """Put sizes and formats in, for what is deposited: the listed files, the attachments, a zip where there is one."""
     if work.files and work.options.attached:
         work.formats.setdefault("json")
-    if work.options.bundled([file["key"] for file in work.files]):
+    has_empty = any(file["size_bytes"] == 0 for file in work.files)
+    if work.options.bundled([file["key"] for file in work.files], has_empty):
         work.formats.setdefault("zip")
     names = sorted(work.formats)
     if names and work.profile.particles:

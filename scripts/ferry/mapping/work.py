@@ -25,7 +25,7 @@ class MappingOptions:
         becomes a contributor (distributor).
     attached: `<recid>.json` or a manifest goes up with the files.
     own_json: `<recid>.json` does.
-    bundled: whether files of these keys go up in a zip.
+    bundled: whether files of these keys, one of them perhaps without a byte, go up in a zip.
     access: who may see the record and its files: "public" or "restricted".
     categories: category of a CERN record -> id in the vocabulary `particle_category`.
     """
@@ -34,7 +34,7 @@ class MappingOptions:
     publisher: str | None = None
     attached: bool = True
     own_json: bool = True
-    bundled: Callable[[Sequence[str]], bool] = lambda _keys: False
+    bundled: Callable[[Sequence[str], bool], bool] = lambda _keys, _has_empty: False
     access: str = "public"
     categories: Mapping[str, str] = field(default_factory=lambda: {"Higgs": "higgs"})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferry.chain import BY_NAME, CHAIN, FAILURE
+from ferry.chain import BY_NAME, CHAIN, FAILURE, UPLOAD_STEP
 from ferry.errors import FerryError, IntegrityError
 from ferry.journal import Attempt, attempts, read
 from ferry.receipts import read_receipt
@@ -15,6 +15,9 @@ _NOT_REACHED = (
     "not reached: the run ended before this step; run again, and if that finds nothing to do, "
     "`snakemake --cores 1 check` says how to go on"
 )
+
+SKIPPED = "WithoutFilesError"
+"""Kind of the reason why a record is skipped that the configuration wants skipped; one not reached has none."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ def record_status(evidence: Evidence, steps: Sequence[str]) -> Verdict:
             if not evidence.attempts and (failure := evidence.failure):
                 return Verdict("failed", failure["step"], failure["error_type"], failure["error"])
             return Verdict("skipped", step, None, _NOT_REACHED)
+    if left_out := evidence.receipts.get("upload", {}).get("skipped"):
+        return Verdict("skipped", UPLOAD_STEP, SKIPPED, left_out)
     return Verdict("ok")
 
 

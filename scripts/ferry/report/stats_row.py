@@ -63,9 +63,11 @@ def _state(
     receipts: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any]
 ) -> tuple[str | None, Mapping[str, Any]]:
     """Return how the record stands in the repository, and the request that decides, or has decided, about it."""
+    upload, review = receipts.get("upload"), receipts.get("review")
+    if upload and "skipped" in upload:
+        return None, {}
     if published:
         return str(published["state"]), published["request"] or {}
-    upload, review = receipts.get("upload"), receipts.get("review")
     if upload is None:
         return None, {}
     if review is None or review["record_id"] != upload["record_id"]:

@@ -31,6 +31,7 @@ from ferry.flags import TOKEN_REFUSED, RunFlags
 from ferry.repository.errors import (
     AnswerError,
     DeniedError,
+    NotFoundError,
     error_for_response,
 )
 from ferry.repository.files import RepositoryFiles
@@ -187,6 +188,13 @@ class Repository(RepositoryFiles, RepositoryReviews):
             found = await self._connection.get(url=self._own_records(), params={"size": "1"}, result_class=dict)
         return int((found.get("hits") or {}).get("total") or 0)
 
+    async def count_without_files(self) -> int:
+        """Return how many public records without files there are, of all models."""
+        query = {"q": "files.enabled:false", "size": "1"}
+        async with self._asking_for("look for records without files"):
+            found = await self._connection.get(url=self._info.links.records, params=query, result_class=dict)
+        return int((found.get("hits") or {}).get("total") or 0)
+
     # --- records ---
 
     async def search_own(self, identifier: str, *, recid: int | None = None) -> list[RemoteRecord]:
@@ -258,6 +266,12 @@ class Repository(RepositoryFiles, RepositoryReviews):
                 url=draft.self_url, json=dict(document), headers=headers, result_class=Record
             )
         return _record(record)
+
+    async def delete_draft(self, draft: RemoteRecord) -> None:
+        """Delete a draft, with what it holds; one that is not there any more is fine."""
+        with contextlib.suppress(NotFoundError):
+            async with self._asking_for(f"delete the draft {draft.id}"):
+                await self._connection.delete(url=draft.self_url)
 
     async def edit(self, record: RemoteRecord) -> RemoteRecord:
         """Open a draft of a published record, to change its metadata; one that is open is given back as it is."""

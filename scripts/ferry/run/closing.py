@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ferry.report.evidence import SKIPPED
 from ferry.report.failures import failure_lines, failure_rows, waiting_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import RunPlan
@@ -17,7 +18,9 @@ def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Pat
     rows = [latest[recid] for recid in recids if recid in latest]
     ok = sum(map(plan.is_ok, rows))
     failures = failure_rows(rows, command=plan.command)
-    missing = len(recids) - ok - len(failures)
+    skipped = sum(row["status"] == "skipped" and row.get("error_type") == SKIPPED for row in rows)
+    missing = len(recids) - ok - skipped - len(failures)
     head = f"ferry: {ok} ok, {len(failures)} failed, {missing} not reached, of {len(recids)} records"
+    head += f"; {skipped} skipped, as package.empty_records says" if skipped else ""
     waiting = [row for row in rows if row.get("state") == "in_review" and plan.is_ok(row)]
     return [head, *waiting_lines(waiting, most=MOST_LINES), *failure_lines(failures, most=MOST_LINES)]

@@ -52,7 +52,8 @@ def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
         at_once=2 * cores,
         max_bytes=config["storage"]["max_bytes"],
     )
-    return "\n".join([*_lines(total), *_problem_lines(plans), f"each record in {table_path}"])
+    lines = [*_lines(total), *_empty_lines(total, config), *_problem_lines(plans)]
+    return "\n".join([*lines, f"each record in {table_path}"])
 
 
 def measured_rate(rows: Iterable[Mapping[str, Any]], ended: Iterable[Event]) -> float | None:
@@ -114,6 +115,8 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
         publish=publishes(config),
         allow_unverified=config["source"]["allow_unverified"],
         max_bytes=config["storage"]["max_bytes"],
+        takes_records_without_files=config["repository"]["takes_records_without_files"],
+        empty_records=config["package"]["empty_records"],
     )
 
 
@@ -137,6 +140,22 @@ def _lines(total: RunForecast) -> list[str]:
         *([browsable] if total.browsable_bundles or total.noted else []),
         f"disk             at most {format_bytes(total.disk_bytes)} below data/",
     ]
+
+
+def _empty_lines(total: RunForecast, config: Mapping[str, Any]) -> list[str]:
+    """Tell of what some repositories refuse; none tells before it is tried."""
+    lines = []
+    if count := total.records_without_files:
+        told = {
+            True: "which this repository takes (repository.takes_records_without_files)",
+            False: f"which this repository does not take (package.empty_records: {config['package']['empty_records']})",
+            None: "which not every repository takes: ask, and set repository.takes_records_without_files",
+        }[config["repository"]["takes_records_without_files"]]
+        lines.append(f"without files    {plural(count, 'record')}, {told}")
+    if count := total.records_with_empty_files:
+        advice = "which not every repository takes: ask, and set package.empty_files to bundle where it does not"
+        lines.append(f"empty files      in {plural(count, 'record')}, {advice}")
+    return lines
 
 
 def _problem_lines(plans: Sequence[RecordPlan]) -> list[str]:

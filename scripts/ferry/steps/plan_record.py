@@ -7,6 +7,8 @@ from typing import Any
 from ferry.bundle.plan import PackageSettings, PlannedUpload, plan_packages
 from ferry.bundle.sizes import most_disk_bytes
 from ferry.bundle.zip_format import largest_bundle_overhead, largest_member_overhead
+from ferry.deposit.empty import without_files
+from ferry.deposit.settings import EmptyRecords
 from ferry.errors import FerryError, TransientError
 from ferry.source.access import refuse_unreadable
 
@@ -36,6 +38,8 @@ class RecordPlan:
     """Most that it takes below data/ at once."""
     problem: str = ""
     """Why it cannot succeed as things are; empty if nothing is known against it."""
+    empty_uploads: int = 0
+    """Uploads without a byte, which some repositories refuse."""
     browsable_bundles: int = 0
     """Of the bundles, those that open in the repository (package.browsable)."""
     more_uploads: int = 0
@@ -60,6 +64,8 @@ def plan_record(
     publish: bool,
     allow_unverified: bool,
     max_bytes: int | None,
+    takes_records_without_files: bool | None = None,
+    empty_records: EmptyRecords = "fail",
 ) -> RecordPlan:
     """Return what the record will take.
 
@@ -72,6 +78,8 @@ def plan_record(
         publish: it is to be published.
         allow_unverified: a file may go on whose checksum the record does not name.
         max_bytes: the budget (storage.max_bytes), None if there is none.
+        takes_records_without_files: whether the repository does, None: not known.
+        empty_records: what becomes of such a record where it does not.
     """
     try:
         source = read()
@@ -97,12 +105,19 @@ def plan_record(
     disk_bytes = most_disk_bytes(files=files, settings=settings, fetched=fetched, record=source.get("record"))
     if max_bytes is not None and disk_bytes > max_bytes:
         refused = [f"expected at most {max_bytes} bytes on disk (storage.max_bytes), found {disk_bytes}", *refused]
+    empty = {file["key"] for file in files if file["size_bytes"] == 0}
+    requests = _requests(len(uploads), len(settings.attachments), publish=publish)
+    if not uploads and takes_records_without_files is False:
+        if empty_records == "fail":
+            refused = [str(without_files(recid, is_skipped=False)), *refused]
+        requests = 1 if empty_records == "skip" else 1 + _requests(1, 0, publish=publish)
     return RecordPlan(
         **known,
         uploads=len(uploads),
         bundles=bundles,
         upload_bytes=sum(map(_upload_bytes, uploads)),
-        requests=_requests(len(uploads), len(settings.attachments), publish=publish),
+        requests=requests,
+        empty_uploads=sum(upload.kind == "file" and upload.key in empty for upload in uploads),
         disk_bytes=disk_bytes,
         browsable_bundles=bundles if plan.browsable else 0,
         more_uploads=more_uploads,
@@ -145,6 +160,8 @@ class RunForecast:
     hours_by_rate_limit: float | None
     hours_by_earlier_runs: float | None
     disk_bytes: int
+    records_without_files: int = 0
+    records_with_empty_files: int = 0
     browsable_bundles: int = 0
     more_uploads: int = 0
     more_requests: int = 0
@@ -193,4 +210,6 @@ def forecast(
         more_uploads=sum(plan.more_uploads for plan in possible),
         more_requests=sum(plan.more_requests for plan in possible),
         noted=sum(bool(plan.note) for plan in possible),
+        records_without_files=sum(not plan.uploads for plan in possible),
+        records_with_empty_files=sum(plan.empty_uploads > 0 for plan in possible),
     )

@@ -12,6 +12,7 @@ from ferry.run.open_repository import limits_of, open_repository
 from ferry.run.run import Run, read_run, require_target
 from ferry.steps.body_sizes import check_body_sizes
 from ferry.steps.preflight_checks import Check, check_access, check_disk, check_repository, refused_lines
+from ferry.steps.preflight_files import check_files
 
 
 def refuse_unready(*, run: Run, repository: Mapping[str, Any], stall_s: float, sandbox_dir: Path) -> None:
@@ -49,13 +50,14 @@ def preflight(
     repository: Mapping[str, Any],
     settings: Mapping[str, Any],
     transform: Mapping[str, Any],
+    package: Mapping[str, Any],
     data_dir: Path,
     sandbox_dir: Path,
 ) -> str:
     """Return what was found, line by line.
 
     Args:
-        repository, settings, transform: those parts of the configuration (`repository`, `upload`, `transform`).
+        repository, settings, transform, package: those parts of the configuration (`repository`, `upload` …).
         data_dir: where bytes will lie.
         sandbox_dir: where the sandbox keeps its token.
 
@@ -78,7 +80,11 @@ def preflight(
             )
             if require_target(run).name != SANDBOX:  # that one takes what its settings say
                 checks.append(await check_body_sizes(repository=opened, settings=settings))
-            return checks
+            return checks + await check_files(
+                repository=opened,
+                takes_records_without_files=repository["takes_records_without_files"],
+                package=package,
+            )
 
     checks = [*asyncio.run(ask()), check_disk(data_dir)]
     told = "\n".join(check.line() for check in checks)

@@ -19,6 +19,7 @@ _PATHS: Mapping[str, str] = {"subjects": "subjects"}
 _ADVICE: Mapping[str, str] = {
     "particle_category": "correct transform.categories, or ask the repository's operators for the term",
 }
+_NOT_ASKED = "not asked for with this token"
 FEW_BYTES = 10_000_000_000
 """Less free disk than this is told: one file of the collection may need it."""
 
@@ -59,8 +60,10 @@ async def check_repository(
     """
     checks = [Check("reachable", True, f"{repository.url} answers")]
     checks += await check_access(repository=repository, model=model, community=community, workflow=workflow)
-    for vocabulary, ids in vocabulary_ids(profile, categories).items():
-        checks.append(await _check_ids(repository, vocabulary, ids))
+    if any(check.name == "token" and check.is_ok is False for check in checks):
+        checks.append(Check("vocabularies", None, _NOT_ASKED))
+    else:
+        checks += [await _check_ids(repository, name, ids) for name, ids in vocabulary_ids(profile, categories).items()]
     parts = "takes files in parts" if repository.takes_parts else "does not offer to take files in parts: they go whole"
     checks.append(Check("parts", True, parts))
     checks.append(check_limits(limits, told=repository.traffic.told_limit))
@@ -76,7 +79,7 @@ async def check_access(
     found: Community | None = None
     if community is not None:
         if token.is_ok is False:  # what a stranger is told of a community says nothing about the user
-            checks.append(Check("community", None, f"{community}: not asked for with this token"))
+            checks.append(Check("community", None, _NOT_ASKED))
         else:
             told, found = await _check_community(repository, community)
             checks.append(told)
@@ -181,19 +184,15 @@ def _check_workflow(
         if workflow is None:
             return Check("workflow", True, "none is asked for, and the repository tells of none")
         return Check("workflow", None, f"{workflow}: the repository does not tell whether it has workflows")
-    allowed = list(dict.fromkeys([*(community.allowed_workflows if community else ()), *_own_workflow(community)]))
+    allowed = community.workflows if community else ()
     if allowed and workflow is not None and workflow not in allowed:
         advice = f"set repository.workflow to one of them, or to null for {allowed[0]}"
         return Check("workflow", False, f"{workflow}: the community {name} takes only {', '.join(allowed)}; {advice}")
     if allowed:
-        return Check("workflow", True, workflow or f"the community's own ({', '.join(_own_workflow(community))})")
+        return Check("workflow", True, workflow or f"the community's own ({allowed[0]})")
     if workflow is None:
         return Check("workflow", True if name is None else None, "the repository's default")
     return Check("workflow", None, f"{workflow}: the repository tells its workflows only where it creates a record")
-
-
-def _own_workflow(community: Community | None) -> list[str]:
-    return [community.workflow] if community and community.workflow else []
 
 
 async def _check_ids(repository: Repository, vocabulary: str, ids: Sequence[str]) -> Check:

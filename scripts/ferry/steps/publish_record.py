@@ -29,6 +29,11 @@ def publish(
         DeclinedError: reviewers have declined the record, and it is as it was then.
     """
     uploaded = read_receipt(upload_path, "upload")
+    if "skipped" in uploaded:
+        names = ("recid", "repository", "record_id", "record_url")
+        receipt = {name: uploaded[name] for name in names} | {"state": "skipped", "doi": None, "request": None}
+        write_receipt(receipt_path, "published", receipt)
+        return {}
 
     async def finish() -> dict[str, float]:
         async with open_repository(

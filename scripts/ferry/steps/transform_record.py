@@ -23,7 +23,7 @@ def mapping_options(*, transform: Mapping[str, Any], package: Mapping[str, Any])
         categories=transform["categories"],
         attached=bool(settings.attachments),
         own_json="source" in settings.attachments,
-        bundled=lambda keys: is_bundled(keys, settings),
+        bundled=lambda keys, has_empty: is_bundled(keys, settings, has_empty=has_empty),
     )
 
 

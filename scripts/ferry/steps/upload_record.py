@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ferry.bundle.attachments import attach_source
 from ferry.bundle.proof import ChangedError
 from ferry.bundle.reader import GoneError, UploadReader, open_upload
 from ferry.bundle.repair import repair_bundle
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.desired_files import OpenUpload, Upload
+from ferry.deposit.empty import EmptyFileError
 from ferry.deposit.manifest import Manifest
-from ferry.deposit.settings import DepositSettings
+from ferry.deposit.settings import DepositSettings, EmptyRecords
 from ferry.errors import TransientError
 from ferry.receipts import read_receipt, write_receipt
 from ferry.run.disk_budget import DEPOSIT
@@ -31,6 +33,7 @@ def upload(
     data_dir: Path,
     repository: Mapping[str, Any],
     settings: Mapping[str, Any],
+    empty_records: EmptyRecords,
     sandbox_dir: Path,
 ) -> dict[str, float]:
     """Bring a packaged record into the repository as a draft and write the receipt `upload`.
@@ -41,6 +44,7 @@ def upload(
         receipt_path: where the receipt goes.
         data_dir: data/<recid>, where the bytes lie and the upload keeps its state.
         repository, settings: those parts of the configuration (`repository`, `upload`).
+        empty_records: what becomes of a record without files where the repository takes none (package.empty_records).
         sandbox_dir: where the sandbox keeps its token.
 
     Returns:
@@ -48,6 +52,7 @@ def upload(
 
     Raises:
         TransientError: bytes that were dropped (`storage.remove`) are needed; the next run fetches them.
+        EmptyFileError: the repository takes no empty file; the next run packs the record anew, as is configured then.
     """
     package = read_receipt(package_path, "package")
     # data on disk may bring files that the record does not list: what goes up decides whether there are files
@@ -58,6 +63,10 @@ def upload(
 
         uploads = [*uploads, attach_ro_crate(recid=recid, document=document, uploads=uploads, data_dir=data_dir)]
     manifest = Manifest(recid=recid, uploads=package["uploads"], data_dir=data_dir)
+
+    def own_json() -> Upload:
+        record = read_receipt(package_path.parent / "source.json", "source")["record"]
+        return attach_source(recid=recid, record=record, data_dir=data_dir)
 
     async def deposit() -> dict[str, float]:
         async with open_repository(
@@ -71,6 +80,7 @@ def upload(
                 uploads=uploads,
                 open_upload=reading(data_dir),
                 manifest=manifest if package.get("manifest") else None,
+                own_json=own_json,
                 state_path=data_dir / DEPOSIT,
                 settings=DepositSettings(
                     attempts=settings["attempts"],
@@ -80,6 +90,8 @@ def upload(
                     community=repository["community"],
                     publishes=repository["finish"] != "draft",
                     when_published=repository["when_published"],
+                    takes_records_without_files=repository["takes_records_without_files"],
+                    empty_records=empty_records,
                     order=settings["order"],
                     bytes_per_s=settings["bytes_per_s"],
                     multipart_from_bytes=settings["multipart_from_bytes"],
@@ -92,6 +104,9 @@ def upload(
 
     try:
         return asyncio.run(deposit())
+    except EmptyFileError:
+        package_path.unlink(missing_ok=True)
+        raise
     except GoneError as error:
         if not is_dropped(record_dir=package_path.parent, data_dir=data_dir):
             raise

@@ -41,6 +41,21 @@ def test_one_file_that_matches_a_pattern_is_enough_but_a_single_file_is_never_bu
     assert plan([]) == ()
 
 
+def test_an_empty_file_goes_up_like_any_other_or_takes_its_record_into_a_bundle():
+    files = [file("a.al", 10), file("empty.txt", 0)]
+    assert [upload.kind for upload in plan(files)] == ["file", "file"]
+    (bundle,) = plan(files, empty_files="bundle")
+    assert (bundle.key, [member.key for member in bundle.members]) == ("7_bundle.zip", ["a.al", "empty.txt"])
+    assert [upload.kind for upload in plan(files[:1], empty_files="bundle")] == ["file"]
+    (alone,) = plan(files[1:], empty_files="bundle")
+    assert (alone.kind, [member.key for member in alone.members]) == ("bundle", ["empty.txt"])
+
+
+def test_an_empty_file_that_is_left_over_when_bundles_are_split_is_a_bundle_by_itself():
+    uploads = plan([file("a.al", 10 * GIGA), file("z.txt", 0)], empty_files="bundle")
+    assert [(upload.key, upload.kind) for upload in uploads] == [("7_bundle.zip", "bundle"), ("a.al", "file")]
+
+
 def test_bundles_beyond_the_limit_are_numbered_and_hold_whole_files_in_order():
     uploads = plan([file(f"f{i:02d}.al", 3 * GIGA) for i in range(22)])
     assert [upload.key for upload in uploads] == [*(f"7_bundle_{n:03d}.zip" for n in range(1, 8)), "f21.al"]

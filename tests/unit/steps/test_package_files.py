@@ -1,6 +1,7 @@
 """Packaging: what goes up, and archives that hold exactly the downloaded bytes."""
 
 import hashlib
+import io
 import random
 import subprocess
 import zipfile
@@ -63,6 +64,15 @@ def test_a_single_file_and_no_file_are_never_bundled():
     plan = plan_packages(recid=7, files=one, settings=PackageSettings(max_files=1, patterns=("*.log",)))
     assert [upload.kind for upload in plan.uploads] == ["file"]
     assert plan_packages(recid=7, files=[], settings=PackageSettings()).uploads == ()
+
+
+@pytest.mark.parametrize("mode", ["file", "stream"])
+def test_a_record_with_nothing_but_an_empty_file_goes_up_as_a_zip_that_holds_it(tmp_path, mode):
+    write_files(tmp_path, {"empty.txt": b""})
+    (bundle,) = run_package(tmp_path, empty_files="bundle", mode=mode)
+    data = b"".join(read_chunks(bundle, data_dir=tmp_path))
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        assert (opened.namelist(), opened.read("empty.txt")) == (["empty.txt", "MANIFEST"], b"")
 
 
 def test_a_pattern_bundles_a_small_record():

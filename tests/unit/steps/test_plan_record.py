@@ -19,7 +19,17 @@ def file(key, size_bytes=1_000_000, **changes):
     } | changes
 
 
-def plan(files, *, refused=(), publish=False, allow_unverified=False, max_bytes=None, **settings):
+def plan(
+    files,
+    *,
+    refused=(),
+    publish=False,
+    allow_unverified=False,
+    max_bytes=None,
+    takes_records_without_files=None,
+    empty_records="fail",
+    **settings,
+):
     return plan_record(
         recid=7,
         priority=0,
@@ -30,6 +40,8 @@ def plan(files, *, refused=(), publish=False, allow_unverified=False, max_bytes=
         publish=publish,
         allow_unverified=allow_unverified,
         max_bytes=max_bytes,
+        takes_records_without_files=takes_records_without_files,
+        empty_records=empty_records,
     )
 
 
@@ -58,6 +70,21 @@ def test_a_record_beyond_the_budget_cannot_succeed():
 def test_a_record_without_files_takes_no_upload():
     found = plan([])
     assert (found.files, found.uploads, found.requests, found.problem) == (0, 0, 2, "")
+
+
+def test_a_record_without_files_cannot_succeed_where_none_is_taken_but_by_its_own_json_or_skipped():
+    def found(choice, taken=False):
+        return plan([], takes_records_without_files=taken, empty_records=choice)
+
+    assert "this repository takes no record without files; set package.empty_records" in found("fail").problem
+    assert (found("skip").problem, found("skip").requests) == ("", 1)
+    assert (found("metadata_file").problem, found("metadata_file").requests) == ("", 1 + 2 + 3 + 2)
+    assert found("fail", taken=None).problem == found("fail", taken=True).problem == ""
+
+
+def test_empty_files_are_counted_but_not_those_in_bundles_or_of_unknown_size():
+    assert plan([file("a", 0), file("b", 0), file("c", None), file("d")]).empty_uploads == 2
+    assert plan([file("a", 0), file("b")], empty_files="bundle").empty_uploads == 0
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def failures(run: Run) -> Drawing:
         figure, axes = new_figure(height=2.0)
         skipped = int((stats["status"] == "skipped").sum())
         axes.set_title("No record failed")
-        rest = f"; {plural(skipped, 'record')} not reached yet" if skipped else ""
+        rest = f"; {plural(skipped, 'record')} skipped or not reached yet" if skipped else ""
         say_nothing_to_draw(axes, f"{plural(len(stats) - skipped, 'record')} went through{rest}.")
         return Drawing(figure, columns, rows)
     shown = rows[:_MOST_BARS]

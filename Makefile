@@ -27,7 +27,7 @@ install-slurm: $(INSTALLED_SLURM) ## What profiles/slurm needs besides
 run: $(INSTALLED) ## Carry the records of config.yaml (by default the demo, into the sandbox)
 	$(BIN)/snakemake --cores $(CORES) --quiet rules host
 
-bulk: $(INSTALLED) ## Thousands of records, 200 at a time; again goes on where it stopped. ARGS="--configfile mine.yaml --most 500"
+bulk: $(INSTALLED) ## Thousands of records, run.part_size (500) at a time; again goes on where it stopped. ARGS="--configfile mine.yaml --most 500"
 	$(BIN)/python scripts/bulk.py --cores $(CORES) $(ARGS)
 
 report: $(INSTALLED) ## results/report.html: one offline page about the last run. ARGS="--configfile mine.yaml" as for it

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-min_version("9.0")
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+min_version("9.17")  # priorities by a function
+HERE = Path(
+    str(workflow.current_basedir)
+)  # workflow.basedir is that of who imports this as a module
+sys.path.insert(0, str(HERE / "scripts"))
 
 import run_hooks
 from ferry.config import publishes
@@ -17,7 +20,7 @@ from ferry.run.job_functions import JobResources, RecordInputs, upload_weight
 from ferry.run.settings_files import SettingsFiles
 
 
-configfile: Path(workflow.basedir) / "config.yaml"
+configfile: HERE / "config.yaml"
 
 
 report: "report/workflow.rst"
@@ -80,7 +83,7 @@ onstart:
             config,
             wanted,
             jobs={
-                (job.rule.name, job.wildcards_dict.get("recid"))
+                (Path(str(job.rule.script)).stem, job.wildcards_dict.get("recid"))
                 for job in workflow.dag.needrun_jobs()
             },
             resources=workflow.global_resources,

@@ -2,10 +2,6 @@
 # Makes: how much of the metadata is mapped, by experiment and by path, and what was corrected.
 
 
-localrules:
-    aggregate_metadata,
-
-
 rule aggregate_metadata:
     """Count what became of every value of every record's metadata."""
     input:
@@ -33,6 +29,7 @@ rule aggregate_metadata:
         done=touch("results/aggregate_metadata.done"),
     log:
         "logs/aggregate_metadata.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

@@ -2,10 +2,6 @@
 # Makes: one row per record, per file and per attempt.
 
 
-localrules:
-    aggregate_stats,
-
-
 rule aggregate_stats:
     """Gather what became of all records into tables per record, per file and per attempt."""
     input:
@@ -20,6 +16,7 @@ rule aggregate_stats:
         done=touch("results/aggregate_stats.done"),
     log:
         "logs/aggregate_stats.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

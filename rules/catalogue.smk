@@ -2,14 +2,11 @@
 # Makes: the master list of an experiment, at catalogue.list. Has no output: it runs whenever it is asked.
 
 
-localrules:
-    catalogue,
-
-
 rule catalogue:
     """List all records of an experiment as a master list, the most wanted kinds first."""
     log:
         "logs/catalogue.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

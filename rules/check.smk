@@ -3,14 +3,11 @@
 #        asked, moves nothing and asks nobody.
 
 
-localrules:
-    check,
-
-
 rule check:
     """Read all receipts and hold them against each other and the configuration; fails if something does not fit."""
     log:
         "logs/check.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

@@ -2,14 +2,11 @@
 # Makes: what an upload would change there, field by field. Has no output: it runs whenever it is asked.
 
 
-localrules:
-    diff,
-
-
 rule diff:
     """Hold the wanted records against what the repository has of them; nothing is written there."""
     log:
         "logs/diff.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

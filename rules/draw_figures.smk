@@ -2,10 +2,6 @@
 # Makes: the figures, each as SVG, PNG and the CSV that it was drawn from.
 
 
-localrules:
-    draw_figures,
-
-
 rule draw_figures:
     """Draw what a person should see of a run."""
     input:
@@ -91,6 +87,7 @@ rule draw_figures:
         ),
     log:
         "logs/draw_figures.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     script:

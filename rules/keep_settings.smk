@@ -2,16 +2,15 @@
 # Makes: the settings that records are mapped and packaged with, as files whose names tell one state from another.
 
 
-localrules:
-    keep_settings,
-
-
 rule keep_settings:
     """Write down the present settings, so that what was made with others is made anew."""
     output:
         settings="results/settings/{part}-{digest}.json",
     log:
         "logs/keep_settings/{part}-{digest}.log",
+    # else no record could go on until all were read
+    priority: wanted.highest_priority
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

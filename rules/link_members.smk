@@ -2,10 +2,6 @@
 # Makes: collections that name their members as the repository does, and a table of what is lacking.
 
 
-localrules:
-    link_members,
-
-
 rule link_members:
     """Give collections what the repository calls their members, which are there only now."""
     input:
@@ -15,6 +11,7 @@ rule link_members:
         table="results/relations.csv",
     log:
         "logs/link_members.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     resources:

@@ -2,14 +2,11 @@
 # Makes: what a run will take, and the records that cannot succeed. Has no output: it runs whenever it is asked.
 
 
-localrules:
-    plan,
-
-
 rule plan:
     """Tell records, bytes, requests, hours and disk of a run before anything moves."""
     log:
         "logs/plan.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     threads: workflow.cores

@@ -2,14 +2,11 @@
 # Makes: a line for each thing that a run will need of it. Has no output: it runs whenever it is asked.
 
 
-localrules:
-    preflight,
-
-
 rule preflight:
     """Look at the repository and this machine before anything moves; fails if a run could not go through."""
     log:
         "logs/preflight.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

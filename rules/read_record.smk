@@ -2,10 +2,6 @@
 # Makes: the record as the portal gave it, and the list of its files in one form.
 
 
-localrules:
-    read_record,
-
-
 rule read_record:
     """Read a record and normalise its file list: keys one-to-one, checksums in one form, index files expanded."""
     input:
@@ -15,6 +11,7 @@ rule read_record:
     log:
         "logs/{recid}/read_record.log",
     priority: wanted.priority_at(stage=1)
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

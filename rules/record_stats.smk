@@ -2,10 +2,6 @@
 # Makes: what became of the record: times, files, bytes, bundles, where it is now.
 
 
-localrules:
-    record_stats,
-
-
 rule record_stats:
     """Tell what became of a record, from its receipts and its journal."""
     input:
@@ -19,6 +15,7 @@ rule record_stats:
     log:
         "logs/{recid}/record_stats.log",
     priority: wanted.priority_at(stage=6)
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     resources:

@@ -2,10 +2,6 @@
 # Makes: the record for the repository, valid by its schema, and where each field of the source went.
 
 
-localrules:
-    transform_record,
-
-
 rule transform_record:
     """Map a record's metadata to the target schema; what the repository would refuse is refused here."""
     input:
@@ -18,6 +14,7 @@ rule transform_record:
     log:
         "logs/{recid}/transform_record.log",
     priority: wanted.priority_at(stage=2)
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

@@ -2,14 +2,11 @@
 # Makes: a table of what the repository would refuse and of what stands out. Has no output: it runs whenever it is asked.
 
 
-localrules:
-    validate,
-
-
 rule validate:
     """Transform and check all wanted records before anything moves; fails if any would be refused."""
     log:
         "logs/validate.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

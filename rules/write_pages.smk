@@ -2,10 +2,6 @@
 # Makes: the first page of the report, its searchable tables, and the list of failures.
 
 
-localrules:
-    write_pages,
-
-
 rule write_pages:
     """Write down for people what became of the records, and how to go on."""
     input:
@@ -41,6 +37,7 @@ rule write_pages:
         ),
     log:
         "logs/write_pages.log",
+    localrule: True
     conda:
         "../envs/workflow.yaml"
     params:

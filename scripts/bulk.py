@@ -17,11 +17,11 @@ from ferry.run.bulk import PART_OF_BULK, MadeProgress, run_in_parts
 from ferry.run.selection import selection_of
 
 parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-parser.add_argument("--most", type=int, default=200, help="records of a part (200)")
+parser.add_argument("--most", type=int, help="records of a part (run.part_size)")
 parser.add_argument("--directory", "-d", type=Path, default=Path(), help="as for snakemake")
 parser.add_argument("--configfile", "--configfiles", type=Path, help="as for snakemake")
 options, arguments = parser.parse_known_args()
-if options.most < 1:
+if options.most is not None and options.most < 1:
     parser.error(f"--most: expected at least 1, found {options.most}")
 if {"-C", "--config"} & {argument.split("=")[0] for argument in arguments}:
     parser.error("--config is for snakemake alone; what it changes, write to a file for --configfile")
@@ -68,7 +68,7 @@ sys.exit(
     run_in_parts(
         wanted,
         results_dir=Path("results"),
-        most=options.most,
+        most=options.most or config["run"]["part_size"],
         publish=publishes(config),
         run_part=lambda targets: run([command[0], *targets, *command[1:]], part),
         run_all=lambda: run(command),

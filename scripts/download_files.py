@@ -6,7 +6,7 @@ from ferry.run.step import record_step
 from ferry.steps.download_files import download_to_receipt
 
 recid = int(snakemake.wildcards.recid)
-with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+with record_step(name="download_files", recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         download_to_receipt(
             source_path=Path(snakemake.input.source),

@@ -7,7 +7,7 @@ from ferry.run.step import record_step
 from ferry.steps.package_files import package
 
 recid = int(snakemake.wildcards.recid)
-with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+with record_step(name="package_files", recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         package(
             recid=recid,

@@ -6,7 +6,7 @@ from ferry.run.step import record_step
 from ferry.steps.publish_record import publish
 
 recid = int(snakemake.wildcards.recid)
-with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+with record_step(name="publish_record", recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         publish(
             upload_path=Path(snakemake.input.upload),

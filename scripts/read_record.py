@@ -7,7 +7,7 @@ from ferry.steps.read_record import read_to_receipt
 
 recid = int(snakemake.wildcards.recid)
 metadata = next(iter(snakemake.input), None)
-with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+with record_step(name="read_record", recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         read_to_receipt(
             recid=recid,

@@ -7,7 +7,7 @@ from ferry.steps.record_stats import finish_record
 
 recid = int(snakemake.wildcards.recid)
 output, log = Path(snakemake.output.stats), Path(snakemake.log[0])
-with record_step(name=snakemake.rule, recid=recid, log_path=log) as measured:
+with record_step(name="record_stats", recid=recid, log_path=log) as measured:
     measured.update(
         finish_record(
             recid=recid,

@@ -1,6 +1,7 @@
 """What the Snakefile calls when it is read, when a run begins and when it ends."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -58,18 +59,17 @@ def prepare(config: Mapping[str, Any]) -> Selection:
     Raises:
         ConfigError: names the place, what was expected and what was found.
     """
-    from hooks.script_jobs import choose_jobs_faster, lighten_graph  # noqa: PLC0415 - not without Snakemake
-
     check_config(config)
-    lighten_graph()
-    choose_jobs_faster()
+    # a graph of 76,000 jobs is no garbage: it need not be walked through again and again
+    gc.set_threshold(50_000, 20, 50)
     return Selection({}) if _makes_its_list(config) else selection_of(config)
 
 
 def _makes_its_list(config: Mapping[str, Any]) -> bool:
     """Tell whether the run is to write a master list where there is none yet."""
     records = config["records"]
-    return "catalogue" in sys.argv and not records["recids"] and not Path(records["list"]).exists()
+    asked = any(argument.endswith("catalogue") for argument in sys.argv)  # a rule's name may have a prefix
+    return asked and not records["recids"] and not Path(records["list"]).exists()
 
 
 def begin(
@@ -121,7 +121,7 @@ def begin(
         metadata_dir = Path(config["metadata"]["dir"])
         paths = [path for recid in wanted.recids if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
-    if not (_run_state["only_looks"] or across_nodes):
+    if config["run"]["script_server"] and not (_run_state["only_looks"] or across_nodes):
         from hooks.script_jobs import serve_scripts  # noqa: PLC0415
 
         _run_state["scripts"] = serve_scripts()

@@ -7,7 +7,7 @@ from ferry.steps.transform_record import mapping_options, transform_to_receipts
 
 recid = int(snakemake.wildcards.recid)
 corrections = next(iter(snakemake.input.corrections), None)
-with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+with record_step(name="transform_record", recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         transform_to_receipts(
             source_path=Path(snakemake.input.source),

@@ -6,7 +6,7 @@ from ferry.run.step import record_step
 from ferry.steps.upload_record import upload
 
 recid = int(snakemake.wildcards.recid)
-with record_step(name=snakemake.rule, recid=recid, log_path=Path(snakemake.log[0])) as measured:
+with record_step(name="upload_record", recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         upload(
             recid=recid,

@@ -38,6 +38,11 @@ class Selection:
         """Return all recids as they should go: by priority, within it the largest first, then as listed."""
         return sorted(self.priorities, key=lambda recid: (-self.priorities[recid], -self.sizes.get(recid, 0)))
 
+    @property
+    def highest_priority(self) -> int:
+        """A scheduler's priority above that of each job of a record."""
+        return (max(self.priorities.values(), default=0) + 1) * PRIORITY_STEP
+
     def priority_at(self, stage: int) -> Callable[[Any], int]:
         """Return the scheduler's priority of a record's job as a function of its wildcards.
 

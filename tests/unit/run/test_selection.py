@@ -99,3 +99,9 @@ def test_without_a_plan_sizes_decide_nothing_and_one_that_is_no_plan_is_refused(
     (tmp_path / "plan.csv").write_text("recid\n7\n")
     with pytest.raises(ConfigError, match="plan again"):
         read_wanted(**given, plan_path=tmp_path / "plan.csv")
+
+
+def test_what_all_records_wait_for_goes_before_each_of_their_steps(tmp_path):
+    wanted = _read(tmp_path, "recid,priority\n5,-3\n6,40\n")
+    steps = [wanted.priority_at(stage=stage)(SimpleNamespace(recid=recid)) for recid in ("5", "6") for stage in (1, 6)]
+    assert wanted.highest_priority > max(steps)

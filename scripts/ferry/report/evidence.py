@@ -44,6 +44,16 @@ class Verdict:
     error: str | None = None
 
 
+def is_left_out(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row of the stats is of a record that is skipped because the configuration says so."""
+    return bool(row["status"] == "skipped" and row.get("error_type") == SKIPPED)
+
+
+def is_through(row: Mapping[str, Any]) -> bool:
+    """Tell whether nothing is left to do of the record: it has arrived, or is to be left out."""
+    return row["status"] == "ok" or is_left_out(row)
+
+
 def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
     """Read every receipt of the record (results/<recid>) and its journal; nothing in them makes this fail."""
     receipts: dict[str, Mapping[str, Any]] = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.chain import FAILURE, LAST_STEP, steps_of
-from ferry.report.evidence import read_evidence, record_status
+from ferry.report.evidence import is_through, read_evidence, record_status
 from ferry.report.stats_log import write_failure
 from ferry.report.stats_row import attempt_row, stats_row
 
@@ -94,8 +94,8 @@ def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publi
 
 
 def _tell_failure(record_dir: Path, row: dict[str, Any]) -> None:
-    """Have failure.json of failed records only, and stats.json of none that is not ok."""
-    if row["status"] == "ok":
+    """Have failure.json of failed records only, and stats.json of none with anything left to do."""
+    if is_through(row):
         (record_dir / FAILURE).unlink(missing_ok=True)
         return
     (record_dir / "stats.json").unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferry.report.evidence import SKIPPED
+from ferry.report.evidence import is_left_out
 from ferry.report.failures import failure_lines, failure_rows, waiting_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import RunPlan
@@ -18,7 +18,7 @@ def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Pat
     rows = [latest[recid] for recid in recids if recid in latest]
     ok = sum(map(plan.is_ok, rows))
     failures = failure_rows(rows, command=plan.command)
-    skipped = sum(row["status"] == "skipped" and row.get("error_type") == SKIPPED for row in rows)
+    skipped = sum(map(is_left_out, rows))
     missing = len(recids) - ok - skipped - len(failures)
     head = f"ferry: {ok} ok, {len(failures)} failed, {missing} not reached, of {len(recids)} records"
     head += f"; {skipped} skipped, as package.empty_records says" if skipped else ""

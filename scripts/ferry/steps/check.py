@@ -14,7 +14,7 @@ from ferry.csv_tables import write_csv
 from ferry.errors import FerryError, IntegrityError
 from ferry.formatting import plural
 from ferry.receipts import read_receipt
-from ferry.report.evidence import Evidence, read_evidence, record_status
+from ferry.report.evidence import Evidence, is_through, read_evidence, record_status
 from ferry.report.stats_row import stats_row
 from ferry.run.plan import command_of
 
@@ -107,7 +107,7 @@ def _misfit(
                 return misfit(name, f"made with other settings than the present ones ({settings[part]})", remove=True)
     if BY_NAME[wanted[-1]].receipt in there:
         row, _ = stats_row(evidence, record_status(evidence, wanted))
-        if row["status"] != "ok":
+        if not is_through(row):
             return misfit(BY_NAME[row["step"]].receipt, row["error"], remove=True)
     return None
 

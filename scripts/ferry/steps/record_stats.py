@@ -7,6 +7,7 @@ from ferry.chain import FAILURE, take_away_from
 from ferry.deposit.review_state import ask_again
 from ferry.errors import IntegrityError
 from ferry.receipts import write_receipt
+from ferry.report.evidence import is_through
 from ferry.report.stats import record_stats
 from ferry.report.stats_log import tell_row
 from ferry.steps.drop import drop
@@ -15,7 +16,9 @@ from ferry.steps.drop import drop
 def finish_record(
     *, recid: int, record_dir: Path, data_dir: Path, journal: Path, publish: bool, remove: Collection[str], path: Path
 ) -> dict[str, int]:
-    """Write the receipt `stats` of a record that is through, and remove of its bytes what is named; only if it is ok.
+    """Write the receipt `stats` of a record that is through, and remove of its bytes what is named.
+
+    A record is through that is ok, or left out as the configuration says.
 
     Args:
         recid: of the record.
@@ -33,7 +36,7 @@ def finish_record(
             taken away with all that was proven after it, so that the next run proves it anew.
     """
     row = record_stats(recid=recid, record_dir=record_dir, journal=journal, publish=publish)
-    if row["status"] != "ok":
+    if not is_through(row):
         step = row["step"]
         take_away_from(step, record_dir)
         raise IntegrityError(

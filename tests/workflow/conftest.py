@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from workflow import forked_snakemake
+
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 
@@ -33,14 +35,8 @@ class Flow:
 
     def run(self, *arguments: str, cores: int = 2, timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
         """Run snakemake to its end."""
-        return subprocess.run(
-            self.command(*arguments, cores=cores),
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        command = self.command(*arguments, cores=cores)
+        return forked_snakemake.run(command, environment={**os.environ, **self.environment}, timeout_s=timeout_s)
 
     def want(self, *recids: int, priorities: dict | None = None) -> None:
         """Write the master list, and the demo metadata of these records where there is none yet."""

@@ -96,6 +96,6 @@ CCMM1 = replace(
     public_search_takes_addresses=False,
     anybody_makes_communities=False,
 )
-CCMM2 = replace(CCMM1, name="nrp-ccmm2", words=Words())
+CCMM2 = replace(CCMM1, name="nrp-ccmm2", words=Words(), intervals=frozenset({"dates"}))
 NRP_ON_RDM = replace(CCMM1, name="nrp-rdm", words=Words())
 NRP_FLAVOURS = {"ccmm1": CCMM1, "ccmm2": CCMM2, "rdm": NRP_ON_RDM}

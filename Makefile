@@ -15,7 +15,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_SLURM := .venv/.installed-slurm
 
-.PHONY: help install install-slurm run bulk report status notebook check test test-faults test-rdm test-rdm-13 test-nrp test-slurm test-long schemas docs clean
+.PHONY: help install install-slurm run bulk report status notebook check test test-faults test-rdm test-rdm-13 test-nrp test-slurm test-long test-slow schemas docs clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,7 +48,10 @@ check: $(INSTALLED) ## Format, lint, types, which room imports which, snakemake 
 	$(BIN)/snakemake --lint
 
 test: $(INSTALLED) ## The test suite; servers that are not installed are skipped, loudly
-	$(BIN)/pytest -n $(CORES) --dist worksteal -m "not rdm and not nrp and not slurm and not long"
+	$(BIN)/pytest -n $(CORES) --dist worksteal -m "not rdm and not nrp and not slurm and not long and not slow"
+
+test-slow: $(INSTALLED) ## What takes longest of what needs no server: bulk runs, kills at any moment, thousands of files
+	$(BIN)/pytest -n $(CORES) --dist worksteal -m "slow and not rdm and not nrp and not slurm and not long"
 
 test-rdm: $(INSTALLED) ## Against a real InvenioRDM 14, installed and started for it once (Debian, about 10 minutes)
 	$(BIN)/pytest -m "rdm and not long" --timeout 900 # the first test waits for the installation
@@ -66,7 +69,7 @@ test-faults: $(INSTALLED) ## 1,000 bulk runs over a line that fails at random (a
 	FAULT_SEEDS=0:1000 $(BIN)/pytest -q -n $(CORES) tests/servers/deposit_faults/test_random_sequences.py
 
 test-long: $(INSTALLED) ## What takes minutes: limits of zip, other Pythons, 300 records of which 10 fail, other NRP repositories, InvenioRDM 13
-	$(BIN)/pytest -m "long and not slurm" --timeout 1800
+	$(BIN)/pytest -m "(long or slow) and not slurm" --timeout 1800
 	$(MAKE) test-rdm-13
 
 bench-%: $(INSTALLED) ## Measure one part beside what others use: tests/bench/<name>.py

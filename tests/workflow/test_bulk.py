@@ -136,6 +136,7 @@ def carry(flow: Flow, recids: list[int], steps: dict[int, str], *, timeout_s: fl
     assert f'ferry_records{{status="ok"}} {records - failing}\n' in metrics
 
 
+@pytest.mark.slow
 def test_what_the_report_says_is_what_the_repository_lists(flow: Flow):
     recids, failing = write_bulk(flow, records=8, failing=5)
     carry(flow, recids, failing, timeout_s=200)
@@ -168,6 +169,7 @@ def test_what_the_report_says_of_300_records_is_what_the_repository_lists(flow: 
     check_report(flow, recids, failing)
 
 
+@pytest.mark.slow
 def test_in_parts_a_failing_record_stops_nothing_and_the_tables_are_of_all(flow: Flow):
     recids, failing = write_bulk(flow, records=6, failing=2)
     command = flow.command()
@@ -209,6 +211,7 @@ def test_bad_input_to_a_bulk_run_is_one_clear_error(tmp_path, text, told):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_a_bulk_run_of_another_folder_takes_the_list_that_lies_there(flow: Flow, tmp_path_factory):
     recids, _ = write_bulk(flow, records=4, failing=1)
     elsewhere = tmp_path_factory.mktemp("elsewhere")

@@ -214,6 +214,7 @@ def test_disk_is_freed_as_told(record):
     assert not (data_dir / "files").exists()
 
 
+@pytest.mark.slow
 def test_a_record_of_8998_files_is_streamed_with_hardly_any_disk(tmp_path):
     names = [f"d{i % 7}/run{i:05d}.al" for i in range(8998)]
     write_files(tmp_path, {name: name.encode() * 20 for name in names})

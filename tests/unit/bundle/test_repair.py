@@ -199,6 +199,7 @@ def run_until(data_dir, limit):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_of_twenty_moments_changes_nothing_about_the_final_bytes(record):
     fresh = sha256(record / BUNDLE)
     (record / BUNDLE).unlink()

@@ -26,6 +26,7 @@ def crate_of(record, profile, folder: Path):
     return document["metadata"], attached, folder / attached["path"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["rdm-plain", "ccmm2"])
 def test_every_real_record_becomes_a_crate_that_its_library_reads(tmp_path, profile):
     for record in real_metadata():

@@ -24,6 +24,7 @@ def executed(run: Path, monkeypatch: pytest.MonkeyPatch) -> nbformat.NotebookNod
     return notebook
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("failed", "skipped"), [(8, 4), (0, 0)])
 def test_the_notebook_draws_every_figure_of_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failed: int, skipped: int

@@ -68,6 +68,26 @@ def writes(server):
     return sum(json.loads(line)["method"] != "GET" for line in lines)
 
 
+def change_by_hand(server, flow):
+    """Give the parent another title, as somebody would on the repository's pages; publish that if it is public."""
+    record_id = flow.receipt(PARENT, "upload")["record_id"]
+    url = f"{server.url}/api/records/{record_id}/draft"
+    is_public = "publish" in flow.config["repository"].values()
+    if is_public:
+        write(server, "POST", url, {})
+    draft = get(server, f"/api/records/{record_id}/draft")
+    metadata = {**draft["metadata"], "title": "By hand"}
+    write(server, "PUT", url, {"metadata": metadata, "access": draft["access"], "files": draft["files"]})
+    if is_public:
+        write(server, "POST", f"{url}/actions/publish", {})
+
+
+def write(server, method, url, body):
+    headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, method=method, data=json.dumps(body).encode(), headers=headers)
+    urllib.request.urlopen(request, timeout=60).close()
+
+
 def change(flow, recid, **fields):
     flow.write_metadata(recid, {**flow.metadata(recid), **fields})
 
@@ -99,8 +119,8 @@ def test_drafts_of_members_are_linked_and_nothing_takes_the_links_away(collectio
     assert links_of(sandbox, collection) == expected
 
 
-def test_a_published_collection_is_changed_where_that_is_allowed_and_adopted_with_its_links(collection, sandbox):
-    collection.config["repository"] |= {"finish": "publish", "when_published": "update_metadata"}
+def test_a_published_collection_is_changed_for_its_links_and_adopted_with_them(collection, sandbox):
+    collection.config["repository"]["finish"] = "publish"
     assert_ok(collection.run())
     expected = {recid: Link(collection.receipt(recid, "published")["doi"], "doi") for recid in (FIRST, SECOND)}
     assert links_of(sandbox, collection) == expected
@@ -108,7 +128,6 @@ def test_a_published_collection_is_changed_where_that_is_allowed_and_adopted_wit
     before = writes(sandbox)
     shutil.rmtree(collection.folder / "results")
     shutil.rmtree(collection.folder / "data")
-    collection.config["repository"]["when_published"] = "compare"
     assert_ok(collection.run())
     assert writes(sandbox) == before
     assert (collection.receipt(PARENT, "published"), collection.receipt(PARENT, "relations")) == (published, receipt)
@@ -116,14 +135,20 @@ def test_a_published_collection_is_changed_where_that_is_allowed_and_adopted_wit
     assert "3 records: 3 equal" in equal.stdout
 
 
-def test_a_published_collection_is_left_and_told_where_no_change_is_allowed(collection, sandbox):
+def test_a_published_collection_that_differs_in_more_is_left_and_told(collection, sandbox):
+    collection.config["relations"]["target"] = False
     collection.config["repository"]["finish"] = "publish"
+    assert_ok(collection.run())
+    change_by_hand(sandbox, collection)
+    before = writes(sandbox)
+    collection.config["relations"]["target"] = True
     done = collection.run()
     assert_ok(done)
+    assert writes(sandbox) == before
     assert links_of(sandbox, collection) == {}
     [row] = rows(collection)
     assert (row["linked"], row["lacking"]) == ("0", f"{FIRST} {SECOND}")
-    assert "set repository.when_published to update_metadata" in row["why_not"]
+    assert "it differs in more than its links (metadata.title)" in row["why_not"]
     assert f"{PARENT}: 0 of 2 members linked" in done.stdout + done.stderr
     assert not (collection.folder / f"results/{PARENT}/relations.json").exists()
 
@@ -151,16 +176,7 @@ def test_members_that_failed_are_told_and_linked_by_the_next_run(collection, san
 def test_a_draft_that_somebody_has_changed_is_left_as_it_is(collection, sandbox):
     collection.config["relations"]["target"] = False
     assert_ok(collection.run())
-    draft = live_parent(sandbox, collection)
-    body = {"metadata": {**draft["metadata"], "title": "By hand"}, "access": draft["access"], "files": draft["files"]}
-    record_id = collection.receipt(PARENT, "upload")["record_id"]
-    request = urllib.request.Request(
-        f"{sandbox.url}/api/records/{record_id}/draft",
-        method="PUT",
-        data=json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {sandbox.token}", "Content-Type": "application/json"},
-    )
-    urllib.request.urlopen(request, timeout=60).close()
+    change_by_hand(sandbox, collection)
     before = writes(sandbox)
     collection.config["relations"]["target"] = True
     assert_ok(collection.run())
@@ -184,8 +200,7 @@ def test_a_published_collection_of_a_real_nrp_repository_gets_the_dois_of_its_me
 ):
     server = request.getfixturevalue(fixture)
     shift = 1_000_000 * (1 + secrets.randbelow(2000))  # one that runs already holds those of earlier runs
-    changing = {"model": "particles", "finish": "publish", "when_published": "update_metadata"}
-    flow = collecting(server, tmp_path / "flow", shift=shift, **changing)
+    flow = collecting(server, tmp_path / "flow", shift=shift, model="particles", finish="publish")
     flow.config["transform"] = {"profile": profile}
     assert_ok(flow.run(timeout_s=800))
     expected = {

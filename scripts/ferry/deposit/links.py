@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ferry.deposit.publish import publish_record
-from ferry.deposit.settings import WhenPublished
 from ferry.errors import IntegrityError, MetadataError, PermanentError
 from ferry.mapping.diff import diff_records
 from ferry.mapping.links import Link, diff_but_links, links_in, with_links
@@ -63,7 +62,6 @@ class LinkMembers:
         uploaded: Mapping[str, Any],
         document: Mapping[str, Any],
         links: Mapping[int, Link],
-        when_published: WhenPublished,
         finish: Literal["draft", "publish", "review"],
         community: str | None = None,
         attempts: int = 5,
@@ -75,7 +73,6 @@ class LinkMembers:
             uploaded: its receipt `upload`.
             document: its target metadata, without links.
             links: of those of its members that are there, by recid.
-            when_published: what becomes of a published record that differs from ours.
             finish: what becomes of the change of a published record.
             community: that such a change may have to pass.
             attempts: rounds without progress.
@@ -84,7 +81,6 @@ class LinkMembers:
         self._uploaded = uploaded
         self._document = {**document, "files": {"enabled": bool(uploaded["files"])}}
         self._links = links
-        self._when_published = when_published
         self._finish = finish
         self._community = community
         self._retry = RetryPolicy(attempts=attempts)
@@ -105,8 +101,6 @@ class LinkMembers:
         is_open_edit = live.was_published and not live.is_published
         if is_equal and not is_open_edit:
             return self._linked(live)
-        if live.was_published and self._when_published == "compare":
-            return self._left(live, _NOT_ALLOWED)
         if others := self._other_changes(live):
             return self._left(live, f"it differs in more than its links ({others}): see `snakemake diff`")
         if not is_equal:
@@ -161,6 +155,3 @@ class LinkMembers:
             found = "; ".join(f"{error.get('field')}: {error.get('messages')}" for error in errors[:5])
             raise MetadataError(f"the repository objects to the links of draft {updated.id}: {found}")
         return updated
-
-
-_NOT_ALLOWED = "it is published: set repository.when_published to update_metadata to have it changed"

@@ -134,7 +134,6 @@ async def _link(
             uploaded=uploaded,
             document=parent.document,
             links={recid: link for recid in parent.members if (link := there(recid)) is not None},
-            when_published=repository["when_published"],
             finish=repository["finish"],
             community=repository["community"],
             attempts=attempts,

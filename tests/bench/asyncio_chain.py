@@ -91,6 +91,7 @@ async def carry(config: Mapping[str, Any], recids: list[int]) -> None:
             data_dir=data_dir,
             repository=config["repository"],
             settings=config["upload"],
+            empty_records=config["package"]["empty_records"],
             sandbox_dir=sandbox_dir,
         )
 

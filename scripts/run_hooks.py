@@ -27,7 +27,7 @@ from ferry.run.run import Target, begin_run, lock_folder, read_run, refuse_other
 from ferry.run.selection import Selection, selection_of
 from ferry.run.step import ATTEMPTS_FILE
 from ferry.run.termination import end_steps
-from ferry.steps.drop import drop
+from ferry.steps.drop import drop, heed_marks
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
 RULES_THAT_SEND = {"link_members", *(step.name for step in CHAIN if step.asks_repository)}
@@ -206,6 +206,7 @@ def end(config: Mapping[str, Any], wanted: Selection, *, failed: bool) -> None:
                     _tell_what_there_is(wanted, publish=publishes(config))
                 except OSError as error:
                     sys.stderr.write(f"ferry: the tables could not be made: {error}; see to the disk and run again\n")
+            heed_marks(recids=wanted.recids, results_dir=RESULTS_DIR, data_dir=Path("data"))
             for line in closing_lines(wanted.recids, plan=read_plan()):
                 sys.stderr.write(line + "\n")
             if reason := _run_state.pop("stopped", None):

@@ -61,6 +61,9 @@ DOWNLOAD_STEP, PACKAGE_STEP, UPLOAD_STEP, PUBLISH_STEP = (
 FAILURE = "failure.json"
 """What became of a record that failed, in results/<recid>; no rule declares it. Gone once the record is ok."""
 
+_AGAIN = "again"
+"""Holds the name of the step from which the next run has to do a record, in results/<recid>."""
+
 
 def steps_of(*, publish: bool) -> list[str]:
     """Return the steps that a record goes through, publishing only where the configuration asks for it."""
@@ -92,6 +95,28 @@ def take_away_from(name: str, record_dir: Path) -> None:
     take_away_after(name, record_dir)
     for receipt in BY_NAME[name].receipts:
         Path(record_dir, f"{receipt}.json").unlink(missing_ok=True)
+
+
+def mark_again(name: str, record_dir: Path) -> None:
+    """Note that the next run has to begin this record at the step: a later one has found that it needs it.
+
+    Its receipts stay until the run ends: Snakemake gives up the whole run where an input is gone of a job that it tries
+    once more.
+    """
+    Path(record_dir, _AGAIN).write_text(name, encoding="ascii")
+
+
+def take_away_marked(record_dir: Path) -> str | None:
+    """Remove the receipts that `mark_again` meant, when the run ends; return the name of the step, None without one."""
+    mark = Path(record_dir, _AGAIN)
+    try:
+        name = mark.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return None
+    if name in BY_NAME:
+        take_away_from(name, record_dir)
+    mark.unlink()
+    return name
 
 
 def has_arrived(record_dir: Path, *, publish: bool) -> bool:

@@ -55,5 +55,7 @@ def test_a_damaged_bundle_is_mended_and_arrives(sandbox, record, settings):
 def test_where_the_file_is_wrong_too_nothing_is_called_right(sandbox, record):
     data_dir, uploads, _ = record
     flip(data_dir / "files" / DAMAGED, 7)
-    with pytest.raises(IntegrityError, match=rf"{DAMAGED}: expected crc32 .* delete the record's download receipt"):
+    with pytest.raises(
+        IntegrityError, match=rf"{DAMAGED}: expected crc32 .* delete the record's package receipt, download receipt"
+    ):
         carry(sandbox, data_dir, uploads, WHOLE)

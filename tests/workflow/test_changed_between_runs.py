@@ -72,7 +72,7 @@ def test_a_record_whose_receipt_is_lost_is_not_called_ok_by_the_tables_of_a_late
     assert "`snakemake --cores 1 check` says how to go on" in stats.loc[RECID, "error"]
 
 
-def test_a_file_that_is_gone_before_it_was_uploaded_comes_again_when_its_receipt_is_deleted_as_told(carried):
+def test_a_file_that_is_gone_before_it_was_uploaded_comes_again_with_the_next_run(carried):
     before = carried.receipt(RECID, "upload")
     results, data = carried.folder / f"results/{RECID}", carried.folder / f"data/{RECID}"
     lost = next(path for path in (data / "files").rglob("*") if path.is_file())
@@ -80,8 +80,7 @@ def test_a_file_that_is_gone_before_it_was_uploaded_comes_again_when_its_receipt
         path.unlink()
     failed = carry(carried)
     assert failed.returncode != 0
-    assert "found no file; delete the record's package receipt (of a loose file the download receipt)" in failed.stderr
-    (results / "download.json").unlink()
+    assert "found no file; run again, they are fetched anew" in failed.stderr
     assert_ok(carry(carried))
     assert carried.receipt(RECID, "upload") == before
 
@@ -102,7 +101,9 @@ def test_a_run_that_ends_between_the_steps_of_a_changed_record_does_not_call_it_
             assert time.monotonic() < deadline
             time.sleep(0.005)
         os.killpg(run.pid, signal.SIGINT)
-    uploaded = {file["key"] for file in carried.receipt(RECID, "upload")["files"]}
+    uploaded: set[str] = set()
+    if (carried.folder / f"results/{RECID}/upload.json").exists():
+        uploaded = {file["key"] for file in carried.receipt(RECID, "upload")["files"]}
     assert (status_of(carried) == "ok") == ("new.al" in uploaded)
     assert_ok(carried.run())
     assert status_of(carried) == "ok"

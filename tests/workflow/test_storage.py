@@ -176,7 +176,7 @@ def test_what_was_let_go_of_is_fetched_again_where_it_is_needed_after_all(droppe
     rename(dropped, 7000)
     failed = dropped.run("--retries", "1")
     assert failed.returncode != 0
-    told = "record 7000: its files were removed once they had arrived (storage.remove) and are needed again"
+    told = "record 7000: files that were removed (by storage.remove once they had arrived, or by hand) are needed again"
     assert told in dropped.stats().loc[7000, "error"], "also by the second attempt"
     assert_ok(dropped.run())
     assert dict(dropped.stats()["status"]) == {7000: "ok", 7001: "ok"}

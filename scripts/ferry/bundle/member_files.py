@@ -8,8 +8,9 @@ from pathlib import Path
 from ferry.bundle.plan import Member
 from ferry.errors import IntegrityError
 
-AGAIN = "delete the record's download receipt and data/<recid>/verified.jsonl, and run again"
-"""Without the second, a file that has changed and kept its time would be believed as it was."""
+AGAIN = "delete the record's package receipt, download receipt and data/<recid>/verified.jsonl, and run again"
+"""While there is a package receipt, Snakemake asks for nothing before it; and without the last, a file that has changed
+and kept its time would be believed as it was."""
 
 
 @contextmanager

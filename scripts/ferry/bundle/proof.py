@@ -15,6 +15,7 @@ from typing import Any
 
 from isal import isal_zlib
 
+from ferry.bundle.member_files import AGAIN
 from ferry.bundle.receipt import layout_of
 from ferry.bundle.zip_format import DEFLATED
 from ferry.checksums import combine_adler32
@@ -103,8 +104,7 @@ class StreamCheck:
             where = self._key if stretch.name == self._key else f"{self._key}: {stretch.name}"
             raise ChangedError(
                 f"{where}: expected adler32 {stretch.adler32:08x}, found {found:08x}: its bytes changed since it was "
-                "packed; delete the record's package receipt (and, if that does not help, its download receipt and "
-                "data/<recid>/verified.jsonl) and run again",
+                f"packed; {AGAIN}",
                 where=where,
                 offset=stretch.offset,
             )

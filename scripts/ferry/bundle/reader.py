@@ -17,7 +17,7 @@ from typing import Any
 from isal import isal_zlib
 
 from ferry.bundle.layout import BundleLayout
-from ferry.bundle.member_files import read_piece
+from ferry.bundle.member_files import AGAIN, read_piece
 from ferry.bundle.proof import ReadCursor, Segment, StreamCheck
 from ferry.bundle.receipt import layout_of
 from ferry.bundle.write import texts_path
@@ -25,7 +25,6 @@ from ferry.bundle.zip_format import DEFLATED
 from ferry.errors import IntegrityError
 
 CHUNK_BYTES = 1 << 20
-_AGAIN = "delete the record's package receipt (of a loose file the download receipt) and run again"
 
 
 class GoneError(IntegrityError):
@@ -34,7 +33,7 @@ class GoneError(IntegrityError):
     def __init__(self, path: Path, size_bytes: int) -> None:
         """Say what was expected at the path."""
         self.where = f"{path}: expected {size_bytes} bytes, found no file"
-        super().__init__(f"{self.where}; {_AGAIN}")
+        super().__init__(f"{self.where}; {AGAIN}")
 
 
 def open_upload(entry: Mapping[str, Any], *, data_dir: Path) -> "UploadReader":
@@ -187,7 +186,7 @@ class _LastFile:
             self._path = path
             found = os.fstat(self._descriptor).st_size
             if found != size_bytes:
-                raise IntegrityError(f"{path}: expected {size_bytes} bytes, found {found}; {_AGAIN}")
+                raise IntegrityError(f"{path}: expected {size_bytes} bytes, found {found}; {AGAIN}")
         return self._descriptor
 
     def close(self) -> None:

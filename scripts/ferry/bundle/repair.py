@@ -12,7 +12,7 @@ from isal import isal_zlib
 
 from ferry.bundle.compression import block_ranges, deflate_block
 from ferry.bundle.layout import BundleLayout, PackedMember
-from ferry.bundle.member_files import write_exactly
+from ferry.bundle.member_files import AGAIN, write_exactly
 from ferry.bundle.stored import Place, rewrite_wrong
 from ferry.bundle.zip_format import DEFLATED
 from ferry.errors import IntegrityError
@@ -63,7 +63,5 @@ def _write_text(packed: PackedMember, offset: int, *, target: int, files_dir: Pa
     if (done, adler32) != (packed.packed_bytes, packed.packed_adler32):
         raise IntegrityError(
             f"{packed.member.key}: expected {packed.packed_bytes} bytes, adler32 {packed.packed_adler32:08x} when "
-            f"packed again, found {done} bytes, adler32 {adler32:08x}: the file or the packer changed; delete the "
-            "record's package receipt (and, if that does not help, its download receipt and "
-            "data/<recid>/verified.jsonl) and run again"
+            f"packed again, found {done} bytes, adler32 {adler32:08x}: the file or the packer changed; {AGAIN}"
         )

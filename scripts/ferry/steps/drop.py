@@ -9,7 +9,7 @@ import hashlib
 import logging
 import shutil
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ import orjson
 
 from ferry.bundle.plan import PlannedUpload
 from ferry.bundle.receipt import member_entry
+from ferry.chain import DOWNLOAD_STEP, mark_again, take_away_marked
 from ferry.errors import FerryError, TransientError
 from ferry.files import whole_file
 from ferry.receipts import read_receipt
@@ -103,19 +104,20 @@ class DroppedFiles:
         return entry if there == wanted else None
 
 
-def is_dropped(*, record_dir: Path, data_dir: Path) -> bool:
-    """Tell whether it is no fault that a byte is not here: it was dropped, or an earlier attempt has seen that."""
-    return DroppedFiles.of(data_dir) is not None or not (record_dir / "download.json").exists()
-
-
-def bytes_needed(*, record_dir: Path, data_dir: Path, why: object) -> TransientError:
-    """Have the files of a record that were dropped fetched by the next run, and return the error that says so."""
-    (record_dir / "download.json").unlink(missing_ok=True)
-    (data_dir / DROPPED).unlink(missing_ok=True)
+def bytes_needed(*, record_dir: Path, why: object) -> TransientError:
+    """Have the files of a record that are gone fetched by the next run, and return the error that says so."""
+    mark_again(DOWNLOAD_STEP, record_dir)
     return TransientError(
-        f"record {record_dir.name}: its files were removed once they had arrived (storage.remove) and are needed "
-        f"again: {why}; run again, they are fetched anew"
+        f"record {record_dir.name}: files that were removed (by storage.remove once they had arrived, or by hand) are "
+        f"needed again: {why}; run again, they are fetched anew"
     )
+
+
+def heed_marks(*, recids: Iterable[int], results_dir: Path, data_dir: Path) -> None:
+    """When a run ends, have the next one begin those records where a step has found that it has to."""
+    for recid in recids:
+        if take_away_marked(results_dir / str(recid)) == DOWNLOAD_STEP:
+            (data_dir / str(recid) / DROPPED).unlink(missing_ok=True)
 
 
 def _sha256(files: list[dict[str, Any]]) -> str:

@@ -56,15 +56,13 @@ def package(
         TransientError: bytes that were dropped are needed; the next run fetches them.
     """
     record_dir = download_path.parent
-    if not download_path.exists():  # an earlier attempt of this step has had it made anew
-        raise bytes_needed(record_dir=record_dir, data_dir=data_dir, why="nothing is known of them any more")
     download = read_receipt(download_path, "download")
     plan = plan_packages(recid=recid, files=download["files"], settings=settings)
     if plan.note:
         log.warning("record %d: %s", recid, plan.note)
     known = DroppedFiles.of(data_dir)
     if known is not None:
-        entries, work = [_known_entry(known, upload, plan, record_dir, data_dir) for upload in plan.uploads], Work()
+        entries, work = [_known_entry(known, upload, plan, record_dir) for upload in plan.uploads], Work()
     else:
         entries, work = _pack_all(plan, data_dir=data_dir, settings=settings, threads=threads)
     if entries and "source" in settings.attachments:
@@ -92,13 +90,11 @@ def package(
     }
 
 
-def _known_entry(
-    known: DroppedFiles, upload: PlannedUpload, plan: PackagePlan, record_dir: Path, data_dir: Path
-) -> dict[str, Any]:
+def _known_entry(known: DroppedFiles, upload: PlannedUpload, plan: PackagePlan, record_dir: Path) -> dict[str, Any]:
     """Return the entry of what went up before its bytes were dropped."""
     entry = known.entry(upload)
     if entry is None or (plan.browsable is not None and largest_ratio(entry) > plan.browsable.ratio):
-        raise bytes_needed(record_dir=record_dir, data_dir=data_dir, why=f"{upload.key} was not made of them before")
+        raise bytes_needed(record_dir=record_dir, why=f"{upload.key} was not made of them before")
     return entry
 
 

@@ -10,6 +10,7 @@ from ferry.bundle.attachments import attach_source
 from ferry.bundle.proof import ChangedError
 from ferry.bundle.reader import GoneError, UploadReader, open_upload
 from ferry.bundle.repair import repair_bundle
+from ferry.chain import PACKAGE_STEP, mark_again
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.desired_files import OpenUpload, Upload
 from ferry.deposit.empty import EmptyFileError
@@ -21,7 +22,7 @@ from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
 from ferry.source.identity import source_identifier
-from ferry.steps.drop import bytes_needed, is_dropped
+from ferry.steps.drop import bytes_needed
 
 
 def upload(
@@ -51,7 +52,7 @@ def upload(
         What was measured: bytes_moved, files_moved, requests, retries …
 
     Raises:
-        TransientError: bytes that were dropped (`storage.remove`) are needed; the next run fetches them.
+        TransientError: bytes that are needed are gone; the next run fetches them.
         EmptyFileError: the repository takes no empty file; the next run packs the record anew, as is configured then.
     """
     package = read_receipt(package_path, "package")
@@ -105,12 +106,10 @@ def upload(
     try:
         return asyncio.run(deposit())
     except EmptyFileError:
-        package_path.unlink(missing_ok=True)
+        mark_again(PACKAGE_STEP, package_path.parent)
         raise
     except GoneError as error:
-        if not is_dropped(record_dir=package_path.parent, data_dir=data_dir):
-            raise
-        raise bytes_needed(record_dir=package_path.parent, data_dir=data_dir, why=error.where) from error
+        raise bytes_needed(record_dir=package_path.parent, why=error.where) from error
 
 
 def reading(data_dir: Path) -> OpenUpload:

@@ -8,7 +8,7 @@ from packed_records import run_package, write_files
 from ferry.bundle.plan import PackageSettings, plan_packages
 from ferry.errors import TransientError
 from ferry.receipts import read_receipt, write_receipt
-from ferry.steps.drop import DroppedFiles, drop
+from ferry.steps.drop import DroppedFiles, drop, heed_marks
 
 NOTE = "dropped.json.gz"
 TEXTS = {f"d/{number}.txt": b"a line of a log\n" * (number + 50) for number in range(3)}
@@ -47,8 +47,10 @@ def test_what_went_up_is_packaged_again_without_its_bytes(gone):
 
 def test_what_would_be_packaged_in_another_way_needs_its_bytes(gone):
     for _ in range(2):
-        with pytest.raises(TransientError, match=r"its files were removed once they had arrived .*; run again"):
+        with pytest.raises(TransientError, match=r"files that were removed .* are needed again: .*; run again"):
             run_package(gone, max_files=5)
+    assert (gone / "download.json").exists(), "as long as the run goes on"
+    heed_marks(recids=[gone.name], results_dir=gone.parent, data_dir=gone.parent)
     assert not (gone / "download.json").exists()
     assert not (gone / NOTE).exists()
 

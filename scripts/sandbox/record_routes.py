@@ -125,7 +125,8 @@ class RecordRoutes:
         hits = [hit["draft"] or hit["published"] for hit in visible if hit["owner"] == user]
         if published := request.query.get("is_published"):
             hits = [hit for hit in hits if hit["is_published"] == (published == "true")]
-        return self._found(request, hits, latest="is_latest_draft")
+        # an NRP repository lists all versions of what is one's own, whatever is asked
+        return self._found(request, hits, latest=None if self._site.flavour.is_nrp else "is_latest_draft")
 
     async def _search_model(self, request: BaseRequest) -> web.Response:
         """One's own drafts and everybody's published records: asked without a token too."""
@@ -134,8 +135,8 @@ class RecordRoutes:
         shown = [hit["draft"] if hit["draft"] and hit["owner"] == user else hit["published"] for hit in visible]
         return self._found(request, [hit for hit in shown if hit is not None], latest="is_latest_draft")
 
-    def _found(self, request: BaseRequest, hits: list[Document], *, latest: str) -> web.Response:
-        if request.query.get("allversions") != "true":
+    def _found(self, request: BaseRequest, hits: list[Document], *, latest: str | None) -> web.Response:
+        if latest is not None and request.query.get("allversions") != "true":
             hits = [hit for hit in hits if hit["versions"][latest]]
         query, nrp = request.query.get("q", ""), self._site.flavour.is_nrp
         if nrp and request.path != "/api/user/records" and ("://" in query or "*" in query):

@@ -146,6 +146,12 @@ def test_changed_metadata_of_a_community_s_record_go_to_its_curators_and_are_pub
     assert case.read(first["record_id"])["metadata"]["title"] == "Corrected"
 
 
+def forget_all(case):
+    """Be a run from an empty folder."""
+    (case.folder / "deposit.json").unlink()
+    case.review_path.unlink(missing_ok=True)
+
+
 def test_a_new_version_of_a_community_s_record_stays_in_it(case):
     first = published(case)
     case.settings["when_published"] = "new_version"
@@ -153,9 +159,13 @@ def test_a_new_version_of_a_community_s_record_stays_in_it(case):
     waiting = case.publish()
     assert waiting["state"] == "in_review"
     assert waiting["record_id"] != first["record_id"]
+    forget_all(case)
+    assert case.publish() == waiting
     case.decide(waiting, "accept")
     second = case.publish()
     assert second["state"] == "published"
+    forget_all(case)
+    assert case.publish()["record_id"] == second["record_id"]
     ids = case.read(first["record_id"])["parent"]["communities"]["ids"]
     assert case.read(second["record_id"])["parent"]["communities"]["ids"] == ids
 
@@ -169,7 +179,12 @@ def test_changes_and_versions_of_an_individual_s_record_need_nobody(nrp, tmp_pat
     assert case.publish()["state"] == "published"
     case.settings["when_published"] = "new_version"
     case.contents["a.al"] = b"second"
-    assert case.publish()["state"] == "published"
+    second = case.publish()
+    assert second["state"] == "published"
+    forget_all(case)
+    again = case.publish()
+    assert {**again, "request": None} == {**second, "request": None}
+    assert drafts_of(case) == 2, "the two versions"
 
 
 # --- community and workflow ---

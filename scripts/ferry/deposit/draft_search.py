@@ -94,11 +94,15 @@ class DraftSearch:
         waited = 0.0
         while True:
             hits = await self._repository.search_own(self._identifier, recid=self._recid)
-            found = {record.id: record for record in hits}
+            # an NRP repository lists all versions of a record: the latest is the one to go on with
+            found = {
+                record.parent_id or record.id: record for record in sorted(hits, key=lambda record: record.version)
+            }
             if len(found) > 1:
+                ids = sorted(record.id for record in found.values())
                 raise PermanentError(
                     f"{self._identifier}: expected at most one record of one's own in the repository, found "
-                    f"{', '.join(sorted(found))}; delete what is too much there and run again"
+                    f"{', '.join(ids)}; delete what is too much there and run again"
                 )
             if found:
                 # the search shows what was indexed; what counts is the record itself

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -23,7 +24,7 @@ from nrp_cmd.config import RepositoryConfig
 from nrp_cmd.converter import converter
 from nrp_cmd.errors import RepositoryError, RepositoryRetryError, StructureError
 from nrp_cmd.types.info import RepositoryInfo
-from nrp_cmd.types.records import Record, RecordList
+from nrp_cmd.types.records import Record
 from yarl import URL
 
 from ferry.errors import FerryError, PermanentError, TransientError
@@ -214,14 +215,17 @@ class Repository(RepositoryFiles, RepositoryReviews):
         url: URL | None = self._own_records()
         while url is not None:
             async with self._asking_for(f"search for {identifier}"):
-                hits = await self._connection.get(
-                    url=url,
-                    params=params,
-                    headers={"Accept": self._info.default_content_type},
-                    result_class=RecordList,
+                answer = await self._connection.get(
+                    url=url, params=params, headers={"Accept": self._info.default_content_type}, result_class=dict
                 )
-            found += map(_record, hits)
-            url, params = hits.links.next, {}
+            try:
+                found += map(_hit, answer["hits"]["hits"])
+                following = answer["links"].get("next")
+            except (KeyError, TypeError, AttributeError) as error:
+                raise PermanentError(
+                    f"search for {identifier}: expected hits and links, found an answer that was not understood"
+                ) from error
+            url, params = URL(following) if following else None, {}
         # the search analyses its words: only what says exactly this counts
         return [hit for hit in found if hit.is_of(identifier=identifier, recid=recid) and self._is_of_model(hit)]
 
@@ -364,6 +368,12 @@ def _translate(action: str, error: BaseException) -> FerryError:
 def _first_line(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:300]
+
+
+def _hit(hit: Mapping[str, Any]) -> RemoteRecord:
+    """Read a hit of a search: nrp-cmd's record does not have the id of the parent."""
+    parent = (hit.get("parent") or {}).get("id")
+    return replace(_record(converter.structure(dict(hit), Record)), parent_id=str(parent) if parent else None)
 
 
 def _record(record: Record) -> RemoteRecord:

@@ -63,11 +63,18 @@ class RemoteRecord:
     """Whether it is tied to the review of a community, in whatever state."""
     workflow: str | None = None
     """Of an NRP repository; None there is the default one."""
+    parent_id: str | None = None
+    """What all versions of a record have in common. Known of what a search has found."""
+
+    @property
+    def version(self) -> int:
+        """Which version it is, from 1 on."""
+        return int((self.document.get("versions") or {}).get("index") or 1)
 
     @property
     def is_later_version(self) -> bool:
         """Whether an earlier version is public: a later one stays in its community."""
-        return int((self.document.get("versions") or {}).get("index") or 1) > 1
+        return self.version > 1
 
     @property
     def was_published(self) -> bool:

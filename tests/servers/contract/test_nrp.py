@@ -43,6 +43,18 @@ def test_the_list_of_ones_own_of_a_model_has_everybody_s_and_asks_for_no_token(a
         assert other.call("GET", everything).status_code == 403
 
 
+def test_the_list_of_ones_own_has_all_versions(api):
+    identifier = new_identifier()
+    first = api.create(identifiers=[{"identifier": identifier, "scheme": "url"}])
+    first.upload("a", b"1")
+    assert first.publish().status_code == 202
+    second = Draft(api, api.call("POST", f"{first.record}/versions").json()["id"])
+    query = f'metadata.identifiers.identifier:"{identifier}"'
+    eventually(lambda: total(api, "/api/user/records", query) == 2)
+    assert second.get().json()["parent"]["id"] == api.call("GET", first.record).json()["parent"]["id"]
+    assert second.get().json()["versions"]["index"] == 2
+
+
 def test_only_the_list_of_all_models_takes_an_address_or_a_star(api, flavour):
     identifier = new_identifier()
     api.create(identifiers=[{"identifier": identifier, "scheme": "url"}])

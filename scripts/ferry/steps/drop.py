@@ -104,10 +104,14 @@ class DroppedFiles:
         return entry if there == wanted else None
 
 
-def bytes_needed(*, record_dir: Path, why: object) -> TransientError:
+class BytesNeededError(TransientError):
+    """Bytes are gone that are needed. A matter of the record itself, which stops no run, and passes with the next."""
+
+
+def bytes_needed(*, record_dir: Path, why: object) -> BytesNeededError:
     """Have the files of a record that are gone fetched by the next run, and return the error that says so."""
     mark_again(DOWNLOAD_STEP, record_dir)
-    return TransientError(
+    return BytesNeededError(
         f"record {record_dir.name}: files that were removed (by storage.remove once they had arrived, or by hand) are "
         f"needed again: {why}; run again, they are fetched anew"
     )

@@ -8,6 +8,7 @@ from ferry import journal
 from ferry.errors import IntegrityError, MetadataError, TransientError
 from ferry.repository.errors import DeniedError
 from ferry.run.breaker import CircuitBreaker, Outcome, outcome_of, reason_to_stop
+from ferry.steps.drop import BytesNeededError
 
 DOWN = ("upload_record", "TransientError")
 
@@ -50,7 +51,7 @@ def test_a_record_counts_when_it_fails_or_is_done_and_not_in_between():
     assert outcome_of(ended(5, error=DeniedError("401"))).reason == ("upload_record", "DeniedError")
 
 
-@pytest.mark.parametrize("error", [IntegrityError("x"), MetadataError("x")])
+@pytest.mark.parametrize("error", [IntegrityError("x"), MetadataError("x"), BytesNeededError("x")])
 def test_what_is_wrong_with_a_record_itself_stops_nothing(error):
     assert outcome_of(ended(5, error=error)) == Outcome(5)
 

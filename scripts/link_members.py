@@ -15,4 +15,5 @@ told = link_all(
     sandbox_dir=Path(snakemake.params.sandbox_dir),
     table_path=Path(snakemake.output.table),
 )
-print(told)  # noqa: T201 - what is lacking
+if told:
+    print(told)  # noqa: T201 - what is lacking

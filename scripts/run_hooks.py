@@ -240,7 +240,8 @@ def _link_those_there(config: Mapping[str, Any], wanted: Selection) -> None:
         )
     except (FerryError, OSError) as error:
         told = f"members of collections could not be linked: {error}"
-    sys.stderr.write(f"ferry: {told}\n")
+    if told:
+        sys.stderr.write(f"ferry: {told}\n")
 
 
 def _tell_what_there_is(wanted: Selection, *, publish: bool) -> None:

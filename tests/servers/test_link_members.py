@@ -163,7 +163,7 @@ def test_members_that_failed_are_told_and_linked_by_the_next_run(collection, san
     assert collection.stats()["status"].to_dict() == {PARENT: "ok", FIRST: "ok", SECOND: "failed"}
     assert set(links_of(sandbox, collection)) == {FIRST}
     [row] = rows(collection)
-    assert (row["linked"], row["lacking"]) == ("1", str(SECOND))
+    assert (row["linked"], row["lacking"], row["why_not"]) == ("1", str(SECOND), f"not there yet: {SECOND}")
     assert f"{PARENT}: 1 of 2 members linked, 1 lacking ({SECOND})" in failed.stderr
     wrong["files"][0]["checksum"] = right
     collection.write_metadata(SECOND, wrong)
@@ -171,6 +171,21 @@ def test_members_that_failed_are_told_and_linked_by_the_next_run(collection, san
     assert set(links_of(sandbox, collection)) == {FIRST, SECOND}
     [row] = rows(collection)
     assert (row["linked"], row["lacking"]) == ("2", "")
+
+
+def test_a_member_that_nobody_here_carries_is_told_as_that(collection):
+    collection.want(PARENT, FIRST)
+    assert_ok(collection.run())
+    [row] = rows(collection)
+    assert (row["lacking"], row["why_not"]) == (str(SECOND), f"not carried in this folder: {SECOND}")
+
+
+def test_nothing_is_told_of_collections_where_there_are_none(collection):
+    collection.want(FIRST)
+    done = collection.run()
+    assert_ok(done)
+    assert rows(collection) == []
+    assert "members linked" not in done.stdout + done.stderr
 
 
 def test_a_draft_that_somebody_has_changed_is_left_as_it_is(collection, sandbox):

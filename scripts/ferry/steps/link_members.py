@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
 
 log = logging.getLogger(__name__)
+
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ def link_all(
     """Give each parent among these records the links of those of its members that are there; return what to print.
 
     A parent that has them already is only read. Writes the receipt `relations` of each parent that has got links, and
-    the table (CSV, a row per parent), in which the members without a link are named: the next run adds those that it
-    brings.
+    the table (CSV, a row per parent), in which the members without a link are named, and why they have none: the next
+    run adds those that it brings. Without a parent there is nothing to print.
 
     Args:
         recids: of the wanted records.
@@ -95,7 +97,11 @@ def link_all(
 
     rows = asyncio.run(link())
     told = _told(rows, table_path)
-    write_csv(table_path, ["recid", "record_url", "members", "linked", "lacking", "why_not"], map(_cells, rows))
+    write_csv(
+        table_path,
+        ["recid", "record_url", "members", "linked", "lacking", "why_not"],
+        [_cells(row, recids=frozenset(recids), results_dir=results_dir) for row in rows],
+    )
     if any(row.error for row in rows):
         raise PermanentError(f"{told}\nrun again to link those")
     return told
@@ -157,13 +163,29 @@ async def _link(
     return Row(parent, done.record.page_url, linked, done.why_not)
 
 
-def _cells(row: Row) -> list[Any]:
+def _cells(row: Row, *, recids: Set[int], results_dir: Path) -> list[Any]:
     lacking = " ".join(map(str, row.lacking))
     members = len(row.parent.members)
-    return [row.parent.recid, row.record_url, members, len(row.linked), lacking, row.error or row.why_not]
+    why_not = row.error or row.why_not or _why_lacking(row.lacking, recids=recids, results_dir=results_dir)
+    return [row.parent.recid, row.record_url, members, len(row.linked), lacking, why_not]
+
+
+def _why_lacking(lacking: Sequence[int], *, recids: Set[int], results_dir: Path) -> str:
+    """Say of members without a link whether anybody here brings them."""
+    carried = {recid for recid in lacking if recid in recids or (results_dir / str(recid) / "upload.json").exists()}
+    others = [recid for recid in lacking if recid not in carried]
+    told = {"not carried in this folder": others, "not there yet": sorted(carried)}
+    return "; ".join(f"{why}: {_named(members)}" for why, members in told.items() if members)
+
+
+def _named(recids: Sequence[int]) -> str:
+    more = f" and {len(recids) - _MOST_NAMED} more" if len(recids) > _MOST_NAMED else ""
+    return ", ".join(map(str, recids[:_MOST_NAMED])) + more
 
 
 def _told(rows: Sequence[Row], table_path: Path) -> str:
+    if not rows:
+        return ""
     lines = []
     for row in rows:
         if row.lacking or row.why_not or row.error:

@@ -119,8 +119,9 @@ class Reviews:
 
     def applicable(self, record: Document) -> list[str]:
         """Return the kinds of request by which the record's draft may ask to be published."""
-        is_open = any(request["status"] in ("created", "submitted") for request in self.about(record))
-        if record["draft"] is None or record["parent"].get("workflow") != REVIEWED or is_open:
+        # as on the real one: what its owner has cancelled is the last request about a draft
+        is_taken = any(request["status"] in ("created", "submitted", "cancelled") for request in self.about(record))
+        if record["draft"] is None or record["parent"].get("workflow") != REVIEWED or is_taken:
             return []
         if record["published"] is not None:
             return ["publish_changed_metadata"]

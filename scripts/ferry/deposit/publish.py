@@ -18,6 +18,7 @@ from ferry.retry import RetryPolicy
 Finish = Literal["publish", "review"]
 
 _INDEX_DELAY_S = 2.0
+_WITHDRAWN = ("cancelled", "expired")
 
 log = logging.getLogger(__name__)
 
@@ -168,10 +169,17 @@ class _Publication:
             return await self.repository.ask_to_publish(draft)
         except NotFoundError:
             raise
-        except PermanentError:
+        except PermanentError as error:
             await self.sleep(_INDEX_DELAY_S)  # one that an earlier attempt made is found late, and is the only one
             if (request := await self.repository.read_review(draft)) is None or request.status == "declined":
                 raise
+            if request.status in _WITHDRAWN:
+                raise PermanentError(
+                    f"draft {draft.id}: expected a way to publish it, found that the request about it was "
+                    f"{request.status} ({request.url}), and the repository offers no other for this draft; delete the "
+                    f"draft at {draft.page_url} and results/{self.uploaded['recid']}/upload.json, and run again: it is "
+                    "made anew"
+                ) from error
             return request
 
     async def _may_accept(self, request: ReviewRequest) -> bool:

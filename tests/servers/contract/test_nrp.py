@@ -120,6 +120,17 @@ def test_a_draft_of_a_workflow_with_a_review_is_published_by_a_request(api, cura
     assert draft.get().status_code == 404
 
 
+def test_a_request_that_its_owner_cancels_is_the_last_one_about_the_draft(api, server):
+    draft = api.create(workflow=server.workflows[0])
+    draft.upload("a", b"1")
+    request = submit(draft, "publish_draft")
+    cancelled = api.call("POST", f"{request}/actions/cancel", json={})
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    assert applicable(draft) == {}
+    assert "publish" not in draft.get().json()["links"]
+    assert api.call("DELETE", draft.path).status_code == 204
+
+
 def test_changes_of_what_is_published_are_asked_for_by_a_request_of_their_own(api, curator, server):
     draft = api.create(workflow=server.workflows[0])
     draft.upload("a", b"1")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ferry.errors import FerryError, PermanentError, TransientError
+from ferry.errors import ConfigError, FerryError, PermanentError, TransientError
 from ferry.repository.tokens import TOKEN_VARIABLE
 
 BUSY = (429, 503)
@@ -16,6 +16,12 @@ LONGEST_WAIT_S = 3660.0
 _LONGEST_TEXT = 600
 _QUOTA = re.compile("quota|maximum file size", re.IGNORECASE)
 """Of a 413 that is about the room for a record or file, and not about the request: no smaller request helps."""
+
+
+_NO_WORKFLOW = re.compile(r"\bWorkflow (\S{1,100}) does not exist in the configuration")
+"""What an NRP repository says of a workflow, before a dump of the whole record."""
+_NO_TERM = re.compile(r'"message":\s*"(Not a valid value|Invalid value)\b')
+"""What a repository says of a term that it has not; which one, and in which field, it does not say."""
 
 
 class NotFoundError(PermanentError):
@@ -76,6 +82,14 @@ def error_for_response(action: str, status: int, text: str) -> FerryError:
         return kind(f"{action}: the repository failed ({status}): {told}")
     if status == 413 and not _QUOTA.search(text):
         return TooLargeError(f"{action}: larger than the repository takes in one request (413): {told}")
+    if status == 400 and (unknown := _NO_WORKFLOW.search(text)):
+        return ConfigError(f"{action}: the repository has no workflow {unknown[1]}; correct repository.workflow")
+    if status == 400 and (refused := _NO_TERM.search(text)):
+        return RefusedError(
+            f"{action}: the repository refused (400: {refused[1]}): the record names a vocabulary id that the "
+            "repository does not know; run `snakemake --cores 1 preflight`, it names it, unless the id comes from a "
+            "correction of this record"
+        )
     return RefusedError(f"{action}: the repository refused ({status}): {told}")
 
 

@@ -1,11 +1,12 @@
 """How long to wait and whether to ask again is read from the answer, not guessed."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
-from ferry.errors import TransientError
+from ferry.errors import ConfigError, TransientError
 from ferry.repository.errors import (
     LONGEST_WAIT_S,
     ConflictError,
@@ -90,3 +91,19 @@ def test_a_request_that_is_too_large_is_told_from_a_record_or_file_that_is():
     )
     for text in ("Bucket quota exceeded.", "Maximum file size exceeded."):
         assert type(error_for_response("send", 413, text)) is RefusedError
+
+
+def test_a_workflow_that_the_repository_does_not_have_is_told_in_one_line_as_a_matter_of_the_configuration():
+    said = "Workflow nosuch does not exist in the configuration. Used on record dict[{'metadata': {'title': 'x'}}]"
+    text = json.dumps({"status": 400, "errors": [{"field": "_schema", "messages": [said]}]})
+    error = error_for_response("create a draft", 400, text)
+    assert type(error) is ConfigError
+    assert str(error) == "create a draft: the repository has no workflow nosuch; correct repository.workflow"
+
+
+@pytest.mark.parametrize("said", ["Not a valid value.", "Invalid value nosuchcat."])
+def test_a_vocabulary_id_that_the_repository_does_not_know_is_told_with_what_names_it(said):
+    error = error_for_response("create a draft", 400, json.dumps({"status": 400, "message": said}))
+    assert type(error) is RefusedError
+    assert "a vocabulary id that the repository does not know; run `snakemake --cores 1 preflight`" in str(error)
+    assert "preflight" not in str(error_for_response("create a draft", 400, '{"message": "A validation error."}'))

@@ -6,7 +6,7 @@ import pytest
 
 from ferry import journal
 from ferry.errors import IntegrityError, MetadataError, TransientError
-from ferry.repository.errors import DeniedError
+from ferry.repository.errors import DeniedError, error_for_response
 from ferry.run.breaker import CircuitBreaker, Outcome, outcome_of, reason_to_stop
 from ferry.steps.drop import BytesNeededError
 
@@ -49,6 +49,8 @@ def test_a_record_counts_when_it_fails_or_is_done_and_not_in_between():
     assert outcome_of(ended(5, step="record_stats")) == Outcome(5)
     assert outcome_of(ended(5, error=TransientError("no answer"))) == Outcome(5, DOWN, "no answer")
     assert outcome_of(ended(5, error=DeniedError("401"))).reason == ("upload_record", "DeniedError")
+    no_workflow = error_for_response("create a draft", 400, "Workflow no-such does not exist in the configuration.")
+    assert outcome_of(ended(5, error=no_workflow)).reason == ("upload_record", "ConfigError")
 
 
 @pytest.mark.parametrize("error", [IntegrityError("x"), MetadataError("x"), BytesNeededError("x")])

@@ -131,7 +131,11 @@ def begin(
         from ferry.steps.preflight import refuse_unready  # noqa: PLC0415 - nrp-cmd, 0.4 s
 
         refuse_unready(
-            run=run, repository=config["repository"], stall_s=config["upload"]["stall_s"], sandbox_dir=sandbox_dir
+            run=run,
+            repository=config["repository"],
+            transform=config["transform"],
+            stall_s=config["upload"]["stall_s"],
+            sandbox_dir=sandbox_dir,
         )
     write_plan(
         RunPlan(

@@ -12,7 +12,7 @@ from ferry.mapping.profiles import find_profile
 from ferry.repository.client import Repository
 from ferry.repository.rate_limit import Limit
 from ferry.steps.body_sizes import check_body_sizes
-from ferry.steps.preflight_checks import Check, check_disk, check_limits, check_repository
+from ferry.steps.preflight_checks import Check, check_configured_ids, check_disk, check_limits, check_repository
 from ferry.steps.preflight_files import check_files
 from sandbox import launcher
 from sandbox.settings import Settings
@@ -85,6 +85,16 @@ def test_ids_that_a_vocabulary_lacks_are_named(sandbox, monkeypatch):
         "ferry.steps.preflight_checks.vocabulary_ids", lambda *_: {"licenses": ["cc0-1.0", "none-1.0", "none-2.0"]}
     )
     assert not_ok(look(sandbox))["licenses"].startswith("not there: none-1.0, none-2.0;")
+
+
+def test_a_profile_without_categories_and_experiments_has_no_id_of_the_configuration_looked_up(sandbox):
+    async def ask(repository):
+        return await check_configured_ids(
+            repository=repository, profile=find_profile("rdm-plain"), categories=["nosuchcat"]
+        )
+
+    assert act(sandbox, ask) == []
+    assert not [request for request in requests(sandbox) if "/vocabularies/" in request["path"]]
 
 
 def test_a_repository_that_takes_no_parts_takes_files_whole(tmp_path):

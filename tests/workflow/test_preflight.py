@@ -32,3 +32,20 @@ def test_a_run_that_could_bring_no_record_is_refused_with_the_same_line_before_t
     assert "Traceback" not in refused.stderr
     assert not (flow.folder / "logs" / str(MANUAL)).exists()
     assert {request["method"] for request in flow.requests()} == {"GET"}
+
+
+def test_a_category_that_the_repository_does_not_know_is_refused_before_the_first_record(flow):
+    flow.want(MANUAL)
+    flow.config = {
+        "sandbox": {"flavour": "nrp"},
+        "repository": {"model": "particles"},
+        "transform": {"profile": "ccmm1", "categories": {"Higgs": "nosuchcat"}},
+    }
+    refused = flow.run("--quiet", "all")
+    assert refused.returncode != 0
+    told = " ".join(refused.stderr.split())
+    assert "no record was begun: NOT particle_category not there: nosuchcat; correct transform.categories" in told
+    assert not (flow.folder / "logs" / str(MANUAL)).exists()
+    assert {request["method"] for request in flow.requests()} == {"GET"}
+    looked_up = {request["path"] for request in flow.requests() if "/vocabularies/" in request["path"]}
+    assert looked_up == {"/api/vocabularies/particle_category/nosuchcat", "/api/vocabularies/experiments/DELPHI"}

@@ -11,34 +11,53 @@ from ferry.mapping.profiles import find_profile
 from ferry.run.open_repository import limits_of, open_repository
 from ferry.run.run import Run, read_run, require_target
 from ferry.steps.body_sizes import check_body_sizes
-from ferry.steps.preflight_checks import Check, check_access, check_disk, check_repository, refused_lines
+from ferry.steps.preflight_checks import (
+    Check,
+    check_access,
+    check_configured_ids,
+    check_disk,
+    check_repository,
+    refused_lines,
+)
 from ferry.steps.preflight_files import check_files
 
 
-def refuse_unready(*, run: Run, repository: Mapping[str, Any], stall_s: float, sandbox_dir: Path) -> None:
-    """Make sure, in one request or two, that the records of a run can come into its repository.
+def refuse_unready(
+    *, run: Run, repository: Mapping[str, Any], transform: Mapping[str, Any], stall_s: float, sandbox_dir: Path
+) -> None:
+    """Make sure, in a handful of requests, that the records of a run can come into its repository.
+
+    Of the vocabulary ids only those that the configuration names are looked up: those of a profile are right for the
+    repository that it was made for, and `preflight` asks for all of them.
 
     What the repository does not answer just now refuses nothing: it is told by the records.
 
     Args:
         run: that begins.
-        repository: that part of the configuration.
+        repository, transform: those parts of the configuration.
         stall_s: seconds without a byte after which a request counts as stalled.
         sandbox_dir: where the sandbox keeps its token.
 
     Raises:
-        ConfigError: token, model, community or workflow are not as they must be; the message has the lines that
-            `preflight` tells.
+        ConfigError: token, model, community, workflow or a vocabulary id are not as they must be; the message has the
+            lines that `preflight` tells.
     """
 
     async def ask() -> list[Check]:
         opened = open_repository(run=run, repository=repository, stall_s=stall_s, sandbox_dir=sandbox_dir)
         async with opened:
-            return await check_access(
+            checks = await check_access(
                 repository=opened,
                 model=repository["model"],
                 community=repository["community"],
                 workflow=repository["workflow"],
+            )
+            if refused_lines(checks):
+                return checks
+            return checks + await check_configured_ids(
+                repository=opened,
+                profile=find_profile(transform["profile"]),
+                categories=transform["categories"].values(),
             )
 
     if lines := refused_lines(asyncio.run(ask())):

@@ -19,6 +19,8 @@ _PATHS: Mapping[str, str] = {"subjects": "subjects"}
 _ADVICE: Mapping[str, str] = {
     "particle_category": "correct transform.categories, or ask the repository's operators for the term",
 }
+_CHOSEN = ("particle_category", "experiments")
+"""Vocabularies whose ids are a matter of the configuration more than of the profile."""
 _NOT_ASKED = "not asked for with this token"
 FEW_BYTES = 10_000_000_000
 """Less free disk than this is told: one file of the collection may need it."""
@@ -85,6 +87,18 @@ async def check_access(
             checks.append(told)
     checks.append(_check_workflow(workflow, community, found, repository))
     return checks
+
+
+async def check_configured_ids(*, repository: Repository, profile: Profile, categories: Collection[str]) -> list[Check]:
+    """Look up the few vocabulary ids that the configuration chooses: categories and experiments, where there are such.
+
+    Args:
+        repository: opened.
+        profile: of the target metadata.
+        categories: ids of `particle_category` that the configuration names.
+    """
+    ids = vocabulary_ids(profile, categories)
+    return [await _check_ids(repository, name, ids[name]) for name in _CHOSEN if name in ids]
 
 
 def refused_lines(checks: Iterable[Check]) -> list[str]:

@@ -9,7 +9,7 @@ from ferry.errors import IntegrityError
 from ferry.receipts import write_receipt
 from ferry.report.evidence import is_through
 from ferry.report.stats import record_stats
-from ferry.report.stats_log import tell_row
+from ferry.report.stats_log import STATS_LOG, tell_row
 from ferry.steps.drop import drop
 
 
@@ -49,5 +49,5 @@ def finish_record(
         ask_again(record_dir)
     write_receipt(path, "stats", row)
     (record_dir / FAILURE).unlink(missing_ok=True)
-    tell_row(row)
+    tell_row(row, record_dir.parent / STATS_LOG.name)
     return {"bytes_freed": freed}

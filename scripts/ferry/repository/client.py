@@ -220,10 +220,10 @@ class Repository(RepositoryFiles, RepositoryReviews):
                 )
             try:
                 found += map(_hit, answer["hits"]["hits"])
-                following = answer["links"].get("next")
+                following = (answer.get("links") or {}).get("next")
             except (KeyError, TypeError, AttributeError) as error:
                 raise PermanentError(
-                    f"search for {identifier}: expected hits and links, found an answer that was not understood"
+                    f"search for {identifier}: expected hits, found an answer that was not understood"
                 ) from error
             url, params = URL(following) if following else None, {}
         # the search analyses its words: only what says exactly this counts

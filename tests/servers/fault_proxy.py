@@ -47,6 +47,21 @@ class _Record:
     request_bytes: int = 0
     response_bytes: int = 0
 
+    def exchange(self) -> Exchange:
+        """Return it as what has come to its end now."""
+        return Exchange(
+            method=self.method,
+            path=self.path,
+            headers=self.headers,
+            status=self.status,
+            upstream_status=self.upstream_status,
+            request_bytes=self.request_bytes,
+            response_bytes=self.response_bytes,
+            started_s=self.started_s,
+            ended_s=time.monotonic(),
+            fault=self.fault.name or None,
+        )
+
 
 class _CutError(Exception):
     """The connection to the client is to be reset."""
@@ -67,6 +82,7 @@ class FaultProxy:
         self._lock = threading.Lock()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[None]] = set()
 
     def add(self, fault: Fault) -> Fault:
         """Let this go wrong too; where several faults are meant, the first one added happens."""
@@ -87,6 +103,11 @@ class FaultProxy:
             time.sleep(0.001)
         return list(self._log)
 
+    @property
+    def pending(self) -> int:
+        """How many requests have still to be done, whose client was answered long ago."""
+        return len(self._late)
+
     def requests(self, method: str | None = None, path: str = "") -> list[Exchange]:
         """Return the finished requests of a method whose path contains the text."""
         return [each for each in self.log if method in (None, each.method) and path in each.path]
@@ -103,9 +124,10 @@ class FaultProxy:
     async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
-        for task in list(self._tasks):
+        ending = [*self._tasks, *self._late]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -137,19 +159,7 @@ class FaultProxy:
         try:
             return await self._serve(record, head, reader, writer)
         finally:
-            exchange = Exchange(
-                method=method,
-                path=path,
-                headers=headers,
-                status=record.status,
-                upstream_status=record.upstream_status,
-                request_bytes=record.request_bytes,
-                response_bytes=record.response_bytes,
-                started_s=record.started_s,
-                ended_s=time.monotonic(),
-                fault=record.fault.name or None,
-            )
-            self._log.append(exchange)
+            self._log.append(record.exchange())
             self._answered.discard(id(record))
 
     async def _serve(
@@ -159,6 +169,8 @@ class FaultProxy:
         await asyncio.sleep(fault.delay_s)
         if fault.reset:
             raise _CutError
+        if fault.late_s is not None:
+            return await self._serve_late(record, head, reader, writer)
         if fault.status is not None:
             await self._answer_instead(record, writer)
             return await _drained(reader, head)
@@ -191,6 +203,34 @@ class FaultProxy:
             return all_sent
         finally:
             downstream.transport.abort()
+
+    async def _serve_late(
+        self, record: _Record, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        if (head.get("Expect") or "").lower() == "100-continue":
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = b"".join([piece async for piece in raw_body(reader, head)])
+        task = asyncio.create_task(self._do_late(record, head, body))
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+        await self._answer_instead(record, writer)
+        return True
+
+    async def _do_late(self, record: _Record, head: Head, body: bytes) -> None:
+        """Send the request to the repository when its time has come, and write down what that says."""
+        await asyncio.sleep(record.fault.late_s or 0.0)
+        head.set("Expect", None)
+        head.set("Connection", "close")
+        where, started_s = urlsplit(self.target), time.monotonic()
+        upstream, downstream = await asyncio.open_connection(where.hostname, where.port, limit=MAX_HEAD)
+        try:
+            downstream.write(head.encode() + body)
+            answer = await read_head(upstream)
+        finally:
+            downstream.transport.abort()
+        done = _Record(record.method, record.path, record.headers, record.fault, started_s)
+        done.request_bytes, done.upstream_status = len(body), int(answer.first[1]) if answer else None
+        self._log.append(done.exchange())
 
     async def _send_body(
         self, record: _Record, head: Head, reader: asyncio.StreamReader, downstream: asyncio.StreamWriter

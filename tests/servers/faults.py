@@ -65,6 +65,7 @@ class Fault:
 
     What happens (offsets count bytes of the body):
         status, headers, body: this answer is given and the repository is not asked.
+        late_s: so much later the repository is asked all the same, by nobody who waits for what it says.
         delay_s: the request is held back so long before it is handed on.
         hold_upload_s: the head is handed on at once and the body so much later.
         reset: the connection is reset at once, nothing is handed on.
@@ -89,6 +90,7 @@ class Fault:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    late_s: float | None = None
     delay_s: float = 0.0
     hold_upload_s: float = 0.0
     reset: bool = False
@@ -124,6 +126,11 @@ class Fault:
 def refusal(status: int, message: str) -> dict[str, Any]:
     """Return what a fault needs to answer as InvenioRDM refuses: `Fault(…, **refusal(403, "Permission denied."))`."""
     return {"status": status, "body": json.dumps({"status": status, "message": message}).encode()}
+
+
+def late(seconds: float, status: int = 504) -> dict[str, Any]:
+    """Return what a fault needs to answer as a gateway that has lost patience, and to do the request so much later."""
+    return {**refusal(status, "Gateway Timeout"), "late_s": seconds}
 
 
 def wrong_md5(answer: Answer) -> None:

@@ -12,7 +12,7 @@ import requests
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.fault_proxy import FaultProxy, fault_proxy
-from servers.faults import Fault, http_date, multipart_checksum, no_checksum, with_errors, wrong_md5
+from servers.faults import Fault, http_date, late, multipart_checksum, no_checksum, with_errors, wrong_md5
 from servers.raw_api import Api, document, eventually
 
 
@@ -267,3 +267,24 @@ def test_nothing_is_left_when_the_proxy_is_gone(sandbox):
     assert threading.active_count() == before
     with pytest.raises(requests.ConnectionError):
         requests.get(url, timeout=5)
+
+
+def test_a_late_request_is_answered_at_once_and_done_afterwards(proxy, direct, draft):
+    draft.init("a")
+    proxy.add(Fault("late", method="PUT", path="/content$", **late(0.5)))
+    asked = time.monotonic()
+    assert draft.put("a", b"late").status_code == 504
+    assert time.monotonic() - asked < 0.4
+    assert proxy.pending == 1
+    assert direct.commit("a").status_code == 500, "nothing has come yet"
+    eventually(lambda: proxy.pending == 0)
+    assert direct.commit("a").json()["checksum"] == md5(b"late")
+    assert [(each.status, each.upstream_status) for each in proxy.requests("PUT")] == [(504, None), (None, 200)]
+
+
+def test_what_is_late_is_given_up_with_the_proxy(sandbox):
+    with fault_proxy(sandbox.url) as proxy:
+        proxy.add(Fault("late", method="POST", path="/records$", **late(60)))
+        assert Api(proxy.url, sandbox.token).call("POST", "/api/records", json=document()).status_code == 504
+        assert proxy.pending == 1
+    assert proxy.pending == 0

@@ -20,9 +20,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: names each place, what was expected and what was found.
     """
-    found = problems(dict(config), "config")
-    if not found:
-        found = list(_unfit_floats(config, load_schema("config"), ""))
+    found = list(_unfit_floats(config, load_schema("config"), "")) or problems(dict(config), "config")
     if not found:
         found = list(_contradictions(config))
     if found:
@@ -42,7 +40,7 @@ def _unfit_floats(value: Any, known: Mapping[str, Any], place: str) -> Iterator[
     """Yield a line for each 16.0 where an integer is expected, which JSON takes for one and jobs do not, and each .inf.
 
     Args:
-        value: what the configuration has there; the schema holds for it.
+        value: what the configuration has there, whatever it is.
         known: that part of the schema.
         place: of the value, empty for the whole.
     """

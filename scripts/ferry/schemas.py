@@ -1,4 +1,4 @@
-"""JSON schemas: fast yes-or-no by fastjsonschema, and by jsonschema the whole list of what is wrong."""
+"""JSON schemas: fast yes-or-no by jsonschema-rs, and by jsonschema the whole list of what is wrong."""
 
 import json
 from collections.abc import Iterator
@@ -6,9 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import fastjsonschema
-
-from ferry.compiled_schemas import Check, compiled_check
+import jsonschema_rs
 
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "schemas"
 MAX_VALUE = 100  # characters of a value in a line
@@ -22,8 +20,8 @@ def load_schema(name: str) -> dict[str, Any]:
 
 
 @cache
-def _check(name: str) -> Check:
-    return compiled_check(SCHEMA_DIR / f"{name}.json")
+def _validator(name: str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(load_schema(name))
 
 
 def problems(document: Any, name: str) -> list[str]:
@@ -32,9 +30,11 @@ def problems(document: Any, name: str) -> list[str]:
     A line gives the place in the document (`files[3].size_bytes`), what was expected and what was found.
     """
     try:
-        _check(name)(document)
-    except fastjsonschema.JsonSchemaException as error:
+        _validator(name).validate(document)
+    except jsonschema_rs.ValidationError as error:
         # what was refused is never valid for want of an explanation
+        return _explain(document, name) or [f"{_place(error.instance_path)}: {error.message}"]
+    except ValueError as error:  # a key that is no text, as YAML has them, or half a surrogate pair
         return _explain(document, name) or [f"{_place(())}: {error}"]
     return []
 
@@ -58,7 +58,7 @@ def _repeated(_validator: Any, unique: bool, instance: Any, _schema: Any) -> Ite
 
 
 def _frozen(value: Any) -> Any:
-    # What is equal in the sense of JSON is equal here, as in the compiled check: 1 and 1.0 are, 1 and true are not.
+    # What is equal in the sense of JSON is equal here, as in the fast check: 1 and 1.0 are, 1 and true are not.
     if isinstance(value, dict):
         return frozenset((key, _frozen(item)) for key, item in value.items())
     if isinstance(value, list):

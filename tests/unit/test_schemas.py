@@ -1,11 +1,15 @@
 """What is wrong with a document is told in full, in lines that a message can bear."""
 
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from ferry import schemas
-from ferry.schemas import MAX_VALUE, problems
+from ferry.schemas import MAX_VALUE, SCHEMA_DIR, problems
 
 RECORD = {"access": {"record": "public", "files": "public"}, "files": {"enabled": False}}
 
@@ -54,4 +58,51 @@ def test_order_of_keys_makes_no_other_item_and_true_is_not_one() -> None:
 def test_what_is_refused_without_an_explanation_is_refused_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schemas, "load_schema", lambda _name: {})
     (line,) = problems([], "target/rdm-plain")
-    assert line == "(the whole document): data must be object"
+    assert line == '(the whole document): [] is not of type "object"'
+
+
+def test_a_key_that_is_no_text_is_refused_where_it_is() -> None:
+    assert "(the whole document): unknown key 5; expected one of metadata, access, files" in problems(
+        {**RECORD, "metadata": {}, 5: 1}, "target/rdm-plain"
+    )
+    (line,) = [line for line in problems({**RECORD, "\ud800": 1}, "target/rdm-plain") if "unknown key" in line]
+    assert line.startswith("(the whole document): unknown key '\\ud800'; expected one of")
+
+
+def test_what_no_schema_names_may_hold_anything_of_python() -> None:
+    document = {"recid": 1, "origin": "file", "record": {"title": "\ud800", 5: 10**30}, "files": []}
+    assert problems(document, "receipts/source") == []
+
+
+@pytest.mark.parametrize(
+    "name", sorted(str(path.relative_to(SCHEMA_DIR).with_suffix("")) for path in SCHEMA_DIR.rglob("*.json"))
+)
+def test_every_schema_of_the_project_is_one_and_checking_by_it_leaves_nothing_behind(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.startswith("vocabularies"):
+        return
+    folder = shutil.copytree(SCHEMA_DIR, tmp_path / "schemas")
+    before = set(folder.rglob("*"))
+    monkeypatch.setattr(schemas, "SCHEMA_DIR", folder)
+    schemas.load_schema.cache_clear()
+    schemas._validator.cache_clear()
+    (line,) = problems([], name)
+    assert line == "(the whole document): [] is not of type 'object'"
+    assert set(folder.rglob("*")) == before
+
+
+def test_the_job_that_transforms_imports_in_a_quarter_of_a_second() -> None:
+    script = (
+        "import sys, time; start = time.process_time(); import ferry.run.step, ferry.steps.transform_record;"
+        "from ferry.schemas import _validator;"
+        "[_validator(name) for name in ('receipts/source', 'receipts/mapping', 'receipts/record', 'target/ccmm2')];"
+        "print(time.process_time() - start); print(*sys.modules)"
+    )
+    environment = {"PYTHONPATH": str(SCHEMA_DIR.parent / "scripts")}
+    for _ in range(2):  # the first may have to compile
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    seconds, modules = done.stdout.splitlines()
+    assert float(seconds) < 0.25
+    assert not {"pandas", "pyarrow", "matplotlib", "jsonschema", "nrp_cmd", "XRootD", "yaml"} & set(modules.split())

@@ -96,7 +96,7 @@ def test_another_python_makes_the_same_bytes(tmp_path):
     shutil.rmtree(tmp_path / "bundles")
     environment = tmp_path / "environment"
     subprocess.run([other_python(), "-m", "venv", environment], check=True)
-    needs = [f"{name}=={version(name)}" for name in ("deflate", "fastjsonschema", "isal", "orjson")]
+    needs = [f"{name}=={version(name)}" for name in ("deflate", "isal", "jsonschema-rs", "orjson")]
     subprocess.run([environment / "bin/pip", "install", "--quiet", *needs], check=True)
     script = "import sys, pathlib, packed_records; packed_records.run_package(pathlib.Path(sys.argv[1]), threads=1)"
     subprocess.run(

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -55,6 +56,16 @@ class SendOnce:
         self._started = False
         self.on_progress: Callable[[bool], None] = lambda _: None
         """Called with True when a piece has been taken, with False when nothing is left to be taken."""
+        self._transport: asyncio.Transport | None = None
+
+    def begin(self, transport: asyncio.Transport | None) -> None:
+        """Take down the connection that it goes out on."""
+        self._transport = transport
+
+    def stop(self) -> None:
+        """After an answer: what is left of it is not sent. A connection closed the usual way would first send it."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def __aiter__(self) -> AsyncIterator[memoryview]:
         if self._started:
@@ -69,6 +80,11 @@ class SendOnce:
                 yield view[start : start + PIECE_BYTES]
                 self.on_progress(True)
         self.on_progress(False)
+        self._transport = None
+
+
+_sent_in_this_task: ContextVar[SendOnce | None] = ContextVar("sent_in_this_task", default=None)
+"""aiohttp says only to the request which connection it goes out on."""
 
 
 class RateLimitedRequest(aiohttp.ClientRequest):
@@ -79,6 +95,8 @@ class RateLimitedRequest(aiohttp.ClientRequest):
         if conn.transport is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
             connected = conn.transport.get_extra_info("socket")
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        if (body := _sent_in_this_task.get()) is not None:
+            body.begin(conn.transport)
         return await super().send(conn)
 
 
@@ -197,11 +215,17 @@ class HttpSession:
         try:
             async with asyncio.timeout(None) as limit:
                 if isinstance(body, SendOnce):
+                    _sent_in_this_task.set(body)
                     timeout = self._timeout_after(int(options["headers"]["Content-Length"]))
                     body.on_progress = lambda more: limit.reschedule(loop.time() + self._stall_s if more else None)
                 async with session.request(method, url, timeout=timeout, **options) as response:
+                    _sent_in_this_task.set(None)
                     limit.reschedule(None)
-                    yield response
+                    try:
+                        yield response
+                    finally:
+                        if isinstance(body, SendOnce):
+                            body.stop()
         except aiohttp.ConnectionTimeoutError as error:
             raise TransientError(f"{method} {url.path}: no connection within {CONNECT_TIMEOUT_S:g} s") from error
         except aiohttp.SocketTimeoutError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import subprocess
@@ -226,6 +227,32 @@ def test_a_body_that_nobody_takes_ends_at_the_stall_limit():
                     pytest.fail("answered")
 
     asyncio.run(scenario())
+
+
+def test_a_refused_body_leaves_no_connection_that_still_wants_to_send_it():
+    async def scenario():
+        async def refuse(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")  # and the body is never read
+            over.add_done_callback(lambda _: writer.close())
+
+        over = asyncio.get_running_loop().create_future()
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            address = server.sockets[0].getsockname()
+            target = Server(url=URL(f"http://{address[0]}:{address[1]}"))
+            async with wired(target) as wire, put(wire, target.url, 200) as response:
+                assert response.status == 413
+            await asyncio.sleep(0.1)
+            left = [
+                each
+                for each in gc.get_objects()
+                if isinstance(each, asyncio.Transport) and each.get_extra_info("peername") == address
+                if each.get_extra_info("socket").fileno() != -1
+            ]
+            over.set_result(None)
+            return left
+
+    assert asyncio.run(scenario()) == []
 
 
 def test_an_answer_that_does_not_come_is_told_with_the_time_that_was_waited(monkeypatch):

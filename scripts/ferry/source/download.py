@@ -3,17 +3,16 @@
 import logging
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ferry.errors import DiskError, FerryError, PermanentError
+from ferry.errors import DiskError, FerryError, PermanentError, TransientError
 from ferry.source.access import CHUNK_BYTES, SourceReader, open_source, refuse_unreadable
 from ferry.source.fetch import BrokenOffError, FileFetcher, Outcome
-from ferry.source.fetch_helper import FetchHelper, HelperSettings
 from ferry.source.fetch_missing import MissingFilesFetcher
 from ferry.source.final_names import FinalNames
 from ferry.source.progress import TransferProgress, TransferStats
@@ -28,11 +27,6 @@ BUFFER_BYTES = 16 << 20
 MOST_PIECES_IN_FLIGHT = 4
 # After this many files have failed, the rest of the record is not asked for: it would fail too, or does not matter.
 MOST_FAILED_FILES = 10
-# Of so many files of at most this size, a second process fetches half: it takes 0.2 s to start.
-HELPED_FROM_FILES = 2000
-SMALL_BYTES = 256 << 10
-
-Worker = Callable[[Iterator[SourceFile]], Iterable[Outcome]]
 
 
 @dataclass(frozen=True)
@@ -58,8 +52,7 @@ class Downloaded:
 class Download:
     """The download of one record into `files_dir`; what is there and right is not fetched again.
 
-    Threads fetch, one file each, half of them in a second process where there are many small ones; the thread that
-    called `run` gives the files their final names, many at a time.
+    Threads fetch, one file each; the thread that called `run` gives the files their final names, many at a time.
     """
 
     def __init__(
@@ -85,10 +78,7 @@ class Download:
         self._verified = VerifiedFiles(state_path)
         self._stopped = threading.Event()
         self._traffic = TransferStats()
-        small = sum(file["size_bytes"] is not None and file["size_bytes"] <= SMALL_BYTES for file in self._files)
-        self._is_helped = open_url is None and settings.parallel_files > 1 and small >= HELPED_FROM_FILES
-        share = -(-settings.parallel_files // 2) if self._is_helped else settings.parallel_files
-        self._threads = max(1, min(share, len(self._files)))
+        self._threads = max(1, min(settings.parallel_files, len(self._files)))
         self._answer_limit_s = answer_limit or answer_limit_s(settings.stall_s)
         self._fetcher = FileFetcher(
             open_url=open_url or partial(open_source, stall_s=settings.stall_s, limit_s=self._answer_limit_s),
@@ -173,31 +163,21 @@ class Download:
 
     def _outcomes(self, bringer: MissingFilesFetcher) -> Generator[Outcome | None]:
         # What became of each file that was begun. The largest begin first, so that none of them is left for the end.
-        workers: list[Worker] = [partial(map, bringer.bring)] * self._threads
-        with ExitStack() as stack:
-            if self._is_helped:
-                helper = FetchHelper(self._helper_settings(), traffic=self._traffic, stopped=self._stopped)
-                workers.append(partial(bringer.bring_by, stack.enter_context(helper)))
-            yield from results_of(
-                sorted(self._files, key=lambda file: -(file["size_bytes"] or 0)),
-                workers=workers,
-                stopped=self._stopped,
-                is_stuck=lambda: self._traffic.overdue(self._answer_limit_s) is not None,
-            )
-
-    def _helper_settings(self) -> HelperSettings:
-        return HelperSettings(
-            threads=self._settings.parallel_files - self._threads,
-            in_flight=1,
-            attempts=self._settings.attempts,
-            stall_s=self._settings.stall_s,
-            limit_s=self._answer_limit_s,
+        return results_of(
+            sorted(self._files, key=lambda file: -(file["size_bytes"] or 0)),
+            work=bringer.bring,
+            threads=self._threads,
+            stopped=self._stopped,
+            is_stuck=lambda: self._traffic.overdue(self._answer_limit_s) is not None,
         )
 
     def _expect_answers(self) -> None:
         url = self._traffic.overdue(self._answer_limit_s)
         if url is not None:
-            raise self._traffic.silence(url, self._answer_limit_s)
+            raise TransientError(
+                f"{url}: expected bytes or an error from the client, found neither in {self._answer_limit_s:.0f} s; "
+                "run again"
+            )
 
     def _entry(self, file: SourceFile, proof: Proof) -> dict[str, Any]:
         verified = verify(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=file["uri"])

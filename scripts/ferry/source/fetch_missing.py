@@ -2,13 +2,12 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ferry.errors import FerryError, IntegrityError, disk_error
 from ferry.source.access import redirected
 from ferry.source.fetch import FileFetcher, Outcome, names_of, part_path
-from ferry.source.fetch_helper import FetchHelper, Job
 from ferry.source.verified import Proof, SourceFile, VerifiedFiles, hash_file, verify
 
 log = logging.getLogger(__name__)
@@ -49,41 +48,22 @@ class MissingFilesFetcher:
                 there = self._what_is_there(file, Path(path))
                 if there is not None:
                     return there
-            job, resumes = self._job(file)
-            return Outcome(key, arrived=self._fetcher.fetch(file, job.url, job.part, resumes=resumes))
+            part = part_path(path, key=key, names=self._names)
+            url = redirected(file["uri"], self._redirects)
+            return Outcome(key, arrived=self._fetcher.fetch(file, url, part, resumes=self._goes_on(part)))
         except FerryError as error:
             return Outcome(key, error=error)
         except OSError as error:
             return Outcome(key, error=disk_error(path, "be read or written", error))
 
-    def bring_by(self, helper: FetchHelper, files: Iterator[SourceFile]) -> Iterator[Outcome]:
-        """Bring files by the helper, and here what is not quite absent."""
-        others: list[SourceFile] = []
-
-        def absent() -> Iterator[Job]:
-            for file in files:
-                job, resumes = self._job(file)
-                if resumes or file["key"] in self._found:
-                    others.append(file)
-                else:
-                    yield job
-
-        for outcome in helper.fetch(absent()):
-            yield outcome
-            while others:
-                yield self.bring(others.pop())
-        yield from map(self.bring, others)
-
-    def _job(self, file: SourceFile) -> tuple[Job, bool]:
-        """Return how to fetch a file, and whether there is a part of it to go on from."""
-        key: str = file["key"]
-        part = part_path(f"{self._files_dir}/{key}", key=key, names=self._names)
-        url = redirected(file["uri"], self._redirects)
-        resumes = part.removeprefix(f"{self._files_dir}/") in self._found
-        if resumes and os.stat(part).st_nlink > 1:
+    def _goes_on(self, part: str) -> bool:
+        """Tell whether there is a part to go on from."""
+        if part.removeprefix(f"{self._files_dir}/") not in self._found:
+            return False
+        if os.stat(part).st_nlink > 1:
             os.unlink(part)  # left by a killed link to somebody's own file (source.data_root), which no byte may change
-            resumes = False
-        return Job(file, url, part), resumes
+            return False
+        return True
 
     def _what_is_there(self, file: SourceFile, path: Path) -> Outcome | None:
         known = self._verified.find(file, path)

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from ferry.errors import TransientError
-
 log = logging.getLogger(__name__)
 
 LOG_EVERY_S = 30.0
@@ -100,14 +98,7 @@ class TransferStats:
         with self._lock:
             self.bytes_moved += size_bytes
 
-    def tried_again(self, times: int = 1) -> None:
-        """Count one more attempt, or so many."""
+    def tried_again(self) -> None:
+        """Count one more attempt."""
         with self._lock:
-            self.retries += times
-
-    @staticmethod
-    def silence(url: str, limit_s: float) -> TransientError:
-        """Return what is to be said of a client that is overdue."""
-        return TransientError(
-            f"{url}: expected bytes or an error from the client, found neither in {limit_s:.0f} s; run again"
-        )
+            self.retries += 1

@@ -3,7 +3,7 @@
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 IDLE_S = 0.5
 
@@ -11,19 +11,19 @@ IDLE_S = 0.5
 def results_of[Item, Result](
     items: Iterable[Item],
     *,
-    workers: Sequence[Callable[[Iterator[Item]], Iterable[Result]]],
+    work: Callable[[Item], Result],
+    threads: int,
     stopped: threading.Event,
     is_stuck: Callable[[], bool],
 ) -> Generator[Result | None]:
-    """Give the results of each item that was begun, as they are done; None now and then while none is.
+    """Give the result of `work` for each item that was begun, as they are done; None now and then while none is.
 
-    Each of the `workers` runs in a thread of its own: it takes items as long as it gets some, and gives their
-    results. Items begin in their order. When the generator ends or is closed, `stopped` is set, no further item is
-    begun, and the threads have ended, unless `is_stuck` says that one never will: such a thread does not outlive the
-    process (a pool's would keep it alive).
+    Items begin in their order, one in each of the `threads`. When the generator ends or is closed, `stopped` is set,
+    no further item is begun, and the threads have ended, unless `is_stuck` says that one never will: such a thread
+    does not outlive the process (a pool's would keep it alive).
 
     Raises:
-        whatever a worker raises.
+        whatever `work` raises.
     """
     waiting: queue.SimpleQueue[Item] = queue.SimpleQueue()
     for item in items:
@@ -35,20 +35,20 @@ def results_of[Item, Result](
             while not stopped.is_set():
                 yield waiting.get_nowait()
 
-    def work(worker: Callable[[Iterator[Item]], Iterable[Result]]) -> None:
+    def run() -> None:
         try:
-            for result in worker(taken()):
-                done.put((result, None))
+            for item in taken():
+                done.put((work(item), None))
         except BaseException as error:  # noqa: BLE001 - raised where the results are taken
             done.put((None, error))
         else:
             done.put((None, None))
 
-    threads = [threading.Thread(target=work, args=[worker], daemon=True) for worker in workers]
-    for thread in threads:
+    running = [threading.Thread(target=run, daemon=True) for _ in range(threads)]
+    for thread in running:
         thread.start()
     try:
-        working = len(threads)
+        working = threads
         while working:
             try:
                 result, error = done.get(timeout=IDLE_S)
@@ -63,6 +63,6 @@ def results_of[Item, Result](
                 yield result
     finally:
         stopped.set()
-        for thread in threads:
+        for thread in running:
             while thread.is_alive() and not is_stuck():
                 thread.join(IDLE_S)

@@ -146,7 +146,7 @@ def test_requests_under_way_end_before_their_file_is_closed(tmp_path, monkeypatc
 def test_a_mistake_in_a_thread_is_raised_where_the_results_are_taken():
     stopped = threading.Event()
     with pytest.raises(ZeroDivisionError):
-        list(results_of([1, 0, 2], workers=[lambda ns: (1 // n for n in ns)], stopped=stopped, is_stuck=lambda: False))
+        list(results_of([1, 0, 2], work=lambda n: 1 // n, threads=1, stopped=stopped, is_stuck=lambda: False))
     assert stopped.is_set()
 
 

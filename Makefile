@@ -15,7 +15,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_SLURM := .venv/.installed-slurm
 
-.PHONY: help install install-slurm run bulk report status notebook check test test-faults test-rdm test-rdm-13 test-nrp test-slurm test-long test-slow schemas docs clean
+.PHONY: help install install-slurm run bulk report status notebook check test test-faults soak test-rdm test-rdm-13 test-nrp test-slurm test-long test-slow schemas docs clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,9 @@ test-slurm: $(INSTALLED_SLURM) ## On a real Slurm of two nodes, started for it (
 
 test-faults: $(INSTALLED) ## 1,000 bulk runs over a line that fails at random (about 10 minutes on two cores)
 	FAULT_SEEDS=0:1000 $(BIN)/pytest -q -n $(CORES) tests/servers/deposit_faults/test_random_sequences.py
+
+soak: $(INSTALLED) ## 40 records through kills, a bad line and tampering: SEEDS=0:500, KINDS=kills,line,late,tamper
+	PYTHONPATH=scripts:tests $(BIN)/python -m harness.soak $(or $(SEEDS),0:500) --parallel $(CORES) $(if $(KINDS),--kinds $(KINDS))
 
 test-long: $(INSTALLED) ## What takes minutes: limits of zip, other Pythons, 300 records of which 10 fail, other NRP repositories, InvenioRDM 13
 	$(BIN)/pytest -m "(long or slow) and not slurm" --timeout 1800

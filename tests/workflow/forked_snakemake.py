@@ -21,16 +21,24 @@ _forkserver.set_forkserver_preload(
 )
 
 
+def start(
+    command: Sequence[str], *, environment: Mapping[str, str], streams: Sequence[Path]
+) -> multiprocessing.process.BaseProcess:
+    """Start `command`, the snakemake of this Python with its arguments; its two streams are added to these files."""
+    process = _forkserver.Process(
+        target=_be_snakemake, args=(list(command), dict(environment), os.getcwd(), [str(path) for path in streams])
+    )
+    process.start()
+    return process
+
+
 def run(
     command: Sequence[str], *, environment: Mapping[str, str], timeout_s: float
 ) -> subprocess.CompletedProcess[str]:
     """Run `command`, the snakemake of this Python with its arguments, to its end, as `subprocess.run` does."""
     with tempfile.TemporaryDirectory() as folder:
         streams = [Path(folder, name) for name in ("stdout", "stderr")]
-        process = _forkserver.Process(
-            target=_be_snakemake, args=(list(command), dict(environment), os.getcwd(), [str(path) for path in streams])
-        )
-        process.start()
+        process = start(command, environment=environment, streams=streams)
         process.join(timeout_s)
         if process.exitcode is None:
             process.kill()

@@ -1,0 +1,343 @@
+"""One seed: forty records are carried through kills, a bad line and tampering, until all is quiet and has to be right.
+
+    python -m harness.story 17 [--folder F] [--kinds kills,line,late,tamper]
+
+The rule: a run that ends with status 0 has brought each wanted record into the repository once, with right bytes and
+metadata, and a further run writes nothing. One that does not names what is to be done, which is done to the letter, and
+then it ends so. What happened stands in `story.txt`, in the folder.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import yaml
+from generated_records import put_below, redirect
+
+from harness.checker import Repository, Verdict, Wanted, check
+from harness.line import random_fault
+from harness.records import MAX_FILES, write_records
+from harness.remedies import commands_of_check, failures_of, is_one_for_many, remedies_of
+from harness.running import Ended, Events, Kill, cpu_s, random_kills, run
+from harness.tampering import tamper
+from sandbox import launcher
+from sandbox.settings import Settings
+from servers.fault_proxy import FaultProxy, fault_proxy
+
+ROOT = Path(__file__).resolve().parents[2]
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+KINDS = ("kills", "line", "late", "tamper")
+READS = ("GET", "HEAD")
+MOST_EVENTS = 700
+"""About as many as an undisturbed run of forty records has."""
+MOST_ROUNDS = 4
+"""Of remedies, until a seed counts as one that needs a hand."""
+
+
+class BrokenRule(Exception):  # noqa: N818 - no error of the harness
+    """The rule was broken; its argument has the lines that say how."""
+
+
+@dataclass
+class Outcome:
+    """What came of a seed."""
+
+    seed: int
+    faults: list[str] = field(default_factory=list)
+    """What broke the rule, a line each; none for a good seed."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """Kills, tampers, requests, runs …"""
+    folder: Path = Path()
+
+
+@dataclass
+class Story:
+    """A working folder with its repository, and all that happens there."""
+
+    seed: int
+    chance: random.Random
+    kinds: frozenset[str]
+    folder: Path
+    outcome: Outcome
+    proxy: FaultProxy
+    sandbox: launcher.Sandbox
+    index_lag_s: float
+    recids: list[int]
+    config: dict
+    whole: bool
+    """Whether runs make the tables and figures too."""
+
+    def tell(self, text: str) -> None:
+        """Write a line of the story."""
+        with (self.folder / "story.txt").open("a", encoding="utf-8") as stream:
+            stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+    def fault(self, *texts: str) -> NoReturn:
+        """Write down what breaks the rule, and end the story: what comes after it would tell of nothing new."""
+        for text in texts:
+            self.tell(f"FAULT {text}")
+        raise BrokenRule(texts)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the user's command line."""
+        (self.folder / "mine.yaml").write_text(yaml.safe_dump(self.config), encoding="utf-8")
+        base = [str(SNAKEMAKE), "--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
+        return [*base, "--cores", "2", "--quiet", "all", "--configfile", str(self.folder / "mine.yaml"), *arguments]
+
+    def run(self, *arguments: str, kills: Sequence[Kill] = ()) -> Ended:
+        """Run the workflow: plainly, or with other arguments."""
+        if not arguments and not self.whole:
+            last = "published" if self.config["repository"]["finish"] == "publish" else "upload"
+            names = (last, "stats")
+            arguments = ("--", *(f"results/{recid}/{name}.json" for recid in self.recids for name in names))
+        number = self.outcome.counts["runs"] = self.outcome.counts["runs"] + 1
+        ended = run(
+            self.command(*arguments),
+            environment={"NRP_TOKEN": self.sandbox.token},
+            streams=self.folder / f"run-{number}.txt",
+            kills=kills,
+            events=Events(lambda: len(self.proxy._log), self.folder / "results" / "attempts.jsonl"),
+            chance=self.chance,
+        )
+        self.outcome.counts["kills"] += ended.kills
+        asked = " ".join(arguments[1:]) if len(arguments) == 2 else ""
+        self.tell(f"run {number} {asked}: status {ended.status} after {ended.duration_s:.1f} s, {kills}")
+        if ended.status is None:
+            self.fault(f"run {number} did not end in {ended.duration_s:.0f} s")
+        return ended
+
+    def wait_for_late_effects(self) -> None:
+        """Wait until nothing is under way any more and a search shows all there is."""
+        while self.proxy.pending:
+            time.sleep(0.1)
+        time.sleep(self.index_lag_s + 0.3)
+
+    def check(self) -> Verdict:
+        """Ask the independent program what the repository holds."""
+        wanted = Wanted(
+            metadata=self.folder / "metadata",
+            source=self.folder / "source",
+            access=self.config["transform"]["access"],
+            published=self.config["repository"]["finish"] == "publish",
+        )
+        repository = Repository(self.sandbox.url, self.sandbox.token)
+        try:
+            return check(wanted, repository)
+        finally:
+            repository.close()
+
+    def disturb(self) -> None:
+        """Run once, with all that may go wrong, and lay hands on what it leaves."""
+        self.proxy.clear()
+        if self.kinds & {"line", "late"}:
+            for _ in range(self.chance.randint(0, 5)):
+                fault = self.proxy.add(random_fault(self.chance, lates="late" in self.kinds))
+                self.tell(f"line: {fault.name}, {fault.nth}. request, {fault.times} times")
+        kills = random_kills(self.chance, most_events=MOST_EVENTS) if "kills" in self.kinds else []
+        ended = self.run(kills=kills if self.chance.random() < 0.7 else ())
+        self.proxy.clear()
+        if ended.status == 0 and not self.proxy.pending:
+            self.judge_success()
+        if "tamper" in self.kinds:
+            self.tamper()
+
+    def tamper(self) -> None:
+        """Lay hands on up to four files."""
+        for _ in range(self.chance.randint(0, 4)):
+            if done := tamper(self.folder, self.chance):
+                self.outcome.counts["tampers"] += 1
+                self.tell(f"tamper: {done.what}: {', '.join(map(str, done.paths))}")
+
+    def judge_success(self) -> None:
+        """Hold a run's exit status 0 against what there is."""
+        time.sleep(self.index_lag_s + 0.1)
+        verdict = self.check()
+        if verdict.problems:
+            self.fault(*(f"exit status 0, but {problem}" for problem in verdict.problems))
+
+    def settle(self, *, tampered: bool) -> None:
+        """Let all be quiet and run plainly; then follow what is said is to be done, until a run ends with status 0."""
+        self.wait_for_late_effects()
+        followed = 0
+        ended = self.run()
+        while ended.status != 0 and followed < MOST_ROUNDS:
+            if not tampered and not (verdict := self.check()).problems:
+                self.fault(f"failed, though all is right: {verdict}")
+            failures = failures_of(self.folder, ended.told)
+            for failure in failures[:5]:
+                self.tell(f"failed: {failure.recid}: {failure.error}")
+            if followed >= 2:
+                self.fault(f"not in one go: {failures[0].recid}: {failures[0].error}")
+            self.outcome.counts["remedies"] += 1
+            if followed % 2 == 1 and tampered:
+                self.follow_check()
+            else:
+                remedies = remedies_of(failures)
+                self.tell(f"remedy: {remedies.told}")
+                if remedies.unknown:
+                    self.fault(*(f"no remedy named: {each.recid}: {each.error}" for each in remedies.unknown))
+                remedies.follow_deletions(self.folder)
+                self.follow(remedies.commands)
+            followed += 1
+            ended = self.run()
+        if ended.status != 0:
+            self.fault(f"needs a hand: {failures_of(self.folder, ended.told)[0]}")
+        self.judge_success()
+        self.judge_claims()
+        self.judge_further_run()
+
+    def follow_check(self) -> None:
+        """Run `snakemake check` and the commands that it names."""
+        ended = self.run("--", "check")
+        if ended.status == 0:
+            self.tell("check finds nothing")
+            return
+        commands = commands_of_check(self.folder)
+        if not is_one_for_many(commands):
+            self.fault(f"check: {len(commands)} commands, not one: {commands[0]}")
+        self.follow(commands)
+
+    def follow(self, commands: Sequence[str]) -> None:
+        """Run commands to the letter."""
+        for command in commands:
+            self.tell(f"remedy: {command}")
+            environment = {**os.environ, "NRP_TOKEN": self.sandbox.token}
+            environment["PATH"] = f"{SNAKEMAKE.parent}:{environment['PATH']}"
+            done = subprocess.run(
+                command, shell=True, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+            )
+            self.tell(f"  status {done.returncode} {done.stderr[-300:] if done.returncode else ''}")
+
+    def judge_claims(self) -> None:
+        """Hold what the receipts tell of a record against where it was found."""
+        found = self.check().found
+        for recid in self.recids:
+            path = self.folder / "results" / str(recid) / "stats.json"
+            try:
+                stats = yaml.safe_load(path.read_bytes())
+                claim = (stats["status"], stats["record_id"])
+            except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+                self.fault(f"exit status 0, but {path.name} of {recid}: {error}")
+            if claim != ("ok", found[recid][0]):
+                self.fault(f"exit status 0, but the stats of {recid} tell of {claim}, and {found[recid]} is there")
+
+    def judge_further_run(self) -> None:
+        """Run once more: nothing may be written, here or there."""
+        self.proxy.clear()
+        requests, receipts = len(self.proxy.log), self._digests()
+        ended = self.run()
+        if ended.status != 0:
+            self.fault(f"a further run fails: {failures_of(self.folder, ended.told)[0]}")
+        writes = [f"{each.method} {each.path}" for each in self.proxy.log[requests:] if each.method not in READS]
+        if writes:
+            self.fault(f"a further run writes: {len(writes)} requests, {writes[:3]}")
+        if changed := [path for path, digest in self._digests().items() if receipts.get(path) != digest]:
+            self.fault(f"a further run changes {len(changed)} files: {changed[:3]}")
+
+    def _digests(self) -> dict[str, str]:
+        paths = [path for top in ("results", "data") for path in (self.folder / top).glob("[1-9]*/**/*")]
+        return {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(paths)
+            if path.is_file()
+        }
+
+
+@contextmanager
+def begun(seed: int, folder: Path, kinds: frozenset[str]) -> Iterator[Story]:
+    """Lay the records and start the repository, as the seed says."""
+    chance = random.Random(seed)
+    recids = write_records(folder, chance, put_below(folder / "source"))
+    lag_s = chance.choice([0.1, 0.1, 1.0, 3.0, 12.0 if "late" in kinds else 1.0])
+    settings = Settings(rate_limits=(), index_lag_s=lag_s)
+    config = {
+        "source": {"redirects": redirect(folder / "source")},
+        "transform": {"access": chance.choice(["public", "public", "restricted"])},
+        "package": {"max_files": MAX_FILES, "mode": chance.choice(["file", "file", "stream"])},
+        "repository": {
+            "finish": chance.choice(["draft", "publish"]),
+            "requests_per_minute": None,
+            "requests_per_hour": None,
+        },
+        "upload": {"attempts": 3, "stall_s": 5},
+        "storage": {"remove": chance.choice([[], [], [], ["bundles"], ["bundles", "files"]])},
+    }
+    sandbox = launcher.start(folder / "repository", settings=settings)
+    try:
+        with fault_proxy(sandbox.url) as proxy:
+            config["repository"]["url"] = proxy.url
+            outcome = Outcome(seed=seed, folder=folder)
+            story = Story(
+                seed=seed,
+                chance=chance,
+                kinds=kinds,
+                folder=folder,
+                outcome=outcome,
+                proxy=proxy,
+                sandbox=sandbox,
+                index_lag_s=lag_s,
+                recids=recids,
+                config=config,
+                whole=chance.random() < 0.1,
+            )
+            told = {name: config[name] for name in ("transform", "package", "storage")}
+            story.tell(f"seed {seed}, {sorted(kinds)}: {config['repository']['finish']}, {told}, index {lag_s} s late")
+            yield story
+            outcome.counts["requests"] = len(proxy.log)
+    finally:
+        sandbox.stop()
+
+
+def _live_through(story: Story) -> None:
+    tampered = "tamper" in story.kinds
+    for _ in range(story.chance.randint(1, 3)):
+        story.disturb()
+    story.settle(tampered=tampered)
+    if tampered and story.chance.random() < 0.5:
+        story.tell("at rest")
+        story.tamper()
+        story.settle(tampered=True)
+
+
+def tell(seed: int, folder: Path, kinds: Sequence[str] = KINDS) -> Outcome:
+    """Live through a seed in a new folder."""
+    begun_s, cpu_before_s = time.monotonic(), cpu_s()
+    with begun(seed, folder, frozenset(kinds)) as story:
+        try:
+            _live_through(story)
+        except BrokenRule as broken:
+            story.outcome.faults += broken.args[0]
+    story.outcome.counts["seconds"] = round(time.monotonic() - begun_s)
+    story.outcome.counts["CPU seconds"] = round(cpu_s() - cpu_before_s)
+    return story.outcome
+
+
+def main() -> int:
+    """Live through one seed; return whether it was a good one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--folder", type=Path, help="new, or emptied; by default one that is made")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="what may happen")
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix=f"seed-{options.seed}-"))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    outcome = tell(options.seed, folder, options.kinds.split(","))
+    print((folder / "story.txt").read_text(encoding="utf-8"), dict(outcome.counts), folder, sep="\n")
+    return 1 if outcome.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+"""A few seeds of `make soak`, which takes hundreds."""
+
+import pytest
+
+from harness.story import tell
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_kills_and_a_bad_line_leave_each_record_once_and_whole(tmp_path, seed):
+    assert tell(seed, tmp_path, kinds=["kills", "line"]).faults == []

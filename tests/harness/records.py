@@ -29,12 +29,14 @@ _ODD_NAMES = (
 )
 
 
-def write_records(folder: Path, chance: random.Random, put: Callable[[str, bytes], object]) -> list[int]:
+def write_records(
+    folder: Path, chance: random.Random, put: Callable[[str, bytes], object], *, records: int = RECORDS
+) -> list[int]:
     """Write records.csv and metadata/<recid>.json into the folder; `put(path, bytes)` lays files; return the recids.
 
     The bytes of no file are those of another, but for the empty ones.
     """
-    recids = list(range(FIRST_RECID, FIRST_RECID + RECORDS))
+    recids = list(range(FIRST_RECID, FIRST_RECID + records))
     (folder / "metadata").mkdir(parents=True)
     (folder / "records.csv").write_text("recid\n" + "\n".join(map(str, recids)) + "\n", encoding="ascii")
     for recid in recids:

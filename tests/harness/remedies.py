@@ -2,9 +2,8 @@
 
 import csv
 import re
-import shlex
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +11,8 @@ _PATH = re.compile(r"(?:results|data)/[^\s,;:'\"()]+")
 _CLAUSE = re.compile(r"\b(?:delete|remove)\b(?P<what>(?:(?!\brun again\b)[^;])*?)(?:,? and|;|,)? run again", re.DOTALL)
 _RECEIPT = re.compile(r"\b(\w+) receipt\b")
 _COMMAND = re.compile(r"\brm (?:-\w+ )*[^\n;]+")
+_TARGET = re.compile(r"`snakemake (?:--cores \d+ )?(?:-- )?(\w+)`")
+_MENDS = re.compile(r"^\s*to mend (?:it|all of this|all of them): (.+)$", re.MULTILINE)
 _AGAIN = re.compile(r"\brun (?:it |the same command )?again\b|\btry again\b")
 
 
@@ -31,6 +32,8 @@ class Remedies:
     """To be deleted, below the folder."""
     commands: list[str] = field(default_factory=list)
     """To be run in the folder."""
+    targets: list[str] = field(default_factory=list)
+    """Of the workflow, to be run where running again does not help."""
     unknown: list[Failure] = field(default_factory=list)
     """Failures whose message names nothing that can be done."""
 
@@ -38,7 +41,7 @@ class Remedies:
     def told(self) -> str:
         """What is to be done, in words."""
         listed = [*(f"delete {path}" for path in sorted(self.paths)), *self.commands]
-        return "; ".join(listed) or "run again"
+        return "; ".join([*listed, "run again", *(f"else run {target}" for target in self.targets)])
 
     def follow_deletions(self, folder: Path) -> None:
         """Delete what is to be deleted."""
@@ -55,6 +58,7 @@ def remedies_of(failures: Iterable[Failure]) -> Remedies:
     found = Remedies()
     for failure in failures:
         paths, commands = _named(failure)
+        found.targets += [name for name in _TARGET.findall(failure.error) if name not in found.targets]
         if paths or commands:
             found.paths |= paths
             found.commands += [command for command in commands if command not in found.commands]
@@ -89,17 +93,6 @@ def failures_of(folder: Path, told: str) -> list[Failure]:
     return failures or [Failure(0, "\n".join(line for line in told.splitlines() if "profile" not in line)[-1500:])]
 
 
-def commands_of_check(folder: Path) -> list[str]:
-    """Return the commands that the table of `snakemake check` names, each once."""
-    with (folder / "results" / "check.csv").open(encoding="utf-8", newline="") as stream:
-        return list(dict.fromkeys(row["command"] for row in csv.DictReader(stream) if row["command"]))
-
-
-def is_one_for_many(commands: Sequence[str]) -> bool:
-    """Tell whether the commands for several records are one."""
-    return len(commands) <= 1
-
-
-def words_of(command: str) -> list[str]:
-    """Return the words of a command, for a table of those that were followed."""
-    return shlex.split(command)
+def commands_of_check(told: str) -> list[str]:
+    """Return the commands that `snakemake check` says will mend what it has found, each once."""
+    return list(dict.fromkeys(command.strip() for command in _MENDS.findall(told)))

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -28,22 +28,23 @@ from generated_records import put_below, redirect
 
 from harness.checker import Repository, Verdict, Wanted, check
 from harness.line import random_fault
-from harness.records import MAX_FILES, write_records
-from harness.remedies import commands_of_check, failures_of, is_one_for_many, remedies_of
+from harness.records import MAX_FILES, RECORDS, write_records
+from harness.remedies import commands_of_check, failures_of, remedies_of
 from harness.running import Ended, Events, Kill, cpu_s, random_kills, run
 from harness.tampering import tamper
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.fault_proxy import FaultProxy, fault_proxy
+from servers.xrootd_server import running_server
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 KINDS = ("kills", "line", "late", "tamper")
+OVER_XROOTD = 0.15
+"""Share of seeds whose files come from a real XRootD server, where that is installed; else they are on disk."""
 READS = ("GET", "HEAD")
-MOST_EVENTS = 700
-"""About as many as an undisturbed run of forty records has."""
-MOST_ROUNDS = 4
-"""Of remedies, until a seed counts as one that needs a hand."""
+MOST_EVENTS, FEWEST_EVENTS = 700, 40
+"""Before which kills fall: an undisturbed run of forty records has about as many, a last one few."""
 
 
 class BrokenRule(Exception):  # noqa: N818 - no error of the harness
@@ -96,6 +97,11 @@ class Story:
         base = [str(SNAKEMAKE), "--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
         return [*base, "--cores", "2", "--quiet", "all", "--configfile", str(self.folder / "mine.yaml"), *arguments]
 
+    @property
+    def events(self) -> Events:
+        """What counts how much has happened."""
+        return Events(lambda: len(self.proxy._log), self.folder / "results" / "attempts.jsonl")
+
     def run(self, *arguments: str, kills: Sequence[Kill] = ()) -> Ended:
         """Run the workflow: plainly, or with other arguments."""
         if not arguments and not self.whole:
@@ -108,7 +114,7 @@ class Story:
             environment={"NRP_TOKEN": self.sandbox.token},
             streams=self.folder / f"run-{number}.txt",
             kills=kills,
-            events=Events(lambda: len(self.proxy._log), self.folder / "results" / "attempts.jsonl"),
+            events=self.events,
             chance=self.chance,
         )
         self.outcome.counts["kills"] += ended.kills
@@ -145,7 +151,8 @@ class Story:
             for _ in range(self.chance.randint(0, 5)):
                 fault = self.proxy.add(random_fault(self.chance, lates="late" in self.kinds))
                 self.tell(f"line: {fault.name}, {fault.nth}. request, {fault.times} times")
-        kills = random_kills(self.chance, most_events=MOST_EVENTS) if "kills" in self.kinds else []
+        left = max(MOST_EVENTS - self.events(), FEWEST_EVENTS)
+        kills = random_kills(self.chance, most_events=left) if "kills" in self.kinds else []
         ended = self.run(kills=kills if self.chance.random() < 0.7 else ())
         self.proxy.clear()
         if ended.status == 0 and not self.proxy.pending:
@@ -168,45 +175,41 @@ class Story:
             self.fault(*(f"exit status 0, but {problem}" for problem in verdict.problems))
 
     def settle(self, *, tampered: bool) -> None:
-        """Let all be quiet and run plainly; then follow what is said is to be done, until a run ends with status 0."""
+        """Let all be quiet and run plainly; do what failures say, then what `check` says: then all must be well."""
         self.wait_for_late_effects()
-        followed = 0
         ended = self.run()
-        while ended.status != 0 and followed < MOST_ROUNDS:
-            if not tampered and not (verdict := self.check()).problems:
-                self.fault(f"failed, though all is right: {verdict}")
-            failures = failures_of(self.folder, ended.told)
-            for failure in failures[:5]:
-                self.tell(f"failed: {failure.recid}: {failure.error}")
-            if followed >= 2:
-                self.fault(f"not in one go: {failures[0].recid}: {failures[0].error}")
+        for follow in (self.follow_messages, self.follow_check):
+            if ended.status == 0:
+                break
+            if not tampered and not self.check().problems:
+                self.fault(f"failed, though all is right: {failures_of(self.folder, ended.told)[0]}")
             self.outcome.counts["remedies"] += 1
-            if followed % 2 == 1 and tampered:
-                self.follow_check()
-            else:
-                remedies = remedies_of(failures)
-                self.tell(f"remedy: {remedies.told}")
-                if remedies.unknown:
-                    self.fault(*(f"no remedy named: {each.recid}: {each.error}" for each in remedies.unknown))
-                remedies.follow_deletions(self.folder)
-                self.follow(remedies.commands)
-            followed += 1
+            follow(ended)
             ended = self.run()
         if ended.status != 0:
-            self.fault(f"needs a hand: {failures_of(self.folder, ended.told)[0]}")
+            self.fault(*(f"needs a hand: {each.recid}: {each.error}" for each in failures_of(self.folder, ended.told)))
         self.judge_success()
         self.judge_claims()
         self.judge_further_run()
 
-    def follow_check(self) -> None:
-        """Run `snakemake check` and the commands that it names."""
+    def follow_messages(self, ended: Ended) -> None:
+        """Do what a run that failed says of each record, but for running again."""
+        failures = failures_of(self.folder, ended.told)
+        remedies = remedies_of(failures)
+        for failure in failures:
+            self.tell(f"failed: {failure.recid}: {failure.error}")
+        self.tell(f"remedy: {remedies.told}")
+        if remedies.unknown:
+            self.fault(*(f"no remedy named: {each.recid}: {each.error}" for each in remedies.unknown))
+        remedies.follow_deletions(self.folder)
+        self.follow(remedies.commands)
+
+    def follow_check(self, _ended: Ended) -> None:
+        """Run `snakemake check` and the one command that it names for all that it has found."""
         ended = self.run("--", "check")
-        if ended.status == 0:
-            self.tell("check finds nothing")
-            return
-        commands = commands_of_check(self.folder)
-        if not is_one_for_many(commands):
-            self.fault(f"check: {len(commands)} commands, not one: {commands[0]}")
+        commands = commands_of_check(ended.told)
+        if ended.status != 0 and len(commands) != 1:
+            self.fault(f"check names {len(commands)} commands, not one: {commands or ended.told[-500:]}")
         self.follow(commands)
 
     def follow(self, commands: Sequence[str]) -> None:
@@ -256,14 +259,37 @@ class Story:
 
 
 @contextmanager
-def begun(seed: int, folder: Path, kinds: frozenset[str]) -> Iterator[Story]:
+def begun(seed: int, folder: Path, kinds: frozenset[str], *, records: int = RECORDS) -> Iterator[Story]:
     """Lay the records and start the repository, as the seed says."""
     chance = random.Random(seed)
-    recids = write_records(folder, chance, put_below(folder / "source"))
+    with ExitStack() as stack:
+        recids, redirects = _lay_records(folder, chance, records, stack)
+        yield from _begun(seed, folder, kinds, chance, recids, redirects)
+
+
+def _lay_records(
+    folder: Path, chance: random.Random, records: int, stack: ExitStack
+) -> tuple[list[int], dict[str, str]]:
+    """Lay the records, for some seeds on a real XRootD server where there is one; return them and the redirects."""
+    put, redirects = put_below(folder / "source"), redirect(folder / "source")
+    if chance.random() < OVER_XROOTD and shutil.which("xrootd"):
+        server = stack.enter_context(running_server())
+
+        def put_twice(path: str, content: bytes) -> None:
+            put_below(folder / "source")(path, content)
+            server.put(path, content)
+
+        put, redirects = put_twice, {"root://eospublic.cern.ch/": server.prefix}
+    return write_records(folder, chance, put, records=records), redirects
+
+
+def _begun(
+    seed: int, folder: Path, kinds: frozenset[str], chance: random.Random, recids: list[int], redirects: dict[str, str]
+) -> Iterator[Story]:
     lag_s = chance.choice([0.1, 0.1, 1.0, 3.0, 12.0 if "late" in kinds else 1.0])
     settings = Settings(rate_limits=(), index_lag_s=lag_s)
     config = {
-        "source": {"redirects": redirect(folder / "source")},
+        "source": {"redirects": redirects},
         "transform": {"access": chance.choice(["public", "public", "restricted"])},
         "package": {"max_files": MAX_FILES, "mode": chance.choice(["file", "file", "stream"])},
         "repository": {
@@ -294,6 +320,7 @@ def begun(seed: int, folder: Path, kinds: frozenset[str]) -> Iterator[Story]:
             )
             told = {name: config[name] for name in ("transform", "package", "storage")}
             story.tell(f"seed {seed}, {sorted(kinds)}: {config['repository']['finish']}, {told}, index {lag_s} s late")
+            story.tell(f"files are read from {redirects}")
             yield story
             outcome.counts["requests"] = len(proxy.log)
     finally:

@@ -15,14 +15,15 @@ from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.empty import KnownRefusals, WithoutFilesError, empty_file, first_empty, without_files
 from ferry.deposit.files import FileDeposit
 from ferry.deposit.manifest import Manifest
+from ferry.deposit.metadata import MetadataDeposit
 from ferry.deposit.plan import LocalFile
 from ferry.deposit.settings import DepositSettings
 from ferry.deposit.state import DepositState, document_sha256
 from ferry.deposit.workflow import DraftWorkflow
 from ferry.errors import FerryError, IntegrityError, MetadataError, PermanentError
-from ferry.mapping.links import diff_but_links, links_in, with_links
+from ferry.mapping.links import diff_but_links
 from ferry.repository.client import Repository
-from ferry.repository.errors import DeniedError, FailedError, RefusedError
+from ferry.repository.errors import DeniedError, RefusedError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy, Sleep
 from ferry.upload_names import source_key
@@ -96,6 +97,7 @@ class Deposit:
             retry=self._retry,
             index_delay_s=settings.index_delay_s,
         )
+        self._metadata = MetadataDeposit(repository=repository, state=self._state, retry=self._retry)
         self._files = FileDeposit(
             repository=repository,
             wanted=DesiredFiles(
@@ -146,11 +148,11 @@ class Deposit:
         workflow = await self._retry.retried(lambda: DraftWorkflow.of(self._repository, self._settings))
         record = await self._search.find_or_create(self._document, workflow=workflow.name)
         await self._retry.retried(lambda: workflow.check(record, self._repository))
-        if self._own_json and _has_files(record) and set(self._state.sent) <= {source_key(self._recid)}:
+        if self._own_json and record.has_files and set(self._state.sent) <= {source_key(self._recid)}:
             self._take_own_json(self._own_json)
         if record.was_published:
             return await self._adopt(record)
-        if not self._has_files and _has_files(record):
+        if not self._has_files and record.has_files:
             await self._remove_files(record)
         record = await self._bring_metadata(record)
         return record, await self._bring_files(record)
@@ -183,7 +185,7 @@ class Deposit:
                 return await self._files.bring(draft)
             except DeniedError as error:
                 raise await self._locked(draft, error) from error
-        if not _has_files(draft):
+        if not draft.has_files:
             return []
         if await self._retry.retried(lambda: self._repository.list_files(draft)):
             raise PermanentError(
@@ -217,50 +219,7 @@ class Deposit:
         return error
 
     async def _bring_metadata(self, draft: RemoteRecord) -> RemoteRecord:
-        """Give the draft our metadata, unless it was last given just these, or has them from an earlier folder."""
-        if self._state.has_document(self._document):
-            return draft
-        if self._was_given_all(draft):
-            self._state.remember_document(self._document)
-            return draft
-        seen: list[RemoteRecord] = []
-
-        async def update() -> RemoteRecord:
-            current = await self._repository.read_draft(draft.id)
-            is_changed = bool(seen) and current.document.get("metadata") != seen[0].document.get("metadata")
-            # an update may be done although its answer was lost, or 500: then the change is ours
-            if is_changed and diff_but_links(self._document, current.document):
-                raise PermanentError(
-                    f"draft {draft.id}: its metadata were changed by somebody else while they were updated, and are "
-                    f"left as they are; look at {draft.page_url} and run again"
-                )
-            seen.append(current)
-            links = links_in(current.document, self._document)  # of a collection's members: added once they are there
-            return await self._repository.update_draft(current, with_links(self._document, links))
-
-        try:
-            updated = await self._retry.retried(update)
-        except FailedError as error:
-            raise FailedError(
-                f"{error}. A draft that always gets this answer has metadata which the repository cannot store or "
-                f"index: ask its operators which, correct the record and run again; the draft is {draft.page_url}"
-            ) from error
-        _raise_for_metadata_errors(updated)
-        self._state.remember_document(self._document)
-        return updated
-
-    def _was_given_all(self, draft: RemoteRecord) -> bool:
-        """Whether a draft that was found again has our metadata, as it is stored and as it is indexed.
-
-        A repository that cannot index what it is given answers 500 and has stored it all the same.
-        """
-        shown = self._search.rediscovered
-        return (
-            shown is not None
-            and shown.id == draft.id
-            and _has_files(draft) == self._has_files
-            and not any(diff_but_links(self._document, each.document) for each in (draft, shown))
-        )
+        return await self._metadata.bring(draft, self._document, shown=self._search.rediscovered)
 
     # --- a record that is public already ---
 
@@ -303,25 +262,14 @@ class Deposit:
         return draft, await self._bring_files(draft)
 
     async def _compare_files(self, record: RemoteRecord) -> tuple[list[LocalFile], list[str]]:
-        if not self._has_files and not _has_files(record):
+        if not self._has_files and not record.has_files:
             return [], []
         return await self._files.compare(record)
-
-
-def _has_files(record: RemoteRecord) -> bool:
-    return bool((record.document.get("files") or {}).get("enabled", False))
 
 
 def _receipt_entry(file: LocalFile) -> dict[str, Any]:
     entry = {"key": file.key, "size_bytes": file.size_bytes, "md5": file.md5, "adler32": file.adler32}
     return entry | ({"member_md5s": dict(file.member_md5s)} if file.member_md5s else {})
-
-
-def _raise_for_metadata_errors(record: RemoteRecord) -> None:
-    if errors := record.metadata_errors:
-        found = "; ".join(f"{error.get('field')}: {error.get('messages')}" for error in errors[:5])
-        more = f" (and {len(errors) - 5} more)" if len(errors) > 5 else ""
-        raise MetadataError(f"the repository objects to the metadata of draft {record.id}: {found}{more}")
 
 
 __all__ = ["Deposit", "DepositSettings", "Deposited"]

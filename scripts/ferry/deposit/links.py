@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ferry.deposit.metadata import raise_for_metadata_errors
 from ferry.deposit.publish import publish_record
-from ferry.errors import IntegrityError, MetadataError, PermanentError
+from ferry.errors import IntegrityError, PermanentError
 from ferry.mapping.diff import diff_records
 from ferry.mapping.links import Link, diff_but_links, links_in, with_links
 from ferry.receipts import read_receipt
@@ -151,7 +152,5 @@ class LinkMembers:
             return await self._repository.update_draft(draft, wanted)
 
         updated = await self._retry.retried(update)
-        if errors := updated.metadata_errors:
-            found = "; ".join(f"{error.get('field')}: {error.get('messages')}" for error in errors[:5])
-            raise MetadataError(f"the repository objects to the links of draft {updated.id}: {found}")
+        raise_for_metadata_errors(updated, of="links")
         return updated

@@ -82,6 +82,11 @@ class RemoteRecord:
         return self.is_published or bool(self.document.get("is_published"))
 
     @property
+    def has_files(self) -> bool:
+        """Whether it is one with files."""
+        return bool((self.document.get("files") or {}).get("enabled", False))
+
+    @property
     def metadata_errors(self) -> list[Mapping[str, Any]]:
         """The objections to the metadata themselves: a draft whose files are still to come is objected to as well."""
         return [error for error in self.errors if error.get("field") != "files.enabled"]

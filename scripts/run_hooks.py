@@ -15,7 +15,8 @@ from ferry.chain import CHAIN, has_arrived
 from ferry.config import check_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
 from ferry.flags import STOPPED, RunFlags
-from ferry.report.stats_log import STATS_LOG, cut_torn_end
+from ferry.jsonl import cut_torn_end
+from ferry.report.stats_log import STATS_LOG
 from ferry.repository.tokens import refuse_token_in_environment
 from ferry.run.breaker import CircuitBreaker
 from ferry.run.bulk import PART_OF_BULK

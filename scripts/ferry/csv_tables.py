@@ -1,22 +1,19 @@
 """Tables for people as CSV: whole or not at all, and no cell that a spreadsheet would run."""
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ferry.files import whole_file
+from ferry.files import whole_text_file
 
 
 def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a small table in one step, each row with its cells in the order of `names`."""
-    with whole_file(path) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
-        writer = csv.writer(text, lineterminator="\n")
+    with whole_text_file(path) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(names)
         writer.writerows([csv_cell(value) for value in row] for row in rows)
-        text.detach()
 
 
 def csv_cell(value: Any) -> Any:

@@ -1,32 +1,55 @@
 """Files that are there whole or not at all."""
 
 import errno
+import io
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from ferry.errors import DiskError
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, shared: bool = False, synced: bool = True) -> Iterator[BinaryIO]:
     """Give a stream whose content becomes `path` at the end; after an error `path` is as it was before.
+
+    Args:
+        path: of the file; its folder is made if need be.
+        shared: others may write the same file at the same moment: each has a part of its own, one of them is kept.
+        synced: it has to be there after a power cut too.
 
     Raises:
         OSError: disk full, or the folder cannot be written.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part" if shared else f"{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with part.open("wb") as stream:
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            if synced:
+                os.fsync(stream.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_text_file(path: Path) -> Iterator[TextIO]:
+    """Give a stream for text in UTF-8, lines as they are; else as `whole_file`. What is no character becomes `?`."""
+    with whole_file(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="", write_through=True)
+        yield text
+        text.detach()
+
+
+def write_whole(path: Path, text: str | bytes, *, shared: bool = False, synced: bool = True) -> None:
+    """Write a file in one step; see `whole_file`."""
+    with whole_file(path, shared=shared, synced=synced) as stream:
+        stream.write(text.encode() if isinstance(text, str) else text)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """What one job has found out and every other job of the same run has to know."""
 
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
+
+from ferry.files import write_whole
 
 FLAGS_DIR = Path("logs/flags")
 TOKEN_REFUSED = "token-refused"  # noqa: S105 - the name of a flag
@@ -27,11 +28,7 @@ class RunFlags:
         path = self._path(name)
         if path.exists() and not replace:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # jobs find out the same at the same time, on a cluster on several nodes: each has a part of its own
-        part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-        part.write_text(text + "\n", encoding="utf-8")
-        part.replace(path)
+        write_whole(path, f"{text}\n", shared=True)  # jobs find out the same at the same time, also on several nodes
 
     def get(self, name: str) -> str | None:
         """Return the text of a flag, None if nobody has left it."""

@@ -4,20 +4,18 @@ A job that is killed leaves its start line only, and that is how it is found. Du
 monotonic clock of one machine; the wall clock (`at`) only says when, because it may be set while a job runs.
 """
 
-import contextlib
-import fcntl
-import json
 import os
 import resource
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ferry.errors import PermanentError
+from ferry.jsonl import read_lines
 
 MEASURES = ("bytes_moved", "files_moved", "retries", "rate_wait_s", "requests", "cpu_s", "peak_memory_bytes")
 """The numbers that `measured` of an end line may hold; others are kept in the journal and read by nobody."""
@@ -106,7 +104,8 @@ def end_event(
     if error is not None:
         failure = {
             "type": type(error).__name__,
-            "message": str(error)[:_LONGEST_ERROR],
+            # of a name that is no UTF-8 something remains that a receipt can hold
+            "message": str(error)[:_LONGEST_ERROR].encode("utf-8", "replace").decode(),
             "permanent": isinstance(error, PermanentError),
         }
     return {
@@ -122,39 +121,17 @@ def end_event(
     }
 
 
-def append(path: Path, event: Mapping[str, Any]) -> None:
-    """Add one line to the file by one write, safe beside other writers of the same file.
-
-    A line that a crash has torn off is closed first, so that it takes no other line with it. If the disk takes
-    only part of the line, that part is cut off again.
-
-    Raises:
-        OSError: the line could not be written; the file is as it was before.
-    """
-    line = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks: the single write has to do
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size_bytes = os.fstat(descriptor).st_size
-        torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\n"
-        data = b"\n" + line if torn else line
-        written = os.write(descriptor, data)
-        if written < len(data):
-            os.ftruncate(descriptor, size_bytes)
-            raise OSError(f"{path}: expected to write {len(data)} bytes, wrote {written}; is the disk full?")
-    finally:
-        os.close(descriptor)
-
-
 def read(path: Path) -> list[Event]:
     """Return the events of a journal in order; lines that are torn or foreign are left out, no file is no event."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    return [event for line in data.split(b"\n") if (event := _parse(line)) is not None]
+    return list(events_among(read_lines(path)))
+
+
+def events_among(rows: Iterable[Event]) -> Iterator[Event]:
+    """Give those of the rows that are events."""
+    for row in rows:
+        known = row.get("event") in ("start", "end") and isinstance(row.get("step"), str)
+        if known and isinstance(row.get("recid"), int):
+            yield row
 
 
 def next_attempt(path: Path, step: str) -> int:
@@ -197,17 +174,6 @@ def attempts(events: Iterable[Event]) -> list[Attempt]:
         else:
             joined.append(_attempt(event, None))
     return joined
-
-
-def _parse(line: bytes) -> Event | None:
-    if not line.startswith(b"{"):
-        return None
-    try:
-        event = json.loads(line)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        return None
-    known = event.get("event") in ("start", "end") and isinstance(event.get("step"), str)
-    return event if known and isinstance(event.get("recid"), int) else None
 
 
 def _attempt(event: Event, start: Attempt | None) -> Attempt:

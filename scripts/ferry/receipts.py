@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from ferry.errors import IntegrityError, disk_error
-from ferry.files import whole_file
+from ferry.files import write_whole
 from ferry.schemas import problems
 
 REVIEW = "review.json"
@@ -20,8 +20,7 @@ def write_json(path: Path, document: Any) -> None:
         OSError: disk full, or the folder cannot be written; `path` is as it was before.
     """
     text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    with whole_file(path) as stream:
-        stream.write(text)
+    write_whole(path, text)
 
 
 def write_receipt(path: Path, kind: str, document: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 Paths are matched after decoding, as a WSGI server does it, so that the same keys work and fail as in InvenioRDM.
 """
 
-import json
 import logging
 import re
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import quote, unquote
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
+from ferry.jsonl import append
 from sandbox.answers import Refusal, no_such_page, server_error, wrong_method
 from sandbox.file_routes import FileRoutes
 from sandbox.other_routes import OtherRoutes
@@ -61,8 +61,7 @@ class Application:
                     "path": request.rel_url.raw_path,
                     "status": response.status if is_answered and response is not None else None,
                 }
-                with self._request_log.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(line) + "\n")
+                append(self._request_log, line)
         return response
 
     async def _answer(self, request: BaseRequest) -> web.StreamResponse:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ferry.errors import disk_error
+from ferry.files import whole_file
 
 DEMO_PREFIX = "root://demo.invalid/"
 LARGE_BYTES = 100_000_000
@@ -100,14 +101,9 @@ def _make(demo_file: DemoFile, path: Path) -> None:
     if demo_file.size_bytes > free:
         raise ValueError(f"{demo_file.uri}: expected at most the free disk, {free} bytes, found {demo_file.size_bytes}")
     text = content(uri=demo_file.uri, size_bytes=min(demo_file.size_bytes, LARGE_BYTES))
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as stream:
-            stream.write(text)
-            stream.truncate(demo_file.size_bytes)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as stream:
+        stream.write(text)
+        stream.truncate(demo_file.size_bytes)
 
 
 def local_path(uri: str, directory: Path) -> Path:

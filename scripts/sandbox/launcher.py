@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferry.errors import ConfigError, TransientError
+from ferry.files import write_whole
 from sandbox.settings import Settings
 
 SCRIPTS = Path(__file__).resolve().parents[1]
@@ -101,8 +102,8 @@ def start(
         process.wait()
         log_end = log_path.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise TransientError(f"the sandbox repository in {directory} did not start within {timeout_s:g} s: {log_end}")
-    _write_atomically(port_file, url.rsplit(":", 1)[1])
-    _write_atomically(directory / "endpoint.json", json.dumps({"url": url}) + "\n")
+    write_whole(port_file, url.rsplit(":", 1)[1])
+    write_whole(directory / "endpoint.json", json.dumps({"url": url}) + "\n")
     tokens = [(directory / name).read_text(encoding="ascii").strip() for name in ("token", "token2", "token_curator")]
     return Sandbox(
         url=url,
@@ -145,7 +146,7 @@ def _keep_flavour(directory: Path, flavour: str) -> None:
             f"{directory}: expected records of a sandbox of the flavour {flavour}, found those of {before}; give it "
             "another folder (sandbox: dir), or delete this one"
         )
-    _write_atomically(noted, f"{flavour}\n")
+    write_whole(noted, f"{flavour}\n")
 
 
 def _wait_for_url(process: subprocess.Popen[bytes], timeout_s: float) -> str | None:
@@ -162,9 +163,3 @@ def _read_port(path: Path) -> int:
         return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
         return 0
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -15,6 +15,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ferry.files import write_whole
+
 Document = dict[str, Any]
 
 
@@ -154,6 +156,4 @@ def _read_documents(folder: Path) -> dict[str, Document]:
 
 def _write_document(path: Path, document: Document) -> None:
     # no fsync: what a killed process has written is there; only a power cut would lose it, and it is a sandbox
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, json.dumps(document, ensure_ascii=False), synced=False)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferry import journal
+from ferry import journal, jsonl
 from ferry.errors import TransientError
-from ferry.journal import Moment, append, attempts, end_event, next_attempt, read, start_event
+from ferry.journal import Moment, attempts, end_event, next_attempt, read, start_event
+from ferry.jsonl import append
 
 NOON = Moment(at="2025-11-24T12:00:00.000+00:00", monotonic_s=100.0, boot_id="one")
 HOUR_BACK = Moment(at="2025-11-24T11:00:05.000+00:00", monotonic_s=105.5, boot_id="one")
@@ -107,17 +108,26 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: p
     append(path, start())
     before = path.read_bytes()
     really_write = os.write
-    monkeypatch.setattr(journal.os, "write", lambda descriptor, data: really_write(descriptor, data[:10]))
-    with pytest.raises(OSError, match="is the disk full"):
+    written = []
+
+    def fill(descriptor, data):
+        if written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(really_write(descriptor, data[:10]))
+        return written[0]
+
+    monkeypatch.setattr(jsonl.os, "write", fill)
+    with pytest.raises(OSError, match="No space left"):
         append(path, start(attempt=2))
     assert path.read_bytes() == before
+    assert written == [10]
 
 
 def test_a_refused_write_is_an_error_that_names_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def refuse(_descriptor, _data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(journal.os, "write", refuse)
+    monkeypatch.setattr(jsonl.os, "write", refuse)
     with pytest.raises(OSError, match="No space left"):
         append(tmp_path / "journal.jsonl", start())
 
@@ -125,7 +135,8 @@ def test_a_refused_write_is_an_error_that_names_its_reason(tmp_path: Path, monke
 _WRITER = """
 import sys
 from pathlib import Path
-from ferry.journal import append, start_event
+from ferry.journal import start_event
+from ferry.jsonl import append
 name = sys.argv[2]
 for number in range(1, 10**6 if name == "victim" else 301):
     append(Path(sys.argv[1]), start_event(run_id=name, recid=1, step="upload_record", attempt=number))

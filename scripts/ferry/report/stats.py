@@ -57,15 +57,15 @@ def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publi
     Raises:
         OSError: the tables could not be written; those that were there before are untouched.
     """
-    from ferry.report.tables import ATTEMPTS_SCHEMA, FILES_SCHEMA, STATS_SCHEMA, TableWriter  # noqa: PLC0415 - pyarrow
+    from ferry.report.tables import ATTEMPTS_SCHEMA, FILES_SCHEMA, STATS_SCHEMA, table_writer  # noqa: PLC0415 - pyarrow
 
     counts: Counter[str] = Counter()
     steps = steps_of(publish=publish)
     told: list[tuple[Path, dict[str, Any]]] = []
     with (
-        TableWriter(ATTEMPTS_SCHEMA, parquet_path=results_dir / "attempts.parquet") as attempt_table,
-        TableWriter(FILES_SCHEMA, parquet_path=results_dir / "files.parquet") as file_table,
-        TableWriter(
+        table_writer(ATTEMPTS_SCHEMA, parquet_path=results_dir / "attempts.parquet") as attempt_table,
+        table_writer(FILES_SCHEMA, parquet_path=results_dir / "files.parquet") as file_table,
+        table_writer(
             STATS_SCHEMA,
             parquet_path=results_dir / "stats.parquet",
             csv_path=results_dir / "stats.csv",

@@ -3,16 +3,14 @@
 The last row of a recid counts. When the run ends, the aggregate writes the file anew with one row per wanted recid.
 """
 
-import json
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ferry.chain import FAILURE, STEPS
 from ferry.errors import FerryError
-from ferry.journal import append
+from ferry.jsonl import append, read_lines
 from ferry.receipts import write_receipt
 from ferry.report.evidence import read_evidence, record_status
 from ferry.report.stats_row import stats_row
@@ -49,37 +47,4 @@ def write_failure(record_dir: Path, row: Mapping[str, Any]) -> None:
 
 def latest_rows(path: Path = STATS_LOG) -> dict[int, dict[str, Any]]:
     """Return the last row of each recid; a line that is torn is left out, no file is no row."""
-    rows: dict[int, dict[str, Any]] = {}
-    try:
-        with path.open("rb") as stream:
-            for line in stream:
-                try:
-                    row = json.loads(line)
-                    rows[row["recid"]] = row
-                except (ValueError, KeyError, TypeError):
-                    continue
-    except FileNotFoundError:
-        pass
-    return rows
-
-
-def cut_torn_end(path: Path) -> int:
-    """Cut off what a crash of the machine has left after the last whole line; return the number of bytes cut.
-
-    Called when a run begins, while nobody writes.
-    """
-    try:
-        with path.open("r+b") as stream:
-            size_bytes = end = stream.seek(0, os.SEEK_END)
-            while end > 0:
-                begin = max(0, end - 65536)
-                stream.seek(begin)
-                newline = stream.read(end - begin).rfind(b"\n")
-                if newline >= 0:
-                    end = begin + newline + 1
-                    break
-                end = begin
-            stream.truncate(end)
-            return size_bytes - end
-    except FileNotFoundError:
-        return 0
+    return {row["recid"]: row for row in read_lines(path) if "recid" in row}

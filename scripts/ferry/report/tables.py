@@ -3,16 +3,17 @@
 import csv
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import IO, Any, TextIO
 
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
 from ferry.csv_tables import csv_cell
+from ferry.files import whole_file, whole_text_file
 
 _BATCH_ROWS = 20_000  # 1,000,000 file rows: 50 row groups, each a few MB while it is built
 
@@ -137,23 +138,18 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 class TableWriter:
-    """Writes rows to Parquet, and if asked to CSV and JSON lines, all of which appear only when all is written.
-
-    Used as a context manager; leaving it by an exception leaves the files that were there before.
-    """
+    """Takes rows of a table, and writes them a few thousand at a time."""
 
     def __init__(
-        self, schema: pa.Schema, *, parquet_path: Path, csv_path: Path | None = None, jsonl_path: Path | None = None
-    ):
+        self, schema: pa.Schema, parquet_writer: parquet.ParquetWriter, csv_file: TextIO | None, jsonl: TextIO | None
+    ) -> None:
+        """Write to these; see `table_writer`."""
         self._schema = schema
         self._times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
-        self._paths = [path for path in (parquet_path, csv_path, jsonl_path) if path is not None]
         self._rows: list[Row] = []
-        parquet_path.parent.mkdir(parents=True, exist_ok=True)
-        self._parquet = parquet.ParquetWriter(_part(parquet_path), schema, compression="zstd")
-        self._csv = _open(csv_path)
-        self._jsonl = _open(jsonl_path)
-        self._csv_rows = csv.DictWriter(self._csv, schema.names, lineterminator="\n") if self._csv else None
+        self._parquet = parquet_writer
+        self._jsonl = jsonl
+        self._csv_rows = csv.DictWriter(csv_file, schema.names, lineterminator="\n") if csv_file else None
         if self._csv_rows:
             self._csv_rows.writeheader()
 
@@ -161,9 +157,10 @@ class TableWriter:
         """Take one row; every column of the schema must be in it, times as ISO 8601 text."""
         self._rows.append(row)
         if len(self._rows) >= _BATCH_ROWS:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write the rows that were taken."""
         if not self._rows:
             return
         typed = [row | {name: parse_time(row[name]) for name in self._times} for row in map(dict, self._rows)]
@@ -176,40 +173,24 @@ class TableWriter:
                 self._jsonl.write(json.dumps(ordered, ensure_ascii=False) + "\n")
         self._rows = []
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._flush()
-            self._parquet.close()
-            for stream in (self._csv, self._jsonl):
-                if stream:
-                    stream.close()
-            if kind is None:
-                for path in self._paths:
-                    _sync(_part(path))
-                for path in self._paths:
-                    _part(path).replace(path)
-        finally:
-            for path in self._paths:
-                _part(path).unlink(missing_ok=True)
+@contextmanager
+def table_writer(
+    schema: pa.Schema, *, parquet_path: Path, csv_path: Path | None = None, jsonl_path: Path | None = None
+) -> Iterator[TableWriter]:
+    """Write rows to Parquet, and if asked to CSV and JSON lines, all of which appear only when all is written.
 
-
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
-
-
-def _open(path: Path | None) -> TextIO | None:
-    if path is None:
-        return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return _part(path).open("w", encoding="utf-8", errors="replace", newline="")
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+    Leaving it by an exception leaves the files that were there before.
+    """
+    with ExitStack() as files:
+        csv_file = files.enter_context(whole_text_file(csv_path)) if csv_path else None
+        jsonl = files.enter_context(whole_text_file(jsonl_path)) if jsonl_path else None
+        parquet_file = files.enter_context(whole_file(parquet_path))
+        with parquet.ParquetWriter(parquet_file, schema, compression="zstd") as parquet_writer:
+            writer = TableWriter(schema, parquet_writer, csv_file, jsonl)
+            yield writer
+            writer.flush()
+        opened: list[IO[Any] | None] = [csv_file, jsonl, parquet_file]
+        for file in filter(None, opened):
+            file.flush()
+            os.fsync(file.fileno())  # a disk that is full takes none of them

@@ -4,7 +4,6 @@ A record that is wrong by itself (its metadata, a checksum, a file that the repo
 next one. A repository or a source that does not answer, a token that is refused, a full disk: these fail every record.
 """
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from ferry.chain import LAST_STEP
-from ferry.journal import Event
+from ferry.journal import Event, events_among
+from ferry.jsonl import parse_lines
 
 SURROUNDINGS = frozenset({"TransientError", "DeniedError", "ConfigError", "DiskError"})
 """Errors that are of the surroundings: names of classes, as the journal has them."""
@@ -101,16 +101,10 @@ class CircuitBreaker:
                 lines = stream.readlines()
         except FileNotFoundError:
             return None
-        for line in lines:
-            if not line.endswith(b"\n"):
-                break  # it is being written
-            self._place += len(line)
-            try:
-                outcome = outcome_of(json.loads(line))
-            except (ValueError, KeyError, TypeError):
-                continue
-            if outcome is not None:
-                self._outcomes.append(outcome)
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()  # it is being written
+        self._place += sum(map(len, lines))
+        self._outcomes += filter(None, map(outcome_of, events_among(parse_lines(lines))))
         # a record that was tried again leaves several outcomes
         del self._outcomes[: -10 * self._of_last]
         return reason_to_stop(self._outcomes, of_last=self._of_last, failed=self._failed)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ferry.chain import DOWNLOAD_STEP, LAST_STEP, UPLOAD_STEP, has_arrived
 from ferry.journal import attempts, read
+from ferry.jsonl import read_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import PLAN_FILE, read_plan
 from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_locked
@@ -80,7 +81,8 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
         for row in rows.values()
         if row.get("status") == "failed" and (row.get("run_id") == plan.run_id or not is_going_on)
     ]
-    ended = list(_ended(folder / ATTEMPTS_FILE, plan.run_id))
+    of_run = read_lines(folder / ATTEMPTS_FILE, holding=plan.run_id.encode())
+    ended = [event for event in of_run if event.get("run_id") == plan.run_id]
     last = max((event["at"] for event in ended), default=None)
     end = now if is_going_on or last is None else datetime.fromisoformat(last)
     return Status(
@@ -104,22 +106,6 @@ def _began(path: Path) -> datetime | None:
         return datetime.fromisoformat(json.loads(path.read_bytes())["started_at"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _ended(path: Path, run_id: str) -> Iterator[dict[str, Any]]:
-    mark = run_id.encode()
-    try:
-        with path.open("rb") as stream:
-            for line in stream:
-                if mark in line:
-                    try:
-                        event = json.loads(line)
-                    except ValueError:
-                        continue  # it is being written
-                    if event.get("run_id") == run_id:
-                        yield event
-    except FileNotFoundError:
-        return
 
 
 def _moved(ended: Sequence[dict[str, Any]], step: str) -> int:

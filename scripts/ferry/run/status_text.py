@@ -1,9 +1,9 @@
 """A run's status in words: a page for a terminal, one line for a log, a text file for Prometheus."""
 
-import os
 from collections import Counter
 from pathlib import Path
 
+from ferry.files import write_whole
 from ferry.formatting import format_bytes, format_count, format_seconds, plural
 from ferry.report.failures import failure_lines, failure_rows
 from ferry.run.status import Status
@@ -87,10 +87,7 @@ def prometheus_text(status: Status) -> str:
 
 def write_prometheus(path: Path, status: Status) -> None:
     """Write the text file in one step, as the collector wants it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_text(prometheus_text(status), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, prometheus_text(status))
 
 
 def _ok(status: Status) -> str:

@@ -14,6 +14,7 @@ from ferry.chain import take_away_after
 from ferry.errors import FerryError, PermanentError, StoppedError, disk_error
 from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
+from ferry.jsonl import append
 from ferry.report.stats_log import tell_failed
 from ferry.run.disk_budget import DiskBudget
 from ferry.run.run import read_run
@@ -48,7 +49,7 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     if reason := journal.failed_for_good(journal_path, run_id=run_id, step=name):
         raise PermanentError(f"not tried again in this run: {reason}")
     start = journal.start_event(run_id=run_id, recid=recid, step=name, attempt=journal.next_attempt(journal_path, name))
-    journal.append(journal_path, start)
+    append(journal_path, start)
     storage = DiskBudget()
     measured: dict[str, float] = {}
     error: BaseException | None = None
@@ -64,8 +65,8 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
         measured["cpu_s"] = round(time.process_time(), 4)  # of the whole job, also of starting it
         measured["peak_memory_bytes"] = peak_memory_bytes()
         end = journal.end_event(start, error=error, measured=measured)
-        journal.append(journal_path, end)
-        journal.append(ATTEMPTS_FILE, end)
+        append(journal_path, end)
+        append(ATTEMPTS_FILE, end)
         if error is not None:
             tell_failed(recid=recid, journal=journal_path)
         try:

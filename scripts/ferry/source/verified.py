@@ -6,16 +6,14 @@ the state file is gone, the file is read and proven anew. So nothing depends on 
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from ferry.checksums import digest_file
 from ferry.errors import IntegrityError, disk_error
-
-_LINE = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+from ferry.jsonl import append, read_lines
 
 SourceFile = dict[str, Any]
 """One entry of `files` in the receipt `source`."""
@@ -81,17 +79,12 @@ class VerifiedFiles:
         self.path = path
         self._proofs: dict[str, Proof] = {}
         try:
-            lines = path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return
+            for line in read_lines(path):
+                with suppress(TypeError):  # of another version
+                    proof = Proof(**line)
+                    self._proofs[proof.key] = proof
         except OSError as error:
             raise disk_error(path, "be read", error) from error
-        for line in lines:
-            try:
-                proof = Proof(**orjson.loads(line))
-            except (ValueError, TypeError):
-                continue
-            self._proofs[proof.key] = proof
 
     def find(self, file: SourceFile, path: Path) -> Proof | None:
         """Return what was proven about the file if it is still the same one, and if that is all we have to know.
@@ -120,19 +113,8 @@ class VerifiedFiles:
         """
         if not proofs:
             return
-        lines = b"".join(orjson.dumps(vars(proof), option=_LINE) for proof in proofs)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as stream:
-                if stream.tell() and not _ends_with_newline(self.path):
-                    stream.write(b"\n")
-                stream.write(lines)
+            append(self.path, *map(vars, proofs))
         except OSError as error:
             raise disk_error(self.path, "be written", error) from error
         self._proofs.update((proof.key, proof) for proof in proofs)
-
-
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as stream:
-        stream.seek(-1, 2)
-        return stream.read(1) == b"\n"

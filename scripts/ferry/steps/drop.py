@@ -20,7 +20,7 @@ from ferry.bundle.plan import PlannedUpload
 from ferry.bundle.receipt import member_entry
 from ferry.chain import DOWNLOAD_STEP, mark_again, take_away_marked
 from ferry.errors import FerryError, TransientError
-from ferry.files import whole_file
+from ferry.files import write_whole
 from ferry.receipts import read_receipt
 from ferry.run.disk_budget import DROPPED, LEDGER, DiskBudget, notes_bytes
 
@@ -61,8 +61,8 @@ def _note(record_dir: Path, data_dir: Path) -> None:
         if sorted(file["key"] for file in files) != sorted(file["key"] for file in download["files"]):
             return
         known = DroppedFiles(repository, _sha256(files), download, package["uploads"])
-        with whole_file(data_dir / DROPPED) as stream:
-            stream.write(gzip.compress(orjson.dumps(vars(known)), mtime=0))  # it counts against storage.max_bytes
+        # packed, since it counts against storage.max_bytes
+        write_whole(data_dir / DROPPED, gzip.compress(orjson.dumps(vars(known)), mtime=0))
     except (FerryError, OSError) as error:
         log.warning("%s; if a byte is needed again, all files are fetched again", error)
 

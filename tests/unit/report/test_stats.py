@@ -9,7 +9,8 @@ from pyarrow import parquet
 
 from ferry.chain import STEPS
 from ferry.errors import IntegrityError
-from ferry.journal import Moment, append, end_event, start_event
+from ferry.journal import Moment, end_event, start_event
+from ferry.jsonl import append
 from ferry.receipts import read_receipt, write_json, write_receipt
 from ferry.report.stats import aggregate, outdate_tables, record_stats
 from ferry.report.tables import ATTEMPTS_SCHEMA, FILES_SCHEMA, STATS_SCHEMA
@@ -487,7 +488,7 @@ def test_an_aggregate_that_cannot_be_written_leaves_the_tables_before_it(
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ferry.report.tables._sync", full)
+    monkeypatch.setattr("ferry.report.tables.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         folder.aggregate(recids=(RECID, 3))
     assert {path.name: path.read_bytes() for path in folder.results.glob("*.*")} == before
@@ -565,9 +566,9 @@ def test_tables_of_a_failed_run_are_older_than_anything(folder: Folder):
 _MANY = """
 import sys
 from pathlib import Path
-from ferry.report.tables import FILES_SCHEMA, TableWriter
+from ferry.report.tables import FILES_SCHEMA, table_writer
 row = dict.fromkeys(FILES_SCHEMA.names) | {"recid": 1, "verified": True, "adler32": "00000001", "problem": "none"}
-with TableWriter(FILES_SCHEMA, parquet_path=Path(sys.argv[1])) as table:
+with table_writer(FILES_SCHEMA, parquet_path=Path(sys.argv[1])) as table:
     for number in range(int(sys.argv[2])):
         table.write(row | {"key": f"file-{number:07}.dat", "size_bytes": number, "md5": f"{number:032x}"})
 """

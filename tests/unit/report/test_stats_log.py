@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from ferry.errors import IntegrityError
+from ferry.jsonl import cut_torn_end
 from ferry.report.stats import aggregate
-from ferry.report.stats_log import cut_torn_end, latest_rows, tell_row
+from ferry.report.stats_log import latest_rows, tell_row
 from ferry.run.run import begin_run
 from ferry.run.step import record_step
 from ferry.schemas import problems

@@ -6,6 +6,7 @@ import pytest
 
 from ferry import journal
 from ferry.errors import IntegrityError, MetadataError, TransientError
+from ferry.jsonl import append
 from ferry.repository.errors import DeniedError, error_for_response
 from ferry.run.breaker import CircuitBreaker, Outcome, outcome_of, reason_to_stop
 from ferry.steps.drop import BytesNeededError
@@ -61,12 +62,12 @@ def test_what_is_wrong_with_a_record_itself_stops_nothing(error):
 def test_only_what_ends_after_the_start_counts_and_a_line_is_read_when_it_is_whole(tmp_path):
     path = tmp_path / "attempts.jsonl"
     for recid in range(10):
-        journal.append(path, ended(recid, error=TransientError("of an earlier run")))
+        append(path, ended(recid, error=TransientError("of an earlier run")))
     reasons = []
     breaker = CircuitBreaker(attempts_file=path, of_last=4, failed=3, stop=reasons.append)
     assert breaker.look() is None
     for recid in (1, 2):
-        journal.append(path, ended(recid, error=TransientError("no answer")))
+        append(path, ended(recid, error=TransientError("no answer")))
     last = json.dumps(ended(3, error=TransientError("no answer"))).encode() + b"\n"
     with path.open("ab") as stream:
         stream.write(last[:50])
@@ -80,7 +81,7 @@ def test_the_thread_stops_the_run_once(tmp_path):
     path, reasons = tmp_path / "attempts.jsonl", []
     breaker = CircuitBreaker(attempts_file=path, of_last=2, failed=2, stop=reasons.append, every_s=0.01).start()
     for recid in (1, 2, 3):
-        journal.append(path, ended(recid, error=TransientError("no answer")))
+        append(path, ended(recid, error=TransientError("no answer")))
     breaker._thread.join(5)
     breaker.end()
     assert len(reasons) == 1
@@ -89,6 +90,6 @@ def test_the_thread_stops_the_run_once(tmp_path):
 def test_zero_means_never(tmp_path):
     path, reasons = tmp_path / "attempts.jsonl", []
     breaker = CircuitBreaker(attempts_file=path, of_last=1, failed=0, stop=reasons.append, every_s=0.01).start()
-    journal.append(path, ended(1, error=TransientError("no answer")))
+    append(path, ended(1, error=TransientError("no answer")))
     breaker.end()
     assert reasons == []

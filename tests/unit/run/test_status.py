@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ferry.errors import PermanentError
-from ferry.journal import Moment, append, end_event, start_event
+from ferry.journal import Moment, end_event, start_event
+from ferry.jsonl import append
 from ferry.receipts import write_json
 from ferry.run.closing import closing_lines
 from ferry.run.plan import RunPlan, write_plan

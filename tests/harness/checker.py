@@ -156,8 +156,10 @@ def _file_problems(recid: int, source: dict[str, Any], contents: dict[str, bytes
     names = {name for name, _ in should}
     left, members = dict(contents), []
     if source["files"]:
-        own = left.pop(f"{recid}.json", b"null")
-        if json.loads(own) != source:
+        own = left.pop(f"{recid}.json", None)
+        if own is None:
+            yield f"{recid}.json: missing"
+        elif json.loads(own) != source:
             yield f"{recid}.json is not the record of the source"
         manifest = left.pop(f"{recid}_manifest.json", None)
         yield from _manifest_problems(manifest, contents)

@@ -6,25 +6,24 @@ from servers.faults import Fault, late, refusal, with_errors
 
 WHERE = {
     "search": {"method": "GET", "path": r"/user/records\?"},
-    "create": {"method": "POST", "path": "/api/records$"},
-    "draft": {"method": "GET", "path": "/draft$"},
-    "update": {"method": "PUT", "path": "/draft$"},
-    "announce": {"method": "POST", "path": "/draft/files$"},
-    "list": {"method": "GET", "path": "/draft/files$"},
-    "content": {"method": "PUT", "path": "/content$"},
-    "commit": {"method": "POST", "path": "/commit$"},
-    "publish": {"method": "POST", "path": "/actions/publish$"},
+    "create": {"method": "POST", "path": r"/api/records(\?|$)"},
+    "draft": {"method": "GET", "path": r"/draft(\?|$)"},
+    "update": {"method": "PUT", "path": r"/draft(\?|$)"},
+    "announce": {"method": "POST", "path": r"/draft/files(\?|$)"},
+    "list": {"method": "GET", "path": r"/draft/files(\?|$)"},
+    "content": {"method": "PUT", "path": r"/content(\?|$)"},
+    "commit": {"method": "POST", "path": r"/commit(\?|$)"},
+    "publish": {"method": "POST", "path": r"/actions/publish(\?|$)"},
     "anything": {},
 }
 WRITES = ("create", "update", "announce", "content", "commit", "publish")
-LATE_S = (0.5, 1.0, 2.0, 2.0, 6.0, 6.0, 15.0)
 
 
-def random_fault(chance: random.Random, *, lates: bool) -> Fault:
-    """Return a fault at a random place, once to a few times; `lates`: one that may come late."""
-    if lates and chance.random() < 0.5:
+def random_fault(chance: random.Random, *, longest_late_s: float) -> Fault:
+    """Return a fault at a random place, once to a few times; half of them come late, at most by so much (0: none)."""
+    if longest_late_s and chance.random() < 0.5:
         where = chance.choice(WRITES)
-        seconds = chance.choice(LATE_S)
+        seconds = round(chance.uniform(0.3, longest_late_s), 1)
         return Fault(f"{where}: late by {seconds} s", **WHERE[where], **late(seconds), **_when(chance))
     where = chance.choice(list(WHERE))
     ways = {
@@ -47,4 +46,4 @@ def random_fault(chance: random.Random, *, lates: bool) -> Fault:
 
 
 def _when(chance: random.Random) -> dict[str, int]:
-    return {"nth": chance.randint(1, 60), "times": chance.randint(1, 3)}
+    return {"nth": chance.randint(1, 40), "times": chance.randint(1, 3)}

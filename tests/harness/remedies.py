@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PATH = re.compile(r"(?:results|data)/[^\s,;:'\"()]+")
-_CLAUSE = re.compile(r"\b(?:delete|remove)\b(?P<what>(?:(?!\brun again\b)[^;])*?)(?:,? and|;|,)? run again", re.DOTALL)
+_CLAUSE = re.compile(r"\bdelete (?P<what>(?:(?!\brun again\b)[^;])*?)(?:,? and|;|,)? run again", re.DOTALL)
 _RECEIPT = re.compile(r"\b(\w+) receipt\b")
 _COMMAND = re.compile(r"\brm (?:-\w+ )*[^\n;]+")
 _TARGET = re.compile(r"`snakemake (?:--cores \d+ )?(?:-- )?(\w+)`")

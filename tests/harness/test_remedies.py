@@ -18,6 +18,7 @@ from harness.remedies import Failure, commands_of_check, remedies_of
             {"results/7/package.json", "results/7/download.json", "data/7/verified.jsonl"},
         ),
         ("the source does not answer; run again", set()),
+        ("files that were removed (by storage.remove) are needed again: data/7/files/a.al; run again", set()),
     ],
 )
 def test_what_is_to_be_deleted_is_found(error, paths):

@@ -83,8 +83,10 @@ def _lines(error: Any) -> list[str]:
 
 def _message(error: Any) -> str:
     # jsonschema says the value first, then what is wrong with it: whoever cuts a long line would cut off the reason.
+    # A text stays in the quotes that Python gives it; all else is told as JSON, null and not None.
     value, message = repr(error.instance), str(error.message)
-    return _short(value) + message[len(value) :] if message.startswith(value) else message
+    shown = value if isinstance(error.instance, str) else json.dumps(error.instance, ensure_ascii=False, default=str)
+    return _short(shown) + message[len(value) :] if message.startswith(value) else message
 
 
 def _short(value: str) -> str:

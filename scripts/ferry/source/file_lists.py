@@ -6,7 +6,7 @@ from typing import Any, Literal
 from ferry.checksums import Digests, normalise_checksum
 from ferry.errors import MetadataError
 from ferry.source.verified import verify
-from ferry.strict_json import UnfitJsonError, kind_of, strict_json
+from ferry.strict_json import UnfitJsonError, kind_of, shown_value, strict_json
 
 # A tuple: what a record says may be a list, which no set can be asked for.
 INDEX_TYPES = ("index.json", "index.txt")
@@ -41,7 +41,7 @@ def listed_entries(
     for number, entry in enumerate(listed):
         if index_files == "keep" or not is_index(entry):
             yield f"files[{number}]", entry
-        elif _stem(entry.get("uri")) not in stems_held and not _has_json_twin(entry, listed):
+        elif _stem(entry.get("uri")) not in stems_held and not _hshown_value_twin(entry, listed):
             yield from _read_listed(entry, f"files[{number}]", origin, read_index)
     stems_listed = {_stem(entry.get("uri")) for entry in listed if is_index(entry)}
     for stem, entries in held:
@@ -65,14 +65,16 @@ def _held(index: dict[str, Any], origin: str, place: str) -> list[Placed]:
     if not isinstance(files, list):
         raise MetadataError(f"{origin}: {place}.files: expected a list, found {kind_of(files)}")
     if number is not None and number != len(files):
-        raise MetadataError(f"{origin}: {place}.files: expected {number!r} files (number_files), found {len(files)}")
+        raise MetadataError(
+            f"{origin}: {place}.files: expected {shown_value(number)} files (number_files), found {len(files)}"
+        )
     return _placed(files, origin, f"{place}.files")
 
 
 def _read_listed(entry: dict[str, Any], place: str, origin: str, read_index: ReadIndex | None) -> Iterator[Placed]:
     uri = entry.get("uri")
     if not isinstance(uri, str) or read_index is None:
-        raise MetadataError(f"{origin}: {place}: expected an index file that can be read, found {uri!r}")
+        raise MetadataError(f"{origin}: {place}: expected an index file that can be read, found {shown_value(uri)}")
     text = read_index(uri)
     _expect_declared(entry, text, f"{origin}: {place}: {uri}")
     if entry["type"] == "index.txt":
@@ -83,7 +85,7 @@ def _read_listed(entry: dict[str, Any], place: str, origin: str, read_index: Rea
         found = strict_json(text)
     except UnfitJsonError as error:
         raise MetadataError(f"{uri}: {error}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise MetadataError(f"{uri}: expected the JSON of a file index, found none: {error}") from error
     files = found.get("files") if isinstance(found, dict) else found
     if not isinstance(files, list):
@@ -101,7 +103,7 @@ def _expect_declared(entry: dict[str, Any], text: bytes, place: str) -> None:
     verify(declared, size_bytes=len(text), digests=digests.values(), found_at=place)
 
 
-def _has_json_twin(entry: dict[str, Any], listed: list[dict[str, Any]]) -> bool:
+def _hshown_value_twin(entry: dict[str, Any], listed: list[dict[str, Any]]) -> bool:
     if entry.get("type") != "index.txt":
         return False
     twin = str(entry.get("uri")).removesuffix(".txt") + ".json"

@@ -1,6 +1,5 @@
 """The record as the portal gave it, and its files in one form: the receipt `source`."""
 
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from ferry.checksums import normalise_checksum
 from ferry.errors import MetadataError
 from ferry.source.file_lists import ReadIndex, listed_entries
 from ferry.source.keys import file_keys
-from ferry.strict_json import UnfitJsonError, kind_of, strict_json
+from ferry.strict_json import UnfitJsonError, kind_of, shown_value, strict_json
 from ferry.upload_names import RO_CRATE_KEY, manifest_key, source_key
 
 log = logging.getLogger(__name__)
@@ -83,12 +82,9 @@ def parse_record(text: bytes, origin: str) -> dict[str, Any]:
         raise MetadataError(f"{origin}: expected a record of at most {LARGEST_RECORD_BYTES} bytes, found {len(text)}")
     try:
         document = strict_json(text)
-        json.dumps(document, ensure_ascii=False).encode()
     except UnfitJsonError as error:
         raise MetadataError(f"{origin}: {error}") from error
-    except UnicodeEncodeError as error:
-        raise MetadataError(f"{origin}: expected Unicode text, found a lone surrogate: {error.reason}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         start = text[:40].decode(errors="replace").strip()
         raise MetadataError(f"{origin}: expected JSON, found {start!r}: {error}; correct or fetch it again") from error
     if not isinstance(document, dict):
@@ -116,8 +112,19 @@ def bare_record(document: dict[str, Any], *, recid: int, origin: str) -> dict[st
         raise MetadataError(f"{origin}: expected the recid {recid} in the record, found none")
     for place, value in found.items():
         if isinstance(value, bool) or not isinstance(value, str | int) or str(value).strip() != str(recid):
-            raise MetadataError(f"{origin}: {place}: expected {recid}, found {value!r}; is it another record's file?")
+            raise MetadataError(
+                f"{origin}: {place}: expected {recid}, found {shown_value(value)}; is it another record's file?"
+            )
     return record
+
+
+def read_record(path: Path, *, recid: int) -> dict[str, Any]:
+    """Return the bare record in a file.
+
+    Raises:
+        MetadataError: it cannot be read, or is no such record.
+    """
+    return bare_record(_load(path), recid=recid, origin=str(path))
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -145,22 +152,33 @@ def _normalised(
         uri, size = entry.get("uri"), entry.get("size")
         if not isinstance(uri, str) or uri.partition("://")[0] not in schemes:
             expected = ", ".join(f"{scheme}://" for scheme in schemes)
-            raise MetadataError(f"{origin}: {place}.uri: expected an address ({expected}), found {uri!r}")
+            raise MetadataError(f"{origin}: {place}.uri: expected an address ({expected}), found {shown_value(uri)}")
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
-            raise MetadataError(f"{origin}: {place}.size: expected a number of bytes, found {size!r}")
+            raise MetadataError(f"{origin}: {place}.size: expected a number of bytes, found {shown_value(size)}")
         if size is not None and size > LARGEST_FILE_BYTES:
-            raise MetadataError(f"{origin}: {place}.size: expected at most {LARGEST_FILE_BYTES} bytes, found {size}")
+            raise MetadataError(
+                f"{origin}: {place}.size: expected at most {LARGEST_FILE_BYTES} bytes, found {shown_value(size)}"
+            )
         file = {
             "uri": uri,
             "size_bytes": size,
             "checksum": normalise_checksum(entry.get("checksum")),
             "online": _is_online(entry, record),
         }
-        if by_uri.setdefault(uri, file) != file:
-            raise MetadataError(f"{origin}: {place}: expected {uri} as it was listed before, found {file}")
+        _expect_same(by_uri.setdefault(uri, file), file, f"{origin}: {place}")
     # The recid that was asked for: the record's own may stand in the API's envelope only, or be text with a space.
     keys = file_keys(list(by_uri), reserved=own_names(recid))
     return [{"key": key, **file} for key, file in zip(keys, by_uri.values(), strict=True)]
+
+
+def _expect_same(before: dict[str, Any], now: dict[str, Any], place: str) -> None:
+    """Refuse a file that is listed twice and not in the same words."""
+    for name, said in (("size_bytes", "size"), ("checksum", "checksum"), ("online", "availability")):
+        if before[name] != now[name]:
+            raise MetadataError(
+                f"{place}.{said}: expected {shown_value(before[name])}, {now['uri'][:200]} as it was listed before, "
+                f"found {shown_value(now[name])}"
+            )
 
 
 def own_names(recid: int) -> tuple[str, ...]:

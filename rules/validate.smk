@@ -12,6 +12,7 @@ rule validate:
     params:
         recids=wanted.recids,
         metadata=config["metadata"],
+        catalogue=config["catalogue"]["list"],
         transform=config["transform"],
         package=config["package"],
         table="results/validation.csv",

@@ -9,6 +9,7 @@ write_log(Path(snakemake.log[0]))
 told = diff_all(
     recids=snakemake.params.recids,
     metadata=snakemake.params.metadata,
+    catalogue_path=Path(snakemake.params.catalogue),
     transform=snakemake.params.transform,
     package=snakemake.params.package,
     repository=snakemake.params.repository,

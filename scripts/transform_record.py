@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ferry.run.step import record_step
+from ferry.source.known_records import KnownRecords
 from ferry.steps.transform_record import mapping_options, transform_to_receipts
 
 recid = int(snakemake.wildcards.recid)
@@ -13,7 +14,11 @@ with record_step(name="transform_record", recid=recid, log_path=Path(snakemake.l
             source_path=Path(snakemake.input.source),
             corrections_path=Path(corrections) if corrections else None,
             profile=snakemake.params.transform["profile"],
-            options=mapping_options(transform=snakemake.params.transform, package=snakemake.params.package),
+            options=mapping_options(
+                transform=snakemake.params.transform,
+                package=snakemake.params.package,
+                known=KnownRecords(Path(snakemake.params.metadata_dir), Path(snakemake.params.catalogue)),
+            ),
             record_path=Path(snakemake.output.record),
             mapping_path=Path(snakemake.output.mapping),
             settings=Path(snakemake.input.settings).stem,

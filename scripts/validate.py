@@ -11,6 +11,7 @@ told = validate_all(
     metadata_dir=Path(snakemake.params.metadata["dir"]),
     results_dir=Path("results"),
     portal=snakemake.params.metadata["portal"],
+    catalogue_path=Path(snakemake.params.catalogue),
     transform=snakemake.params.transform,
     package=snakemake.params.package,
     table_path=Path(snakemake.params.table),

@@ -40,7 +40,7 @@ def target_schema(profile: Profile) -> Schema:
     """Return the schema of what is sent to a target of this profile."""
     vocabulary = json.loads((SCHEMA_DIR / "vocabularies" / f"{profile.vocabulary}.json").read_text(encoding="utf-8"))
     metadata = _metadata(profile, vocabulary)
-    required = ["resource_type", "title", "creators", "publication_date", "publisher", "description", "rights"]
+    required = ["resource_type", "title", "creators", "publication_date", "publisher", "description"]
     required += ["identifiers", *(["recid"] if profile.particles else [])]
     level: Schema = {"enum": ["public", "restricted"]}
     return {

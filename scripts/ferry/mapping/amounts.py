@@ -2,6 +2,7 @@
 
 from ferry.checksums import HEX_DIGITS, normalise_checksum
 from ferry.mapping.leaves import Found, find, shown
+from ferry.mapping.sections import SECTIONS
 from ferry.mapping.work import Work
 from ferry.source.file_lists import is_index
 
@@ -77,30 +78,39 @@ def listed_bytes(work: Work) -> int | None:
 
 
 def event_count(work: Work, found: Found) -> None:
-    """The number of events: a field of the particles model, elsewhere one of the sizes."""
-    _count(work, found, "events", "number_of_events")
+    """The number of events: a field of the particles model that holds 32 bits, else one of the sizes."""
+    _count(work, found, "event", "number_of_events")
 
 
 def entry_count(work: Work, found: Found) -> None:
     """The number of entries: one of the sizes."""
-    _count(work, found, "entries", None)
+    _count(work, found, "entry", None)
 
 
 def _count(work: Work, found: Found, unit: str, field: str | None) -> None:
     count = work.whole_number(found)
     if count is None:
         return
-    if work.profile.particles and field:
-        if count > MAX_INTEGER:
-            work.left_out(found, f"{count} {unit} are more than the target can hold ({MAX_INTEGER})")
-            return
+    if work.profile.particles and field and count <= MAX_INTEGER:
         work.metadata[field] = count
         work.took(found.path, f"metadata.{field}")
-    elif work.profile.sizes_and_formats:
-        work.metadata.setdefault("sizes", []).append(f"{count} {unit}")
-        work.took(found.path, "metadata.sizes[]")
+        return
+    told = counted(count, unit)
+    to = "metadata.sizes[]"
+    if work.profile.sizes_and_formats:
+        work.metadata.setdefault("sizes", []).append(told)
     else:
-        work.left_out(found, "this target has no sizes", warn=False)
+        work.note("amounts").facts.append(told)
+        to = SECTIONS["amounts"].target
+    work.took(found.path, to)
+    if work.profile.particles and field:
+        work.warn(found.place, f"{told} are more than {field} can hold ({MAX_INTEGER}): kept in {to}")
+
+
+def counted(count: int, unit: str) -> str:
+    """Return a count with its unit: 1 event, 12711 events, 3 entries."""
+    several = f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
+    return f"{count} {unit if count == 1 else several}"
 
 
 def formats(work: Work, found: Found) -> None:
@@ -131,9 +141,9 @@ def sizes(work: Work) -> None:
         work.metadata["formats"] = names
     found = []
     if work.files:
-        found.append("1 file" if len(work.files) == 1 else f"{len(work.files)} files")
         size = listed_bytes(work)
-        found += [] if size is None else [f"{size} bytes"]
+        found.append(counted(len(work.files), "file"))
+        found += [] if size is None else [counted(size, "byte")]
     found += work.metadata.get("sizes", [])
     if found:
         work.metadata["sizes"] = found

@@ -1,4 +1,4 @@
-"""Text, HTML, addresses and identifiers of a record, made safe and brought into the form the server keeps.
+"""Text, addresses and identifiers of a record, made safe and brought into the form the server keeps.
 
 InvenioRDM rewrites what it is given (marshmallow-utils: ftfy's fix_text, bleach): straight quotes, composed
 accents, no control characters, a short list of HTML tags. What is in that form already comes back unchanged,
@@ -8,34 +8,13 @@ so that a record read back can be compared with what was sent.
 import html
 import re
 import unicodedata
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-import nh3
-
-from ferry.source.identity import PORTAL
+from ferry.source.identity import PORTAL, record_url
 
 MAX_LINE = 2_000  # characters of a title, a name, a keyword, an address; Lucene refuses terms over 32,766 bytes
 MAX_TEXT = 200_000  # characters of a description; the longest of the portal has some 10,000
 
-# What InvenioRDM allows by default (invenio-config, ALLOWED_HTML_TAGS), without what is unsafe in itself.
-ALLOWED_TAGS = set(
-    "a abbr acronym b blockquote br code div table tbody td th tr em h1 h2 h3 h4 h5 i li ol p pre span strike "
-    "strong sub sup u ul".split()
-)
-_ALLOWED_ATTRIBUTES = {"a": {"href", "title"}, "abbr": {"title"}, "acronym": {"title"}}
-
-# Only what begins like an element of HTML is one: "1 <x and y> 2" in a plain text is kept, as text.
-_NOT_A_TAG = re.compile(
-    r"<(?!/?(?:a|abbr|acronym|address|applet|area|article|aside|audio|b|base|bdi|bdo|big|blink|blockquote|body|br"
-    r"|button|canvas|caption|center|cite|code|col|colgroup|data|datalist|dd|del|details|dfn|dialog|dir|div|dl|dt"
-    r"|em|embed|fieldset|figcaption|figure|font|footer|form|frame|frameset|h[1-6]|head|header|hr|html|i|iframe|img"
-    r"|input|ins|isindex|kbd|keygen|label|legend|li|link|main|map|mark|marquee|math|menu|meta|meter|nav|noembed"
-    r"|noframes|noscript|object|ol|optgroup|option|output|p|param|picture|plaintext|pre|progress|q|rp|rt|ruby|s"
-    r"|samp|script|section|select|slot|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td"
-    r"|template|textarea|tfoot|th|thead|time|title|tr|track|tt|u|ul|var|video|wbr|xmp)(?=[\s/>])|!--)",
-    re.IGNORECASE,
-)
-_MAX_PASSES = 4  # a tag that is taken out (thead) changes how the rest is read (tbody): until nothing changes any more
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPACE = re.compile(r"\s+")
 _SERVER_FORM = str.maketrans(
@@ -52,7 +31,20 @@ _SERVER_FORM = str.maketrans(
         **dict.fromkeys("\u200b\u200e\u200f\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", ""),
     }
 )
+_HOST_FIRST = re.compile(
+    r"(www\.|([\w-]+\.)+(ch|cern|org|com|net|edu|gov|int|io|de|eu|fr|it|uk)(?=[/?#:]|$))", re.IGNORECASE
+)
+_ON_PORTAL = re.compile(
+    r"\.{0,2}/|(records?|docs|search|visualise|about|vm|getting-started|eos|static)/", re.IGNORECASE
+)
+_RECORD = re.compile(rf"{re.escape(PORTAL)}/records?/([1-9]\d{{0,11}})/?", re.ASCII)
 _HOST = re.compile(r"[^\s/?#]+\.[^\s/?#]+|localhost")
+_TEX_LETTERS = {"ss": "ß", "aa": "å", "AA": "Å", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "o": "ø", "O": "Ø"}
+_TEX_LETTERS |= {"l": "ł", "L": "Ł", "i": "i", "j": "j"}
+_TEX_ACCENTS = dict(
+    zip("`'^\"~=.cvuHkr", "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0327\u030c\u0306\u030b\u0328\u030a", strict=True)
+)
+_TEX_ACCENT = re.compile(r"""\{?\\([`'^"~=.])\s*\{?([A-Za-z])\}?\}?|\{?\\([cvuHkr])(?:\s*\{|\s+)([A-Za-z])\}?\}?""")
 _DOI = re.compile(r"(?:doi:\s*|(?:https?://)?(?:dx\.)?doi\.org/)?(10\.\d{4,9}/[^\s<>\"]+)$", re.IGNORECASE)
 _ORCID = re.compile(r"(?:https?://orcid\.org/)?(\d{4}-?\d{4}-?\d{4}-?\d{3}[\dXx])$")
 _ORCID_RANGES = ((15_000_000, 35_000_000), (900_000_000_000, 900_100_000_000))  # of the numbers given to ORCID
@@ -73,56 +65,38 @@ def line(value: str) -> str:
     return _SPACE.sub(" ", printable(value)).strip()
 
 
-def rich(value: str) -> str:
-    """Return HTML that holds only what InvenioRDM allows: no scripts, no styles, no handlers; links absolute."""
-    value = printable(value)
-    if "<" not in value and "&" not in value and ">" not in value:
-        return value.strip()
-    if "&" in value:
-        value = value.replace("&nbsp;", " ").replace("&#160;", " ")
-    value = _NOT_A_TAG.sub("&lt;", value)
-    for _ in range(_MAX_PASSES):
-        cleaned = _sanitised(value)
-        if cleaned == value:
-            break
-        value = cleaned
-    return printable(value.replace("&nbsp;", " ")).strip()
-
-
-def _sanitised(value: str) -> str:
-    return nh3.clean(
-        value,
-        tags=ALLOWED_TAGS,
-        attributes=_ALLOWED_ATTRIBUTES,
-        attribute_filter=_absolute_href,
-        clean_content_tags={"script", "style"},
-        url_schemes={"http", "https", "mailto"},
-        link_rel=None,
-    )
-
-
-def _absolute_href(_tag: str, attribute: str, value: str) -> str | None:
-    if attribute != "href" or value.startswith(("mailto:", "#")):
+def without_tex(value: str) -> str:
+    """Return a name with the accents that it has in the words of TeX (`Abell{\\'a}n`) as letters."""
+    if "\\" not in value:
         return value
-    return absolute_url(value)
+    for words, letter in _TEX_LETTERS.items():
+        value = re.sub(rf"\{{\\{words}\}}|\\{words}(?![A-Za-z]) ?", letter, value)
+    accented = _TEX_ACCENT.sub(lambda found: (found[2] or found[4]) + _TEX_ACCENTS[found[1] or found[3]], value)
+    return unicodedata.normalize("NFC", accented)
 
 
 def absolute_url(value: str) -> str | None:
-    """Return the address with its host (`/record/80502` is meant on the portal), or None if it is not one."""
+    """Return the address with its host (`/record/80502` is meant on the portal), or None if it is not one.
+
+    A record of the portal has one spelling, that of `record_url`.
+    """
     value = printable(value).strip().replace(" ", "%20").replace("\n", "").replace("\t", "")
-    if value.startswith("//"):
-        value = f"https:{value}"
-    elif value.startswith("/"):
-        value = f"{PORTAL}{value}"
-    elif value.lower().startswith("www."):
+    if _HOST_FIRST.match(value):
         value = f"https://{value}"
+    elif _ON_PORTAL.match(value):
+        value = urljoin(f"{PORTAL}/", value)
     try:
         parts = urlsplit(value)
     except ValueError:
         return None
     if parts.scheme not in ("http", "https", "ftp") or not _HOST.fullmatch(parts.netloc) or len(value) > MAX_LINE:
         return None
-    return None if any(character in value for character in '<>"') else value
+    if any(character in value for character in '<>"'):
+        return None
+    if parts.scheme == "http" and f"https://{parts.netloc.lower()}" == PORTAL:
+        value = f"{PORTAL}{value[len('http://') + len(parts.netloc) :]}"
+    of_record = _RECORD.fullmatch(value)
+    return record_url(int(of_record[1])) if of_record else value
 
 
 def doi(value: str) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferry.mapping.leaves import Found
+from ferry.mapping.texts import fact
 from ferry.mapping.work import Work
 
 _ENERGY = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(?:\s*-\s*(\d{1,6}(?:\.\d{1,6})?))?\s*([MGT])eV", re.IGNORECASE)
@@ -103,7 +104,7 @@ def sharpen(work: Work, energy: Energy, source: str) -> None:
     put_bounds(work, energy)
     about = f"about {_gev(energy)} (rounded in the {source})" if energy.approximate else _gev(energy)
     label = "Energy in the centre of mass"
-    work.note("usage", "technical-info").facts.append((label, about))
+    work.note("usage").facts.append(fact(label, about))
     work.add("metadata.additional_descriptions[technical-info]", f"energy as the {source} has it: {about}")
     if work.profile.particles:
         work.add("metadata.collision_information.energy_min, energy_max", f"as the {source} has it: {about}")

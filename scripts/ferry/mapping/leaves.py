@@ -100,20 +100,25 @@ def shown(path: str) -> str:
     return path or "(the whole record)"
 
 
+_Account = tuple[tuple[str, ...], str, tuple[str, ...]]
+"""Where a leaf went, by which rule, and what of it did not arrive."""
+
+
 @dataclass
 class Ledger:
     """The account: of each path how many leaves were mapped (where to, by which rule) or dropped (why)."""
 
     filled: Counter[str]
     empty: Counter[str]
-    _mapped: dict[str, dict[tuple[tuple[str, ...], str], int]] = field(default_factory=dict)
+    _mapped: dict[str, dict[_Account, int]] = field(default_factory=dict)
     _dropped: dict[str, Counter[str]] = field(default_factory=dict)
     _set_aside: dict[str, str] = field(default_factory=dict)
 
-    def map(self, path: str, to: tuple[str, ...], rule: str, count: int = 1) -> None:
-        """Account `count` leaves of this path as mapped to these target paths."""
+    def map(self, path: str, to: tuple[str, ...], rule: str, count: int = 1, lost: tuple[str, ...] = ()) -> None:
+        """Account `count` leaves of this path as mapped to these target paths; `lost`: what did not arrive."""
         entries = self._mapped.setdefault(path, {})
-        entries[to, rule] = entries.get((to, rule), 0) + count
+        account = (to, rule, lost)
+        entries[account] = entries.get(account, 0) + count
 
     def drop(self, path: str, reason: str, count: int = 1) -> None:
         """Account `count` leaves of this path as dropped on purpose."""
@@ -133,8 +138,8 @@ class Ledger:
         rows: list[dict[str, Any]] = []
         for path in sorted(self.filled | self.empty):
             rows += [
-                _row(path, count, status="mapped", to=list(to), rule=rule)
-                for (to, rule), count in sorted(self._mapped.get(path, {}).items())
+                _row(path, count, status="mapped", to=list(to), rule=rule, **({"lost": list(lost)} if lost else {}))
+                for (to, rule, lost), count in sorted(self._mapped.get(path, {}).items())
             ]
             dropped = Counter(self._dropped.get(path, Counter()))
             left = self.remaining(path)

@@ -10,6 +10,21 @@ from ferry.mapping.work import Relation, Work
 
 PORTAL_NAME = "CERN Open Data Portal"
 _INITIALS_FIRST = re.compile(r"((?:\w\.[\s-]*)+)\s*(\w[\w' -]*)")  # "S.L. Cartwright", "F.Foster": author lists of JADE
+_NAME_PART = re.compile(r"[^\W\d_](?:[\w'.-]*\w)?\.?")
+_PARTICLES = frozenset("da de del della den der di dos du el la le st. ten ter van von zu".split())
+_MOST_NAMES = 5
+# What an organisation is called by, in the languages of the portal's authors; and words that are in no person's name.
+_ORGANISATION = re.compile(
+    r"\b(universit\w*|institut\w*|laborator\w*|colleg\w*|academy|akadem\w*|faculty|department|consorti\w*"
+    r"|collaborations?|foundation|association|ministry|observator\w*|corporation|gmbh|cern|infn|desy|fermilab)\b",
+    re.IGNORECASE,
+)
+_NO_NAME = re.compile(
+    r"\b(labs?|school|centre|center|centro|groups?|teams?|project|office|committee|council|society|agency|museum|library"
+    r"|network|company|inc|ltd|press|unit|experiments?|data|physics|science|sciences|research|education|outreach|open"
+    r"|portal|software|technology|national|international|european|nazionale|the|and|of|for)\b",
+    re.IGNORECASE,
+)
 _COLLABORATION = re.compile(r"^(?:the\s+)?(.+?)\s+collaborations?$", re.IGNORECASE)
 
 
@@ -20,9 +35,14 @@ def author(work: Work, found: Found) -> None:
     if name_at is None or name is None:
         _nameless(work, found)
         return
-    creator: dict[str, Any] = {"person_or_org": person_or_organisation(name)}
+    name = clean.without_tex(name)
+    who = person_or_organisation(name)
+    creator: dict[str, Any] = {"person_or_org": who}
     work.took(name_at.path, "metadata.creators[].person_or_org")
-    _identify(work, work.child(found, "orcid"), creator["person_or_org"])
+    _identify(work, work.child(found, "orcid"), who)
+    if who == _written_in_order(name) and not _INITIALS_FIRST.fullmatch(name):
+        taken = f"{who['family_name']}, {who['given_name']}"
+        work.warn(name_at.place, f"no comma parts the names of {name!r}: taken as the person {taken!r}")
     affiliations_at = work.child(found, "affiliation")
     affiliations = work.line(affiliations_at)
     if affiliations_at is not None and affiliations is not None:
@@ -67,17 +87,34 @@ def _identify(work: Work, found: Found | None, person_or_org: dict[str, Any]) ->
 
 
 def person_or_organisation(name: str) -> dict[str, Any]:
-    """Return `person_or_org` of a name: "Last, First" and "F. Last" are persons, all else is an organisation."""
+    """Return `person_or_org` of a name: "Last, First", "F. Last" and "First Last" are persons, all else is not."""
     if _COLLABORATION.match(name):
         return {"type": "organizational", "name": collaboration_name(name)}
     family, comma, given = (part.strip() for part in name.partition(","))
+    if _ORGANISATION.search(name) or (" " in family and _NO_NAME.search(family)):
+        return {"type": "organizational", "name": name}
     if comma and family:
-        person = {"type": "personal", "family_name": family}
-        return person | ({"given_name": given} if given else {})
+        return _person(family, given)
     initials = _INITIALS_FIRST.fullmatch(name)
     if initials:
-        return {"type": "personal", "family_name": initials[2].strip(), "given_name": initials[1].strip()}
-    return {"type": "organizational", "name": name}
+        return _person(initials[2].strip(), initials[1].strip())
+    return _written_in_order(name) or {"type": "organizational", "name": name}
+
+
+def _written_in_order(name: str) -> dict[str, Any] | None:
+    """Return the person of "Christoph Pahl" or "Jan van der Berg"; None where a part is no name, or is in capitals."""
+    parts = name.split()
+    if not 2 <= len(parts) <= _MOST_NAMES or not all(map(_NAME_PART.fullmatch, parts)):
+        return None
+    begin = next((place for place, part in enumerate(parts[1:], 1) if part in _PARTICLES), len(parts) - 1)
+    names = [part for part in parts if part not in _PARTICLES]
+    if begin == len(parts) or any(not part[0].isupper() or (part.isupper() and len(part) > 2) for part in names):
+        return None
+    return _person(" ".join(parts[begin:]), " ".join(parts[:begin]))
+
+
+def _person(family: str, given: str) -> dict[str, Any]:
+    return {"type": "personal", "family_name": family} | ({"given_name": given} if given else {})
 
 
 def collaboration_name(name: str) -> str:
@@ -91,9 +128,19 @@ def collaboration_name(name: str) -> str:
 def collaboration(work: Work, found: Found) -> None:
     """The collaboration: the creator where no authors are named, else a contributor."""
     name = work.line(found)
-    if name is None:
-        return
-    who = {"person_or_org": {"type": "organizational", "name": collaboration_name(name)}}
+    if name is not None:
+        _take_collaboration(work, found, collaboration_name(name))
+
+
+def group(work: Work, found: Found) -> None:
+    """A group, under the name that it has: it need not be a collaboration."""
+    name = work.line(found)
+    if name is not None:
+        _take_collaboration(work, found, name)
+
+
+def _take_collaboration(work: Work, found: Found, name: str) -> None:
+    who = {"person_or_org": {"type": "organizational", "name": name}}
     if not work.creators:
         work.creators.append(who)
         work.took(found.path, "metadata.creators[].person_or_org")
@@ -107,7 +154,7 @@ def collaboration(work: Work, found: Found) -> None:
 def author_list(work: Work, found: Found) -> None:
     """The record that lists the authors of the collaboration."""
     if (url := work.record_address(found)) is not None:
-        work.relations.append(Relation("references", url=url, title="Author list"))
+        work.relations.append(Relation("References", url=url))
         work.took(found.path)
 
 
@@ -123,9 +170,16 @@ def experiment(work: Work, found: Found) -> None:
         work.took(found.path, "metadata.experiment")
         return
     if particles and not known:
-        work.warn(found.place, f"{name!r} is no experiment of this target: kept as keyword")
+        work.notice(found.path, f"{name!r} is no experiment of this target: kept as keyword")
     work.subjects.setdefault(name)
     work.took(found.path, "metadata.subjects[]")
+
+
+def is_portal(publisher: str) -> bool:
+    """Tell whether a publisher is the portal, however it is written."""
+    return (
+        clean.line(publisher).casefold().removeprefix("the ").startswith(PORTAL_NAME.casefold().removesuffix(" portal"))
+    )
 
 
 def publisher(work: Work, found: Found) -> None:

@@ -1,7 +1,10 @@
 """Rules for how data were made and what is in them: steps of the production, container images, variables."""
 
+from html import escape
+
 from ferry.mapping.leaves import Found, find
-from ferry.mapping.texts import section_link
+from ferry.mapping.rich_text import RichText
+from ferry.mapping.texts import fact, link
 from ferry.mapping.work import OWN_JSON, RELATED, Relation, Work
 
 _STEP_WORDS = {
@@ -16,35 +19,39 @@ IN_SOURCE = f"too fine for a field: {OWN_JSON}"
 
 def step(work: Work, found: Found) -> None:
     """A step of the production: one line of the methods; its configuration files are links there."""
-    name, kind, _ = work.says()
+    (section,) = work.says()
     words: list[str] = []
     for member, label in _STEP_WORDS.items():
         place = work.child(found, member)
-        text = work.line(place)
+        text = work.rich(place) if member == "note" else _escaped(work.line(place))
         if place is not None and text is not None:
-            words.append(f"{label} {text}")
-            work.took(place.path)
+            words.append(f"{label} {text.html}")
+            work.took(place.path, lost=text.lost)
     names: list[str] = []
     for item in find({"generators": (work.child(found, "generators") or found).value}, "generators[]"):
         place = Found(f"{found.place}.{item.place}", f"{found.path}.{item.path}", item.value)
-        text = work.line(place) if not isinstance(item.value, dict) else None
-        if text is not None:
-            names.append(text)
+        generator = work.line(place) if not isinstance(item.value, dict) else None
+        if generator is not None:
+            names.append(generator)
             work.took(place.path)
     if names:
-        words.append(f"generators {', '.join(names)}")
+        words.append(f"generators {escape(', '.join(names), quote=False)}")
     if words:
-        work.note(name, kind).facts.append(("Production step", "; ".join(words)))
-    _configuration_files(work, found)
+        work.note(section).facts.append(f"Production step: {'; '.join(words)}")
+    _configuration_files(work, found, section)
 
 
-def _configuration_files(work: Work, found: Found) -> None:
+def _escaped(text: str | None) -> RichText | None:
+    return None if text is None else RichText(escape(text, quote=False))
+
+
+def _configuration_files(work: Work, found: Found, section: str) -> None:
     files = work.child(found, "configuration_files")
     if files is None:
         return
     for item in find({"f": files.value}, "f[]"):
         place = Found(f"{files.place}{item.place[1:]}", f"{files.path}{item.path[1:]}", item.value)
-        section_link(work, place)
+        link(work, place, section)
         process_at = work.child(place, "process")
         process = work.line(process_at)
         if process_at is not None and process is not None:
@@ -53,7 +60,7 @@ def _configuration_files(work: Work, found: Found) -> None:
 
 def container_image(work: Work, found: Found) -> None:
     """A container image in which the data can be analysed."""
-    name, kind, label = work.says()
+    section, label = work.says()
     words = []
     for member in ("name", "description"):
         place = work.child(found, member)
@@ -62,7 +69,7 @@ def container_image(work: Work, found: Found) -> None:
             words.append(text)
             work.took(place.path)
     if words:
-        work.note(name, kind).facts.append((label, "; ".join(words)))
+        work.note(section).facts.append(fact(label, "; ".join(words)))
     required_record(work, work.child(found, "recid"))
 
 
@@ -70,22 +77,24 @@ def required_record(work: Work, found: Found | None) -> None:
     """A record that is needed to use this one."""
     url = work.record_address(found)
     if found is not None and url is not None:
-        work.relations.append(Relation("requires", url=url))
+        work.relations.append(Relation("Requires", url=url))
         work.took(found.path, RELATED)
 
 
 def variable(work: Work, found: Found) -> None:
     """A variable of the data: its name, with description, type and unit."""
-    name, kind, label = work.says()
-    words: dict[str, str] = {}
+    section, label = work.says()
+    words: dict[str, RichText] = {}
     for member in ("variable", "description", "type", "unit"):
         place = work.child(found, member)
-        text = work.line(place)
+        text = work.rich(place) if member == "description" else _escaped(work.line(place))
         if place is not None and text is not None:
             words[member] = text
-            work.took(place.path)
+            work.took(place.path, lost=text.lost)
     if not words:
         return
-    aside = ", ".join(words[member] for member in ("type", "unit") if member in words)
-    rest = " ".join(part for part in (words.get("description", ""), f"({aside})" if aside else "") if part)
-    work.note(name, kind).facts.append((f"{label} {words.get('variable', '')}".strip(), rest or "no description"))
+    aside = ", ".join(words[member].html for member in ("type", "unit") if member in words)
+    told = [words["description"].html] if "description" in words else []
+    told += [f"({aside})"] if aside else []
+    name = f"{label} {words['variable'].html}" if "variable" in words else label
+    work.note(section).facts.append(f"{name}: {' '.join(told) or 'no description'}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ferry.errors import ConfigError
+from ferry.mapping.relation_terms import LABELS
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,10 @@ class Profile:
     name: str
     title: str
     vocabulary: str  # schemas/vocabularies/<name>.json: all ids that the server knows
-    resource_types: Mapping[str, str]  # by "primary/secondary", else "primary", else "*"
+    resource_types: Mapping[str, str]  # by "primary/secondary" (or how it begins), else "primary", else "*"
     licenses: Mapping[str, str]  # SPDX identifier -> id; others go as title and link
     dates: Mapping[str, str]
-    relations: Mapping[str, str]  # relation of a CERN record -> relation type
+    relations: Mapping[str, str]  # by the terms of relation_terms
     roles: Mapping[str, str]
     english: str
     subject: str | None = None  # id of the field of science in the subjects vocabulary
@@ -46,12 +47,17 @@ _RDM_RESOURCE_TYPES = {
     "Dataset": "dataset",
     "Software": "software",
     "Documentation": "publication-other",
+    "Documentation/Report": "publication-report",
+    "Documentation/Video": "video",
+    "Documentation/Lesson": "lesson",
     "Environment/VM": "software",
     "Environment/Condition": "dataset",
     "Environment/Validation": "dataset",
     "Supplementaries/Logbook": "publication-other",
     "Supplementaries/Manual": "publication-softwaredocumentation",
     "Supplementaries/Computing Note": "publication-technicalnote",
+    "Supplementaries/Configuration": "software",
+    "Supplementaries/Trigger": "publication-softwaredocumentation",
     "Supplementaries/Luminosity": "dataset",
     "Supplementaries/Correction": "dataset",
     "*": "other",
@@ -63,30 +69,28 @@ _CCMM1_RESOURCE_TYPES = {  # COAR ids, and those of the Czech addition for simul
     "Software": "c_5ce6",
     "Documentation": "c_18cf",
     "Documentation/Policy": "c_186u",
+    "Documentation/Report": "c_93fc",
+    "Documentation/Video": "c_12ce",
+    "Documentation/Lesson": "c_e059",
     "Environment/VM": "c_5ce6",
     "Environment/Condition": "c_ddb1",
     "Environment/Validation": "c_ddb1",
     "Supplementaries/Logbook": "H41Y-FW7B",
     "Supplementaries/Manual": "c_71bd",
+    "Supplementaries/Computing Note": "c_18gh",
+    "Supplementaries/Configuration": "c_5ce6",
+    "Supplementaries/Trigger": "c_71bd",
     "Supplementaries/Luminosity": "c_ddb1",
     "Supplementaries/Correction": "c_ddb1",
     "*": "c_1843",
 }
 _CCMM2_RESOURCE_TYPES = {
-    "Dataset": "dataset",
+    **_RDM_RESOURCE_TYPES,
     "Dataset/Simulated": "w2xt-7017",
     "Dataset/Collision": "63ng-b465",
-    "Software": "software",
     "Documentation": "c_18cf",
     "Documentation/Policy": "c_186u",
-    "Environment/VM": "software",
-    "Environment/Condition": "dataset",
-    "Environment/Validation": "dataset",
     "Supplementaries/Logbook": "h41y-fw7b",
-    "Supplementaries/Manual": "publication-softwaredocumentation",
-    "Supplementaries/Luminosity": "dataset",
-    "Supplementaries/Correction": "dataset",
-    "*": "other",
 }
 _RDM_LICENSES = {
     spdx: spdx.lower()
@@ -99,18 +103,7 @@ _RDM_LICENSES = {
 SPDX_SPELLING: Mapping[str, str] = {name.casefold(): name for name in _RDM_LICENSES}
 """How SPDX writes an identifier: it is the same in any letter case, but an address of spdx.org is not."""
 _RDM_DATES = {"created": "created", "issued": "issued", "reprocessed": "updated"}
-_RDM_RELATIONS = {
-    "isParentOf": "haspart",
-    "isChildOf": "ispartof",
-    "isPartOf": "ispartof",
-    "isRelatedTo": "references",
-    "isSiblingOf": "isvariantformof",
-    "isProducedBy": "isderivedfrom",
-    "isIdenticalTo": "isidenticalto",
-    "isDocumentedBy": "isdocumentedby",
-    "references": "references",
-    "requires": "requires",
-}
+_RDM_RELATIONS = {term: term.lower() for term in LABELS}
 _RDM_ROLES = {"collaboration": "researchgroup", "distributor": "distributor", "other": "other"}
 
 _EXPERIMENTS = {"DELPHI": "DELPHI"}
@@ -158,18 +151,7 @@ CCMM1 = Profile(
     resource_types=_CCMM1_RESOURCE_TYPES,
     licenses={"CC0-1.0": "CC0-1.0"},  # the vocabulary has Creative Commons only
     dates={"created": "Created", "issued": "Issued", "reprocessed": "Updated"},
-    relations={
-        "isParentOf": "HasPart",
-        "isChildOf": "IsPartOf",
-        "isPartOf": "IsPartOf",
-        "isRelatedTo": "References",
-        "isSiblingOf": "IsVariantFormOf",
-        "isProducedBy": "IsDerivedFrom",
-        "isIdenticalTo": "IsIdenticalTo",
-        "isDocumentedBy": "IsDocumentedBy",
-        "references": "References",
-        "requires": "Requires",
-    },
+    relations={term: term for term in LABELS},
     roles={"collaboration": "ResearchGroup", "distributor": "Distributor", "other": "Other"},
     english="ENG",
     subject="10303",

@@ -1,14 +1,19 @@
 """Rules for identifiers and relations: the record itself, its DOI, other records and the web."""
 
-from typing import Any
+from dataclasses import dataclass
+from html import escape
 
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found
+from ferry.mapping.relation_terms import LABELS, VAGUE, decide, leads_on
+from ferry.mapping.rich_text import RichText, plain_text
+from ferry.mapping.sections import SECTIONS
+from ferry.mapping.texts import anchor
 from ferry.mapping.work import RELATED, Relation, Work
 from ferry.source.identity import source_identifier
 
 MIN_TITLE = 3  # characters of the title of a related resource
-DEFAULT_RELATION = "isRelatedTo"
+_RANK = {term: place for place, term in enumerate(LABELS)}  # the more telling first
 
 
 def record_number(work: Work, found: Found) -> None:
@@ -20,54 +25,80 @@ def record_number(work: Work, found: Found) -> None:
 
 def original_doi(work: Work, found: Found) -> None:
     """The DOI of the original; where it goes is the option `doi`, since the deposit is a copy."""
-    text = work.line(found)
-    if text is None:
-        return
-    value = clean.doi(text)
+    value = _doi(work, found)
     if value is None:
-        work.left_out(found, "expected a DOI (10.…/…)")
-    elif work.options.doi == "omit":
+        return
+    if work.options.doi == "omit":
         work.left_out(found, "by configuration", warn=False)
     elif work.options.doi == "identifier":
         work.identifiers.append({"identifier": value, "scheme": "doi"})
         work.took(found.path, "metadata.identifiers[doi]")
     else:
-        work.relations.append(Relation("isIdenticalTo", doi=value, title=work.metadata.get("title")))
+        work.relations.append(Relation("IsIdenticalTo", doi=value, title=work.metadata.get("title")))
         work.took(found.path, RELATED)
 
 
 def related(work: Work, found: Found) -> None:
-    """A related record: by its number, else by its DOI; one that is only named goes into the notes."""
-    kind_at = work.child(found, "type")
+    """A related record, by its number and its DOI; what is said of it stands in the section of related records."""
+    kind_at, doi_at, recid_at = (work.child(found, name) for name in ("type", "doi", "recid"))
     kind = work.line(kind_at)
+    url, doi = work.record_address(recid_at), _doi(work, doi_at)
+    known = work.known(url)
     title_at, description_at = work.child(found, "title"), work.child(found, "description")
-    title, description = work.line(title_at), work.line(description_at)
-    recid_at, doi_at = work.child(found, "recid"), work.child(found, "doi")
-    url, doi_text = work.record_address(recid_at), work.line(doi_at)
-    doi = None
-    if recid_at is not None and url is not None:
-        work.took(recid_at.path, RELATED)
-    if doi_at is not None and doi_text is not None:
-        doi = clean.doi(doi_text)
-        if doi is None:
-            work.left_out(doi_at, "expected a DOI (10.…/…)")
-        else:
-            work.took(doi_at.path, RELATED)
-    relation = kind if kind is not None and kind in work.profile.relations else DEFAULT_RELATION
-    if kind_at is not None and kind is not None:
-        if relation != kind:
-            work.warn(kind_at.place, f"{kind!r} is no relation of this target: taken as {DEFAULT_RELATION}")
-        work.took(kind_at.path, RELATED if url or doi else "metadata.additional_descriptions[other]")
-    words = [text for text in (description, title) if text]
-    named = f"{kind or relation}: {' '.join(words)}".rstrip(": ")
-    if url or doi:
-        work.relations.append(Relation(relation, url=url, doi=doi, title=title or description))
-    if words:
-        note = work.note("relations")
-        note.links.append((named, url or (f"https://doi.org/{doi}" if doi else "")))
-    for place, text in ((title_at, title), (description_at, description)):
-        if place is not None and text is not None:
-            work.took(place.path, "metadata.additional_descriptions[other]")
+    title, description = work.title(title_at), work.words(description_at)
+    said = [text for text in (description and description.plain, title, known and known.title) if text]
+    decision = decide(kind, said, is_whole=not work.files)
+    place = kind_at.place if kind_at else found.place
+    if not decision.is_certain:
+        work.warn(place, _uncertain(kind))
+    is_other = not work.is_self(url, doi)
+    if is_other and (url or doi):
+        work.relations.append(Relation(decision.term, url=url, doi=doi, title=title))
+    own = known.title if known else None
+    label = LABELS[decision.term] if decision.is_certain else "Related"
+    told = _sentence(label, description, own or title, url or (f"https://doi.org/{doi}" if doi else None))
+    if told:
+        work.note("relations").links.append(told)
+    section = SECTIONS["relations"].target
+    for part, is_there in ((recid_at, url), (doi_at, doi), (kind_at, kind)):
+        if part is not None and is_there:
+            work.took(part.path, *((RELATED, section) if is_other and (url or doi) else (section,)))
+    if title_at is not None and title is not None:
+        work.took(title_at.path, section)
+    if description_at is not None and description is not None:
+        work.took(description_at.path, section, lost=description.lost)
+
+
+def _uncertain(kind: str | None) -> str:
+    if kind in ("isChildOf", "isParentOf"):
+        return (
+            f"{kind!r}, and neither description nor title tells whether it is a part or derived: taken as {VAGUE}, "
+            "correct its type or its description"
+        )
+    said = "no type of relation" if kind is None else f"{kind!r} is no relation that is known"
+    return f"{said}: taken as {VAGUE}"
+
+
+def _sentence(label: str, description: RichText | None, title: str | None, address: str | None) -> str:
+    """Return what a reader is told of a related record: what leads on to it before the link, other words after it."""
+    named = anchor(address, title or address) if address else escape(title or "", quote=False)
+    if description is None:
+        return f"{label}: {named}" if named else ""
+    if not named or description.plain == title:
+        return f"{label}: {named or description.html}"
+    if leads_on(description.plain):
+        return f"{description.html} {named}"
+    return f"{label}: {named} ({description.html})"
+
+
+def _doi(work: Work, found: Found | None) -> str | None:
+    text = work.line(found)
+    if found is None or text is None:
+        return None
+    value = clean.doi(text)
+    if value is None:
+        work.left_out(found, "expected a DOI (10.…/…)")
+    return value
 
 
 def identifiers(work: Work) -> None:
@@ -81,38 +112,68 @@ def identifiers(work: Work) -> None:
 
 
 def relations(work: Work) -> None:
-    """Put the relations in, each once."""
-    if work.profile.related_resources:
-        found = _resources(work)
-        if found:
-            work.metadata["related_resources"] = found
+    """Put the relations in: each target once, under the most telling of its terms, and never the record itself."""
+    targets = _targets(work)
+    if not targets:
         return
-    entries: list[dict[str, Any]] = []
-    seen: set[tuple[str, str]] = set()
-    for relation in work.relations:
-        kind = work.profile.relations[relation.kind]
-        for entry in _identifiers(relation):
-            if (entry["identifier"], kind) not in seen:
-                seen.add((entry["identifier"], kind))
-                entries.append({**entry, "relation_type": {"id": kind}})
-    if entries:
-        work.metadata["related_identifiers"] = entries
+    if work.profile.related_resources:
+        work.metadata["related_resources"] = [
+            {
+                "title": _title(work, target),
+                "identifiers": target.identifiers,
+                "relation_type": {"id": work.profile.relations[target.term]},
+            }
+            for target in targets
+        ]
+        return
+    work.metadata["related_identifiers"] = [
+        {**entry, "relation_type": {"id": work.profile.relations[target.term]}}
+        for target in targets
+        for entry in target.identifiers
+    ]
 
 
-def _identifiers(relation: Relation) -> list[dict[str, str]]:
-    pairs = ((relation.url, "url"), (relation.doi, "doi"))
-    return [{"identifier": value, "scheme": scheme} for value, scheme in pairs if value]
+@dataclass
+class _Target:
+    term: str
+    by_name: dict[str, dict[str, str]]  # its identifiers; the letter case of a DOI says nothing
+    titles: list[str]
+
+    @property
+    def identifiers(self) -> list[dict[str, str]]:
+        return list(self.by_name.values())
+
+    def absorb(self, other: "_Target") -> None:
+        """Become what both are, under the more telling term."""
+        self.term = min(self.term, other.term, key=_RANK.__getitem__)
+        self.by_name = {
+            **self.by_name,
+            **{name: each for name, each in other.by_name.items() if name not in self.by_name},
+        }
+        self.titles += other.titles
 
 
-def _resources(work: Work) -> list[dict[str, Any]]:
-    resources: list[dict[str, Any]] = []
-    seen: set[tuple[str, str]] = set()
-    for relation in work.relations:
-        kind = work.profile.relations[relation.kind]
-        entries = [entry for entry in _identifiers(relation) if (entry["identifier"], kind) not in seen]
-        if not entries:
-            continue
-        seen.update((entry["identifier"], kind) for entry in entries)
-        title = relation.title if relation.title and len(relation.title) >= MIN_TITLE else entries[0]["identifier"]
-        resources.append({"title": title, "identifiers": entries, "relation_type": {"id": kind}})
-    return resources
+def _targets(work: Work) -> list[_Target]:
+    found: dict[int, _Target] = {}
+    by_name: dict[str, int] = {}
+    for number, relation in enumerate(work.relations):
+        pairs = ((relation.url, "url"), (relation.doi, "doi"))
+        entries = [{"identifier": value, "scheme": scheme} for value, scheme in pairs if value]
+        titles = [relation.title] if relation.title else []
+        target = _Target(relation.term, {entry["identifier"].lower(): entry for entry in entries}, titles)
+        place, *others = dict.fromkeys([by_name[name] for name in target.by_name if name in by_name] or [number])
+        for same in (*(found.pop(other) for other in others), target):
+            if place in found:
+                found[place].absorb(same)
+            else:
+                found[place] = same
+        by_name.update(dict.fromkeys(found[place].by_name, place))
+    return list(found.values())
+
+
+def _title(work: Work, target: _Target) -> str:
+    """Return the related record's own title where it is known, else what this one calls it, else its identifier."""
+    known = (work.known(entry["identifier"]) for entry in target.identifiers)
+    own = [clean.line(plain_text(each.title)) for each in known if each and each.title]
+    titles = (title for title in [*own, *target.titles] if MIN_TITLE <= len(title) <= clean.MAX_LINE)
+    return next(titles, target.identifiers[0]["identifier"])

@@ -9,21 +9,28 @@ from collections.abc import Callable, Mapping
 
 from ferry.mapping.amounts import byte_count, entry_count, event_count, file_count, formats, listed_files, sizes
 from ferry.mapping.energy import collision
-from ferry.mapping.people import author, author_list, collaboration, creators, experiment, publisher
+from ferry.mapping.kinds import kind
+from ferry.mapping.people import author, author_list, collaboration, creators, experiment, group, publisher
 from ferry.mapping.production import IN_SOURCE, container_image, required_record, step, variable
 from ferry.mapping.relations import identifiers, original_doi, record_number, related, relations
+from ferry.mapping.rights import default_rights, licence
 from ferry.mapping.terms import (
     accelerator,
     category,
     collection,
-    default_licence,
     keyword,
-    kind,
     language,
-    licence,
     subjects,
 )
-from ferry.mapping.texts import descriptions, main_title, second_title, section_fact, section_link, section_text
+from ferry.mapping.texts import (
+    address,
+    descriptions,
+    main_title,
+    second_title,
+    section_fact,
+    section_link,
+    section_text,
+)
 from ferry.mapping.times import created, dates, prepublication, published, reprocessed
 from ferry.mapping.work import OWN_JSON, RELATED, Rule, Work
 
@@ -40,7 +47,7 @@ RULES: tuple[Rule, ...] = (
     # who
     Rule("authors[]", "metadata.creators[]", author),
     Rule("collaboration.name", "metadata.creators[]", collaboration),
-    Rule("collaboration.group", "metadata.creators[]", collaboration),
+    Rule("collaboration.group", "metadata.creators[]", group),
     Rule("collaboration.recid", RELATED, author_list),
     Rule("publisher", "metadata.publisher", publisher),
     # when
@@ -48,33 +55,35 @@ RULES: tuple[Rule, ...] = (
     Rule("prepublication", "metadata.dates[issued]", prepublication),
     Rule("date_created", "metadata.dates[created]", created),
     Rule("date_reprocessed", "metadata.dates[updated]", reprocessed),
-    # texts, in the order in which they are read; says: section, description type, relation or label
-    Rule("abstract.description", "metadata.description", section_text, "abstract|abstract"),
-    Rule("abstract.links[]", RELATED, section_link, "abstract|abstract|references"),
-    Rule("methodology.description", _METHODS, section_text, "methodology|methods"),
-    Rule("methodology.links[]", RELATED, section_link, "methodology|methods|references"),
-    Rule("methodology.steps[]", _METHODS, step, "methodology|methods|references"),
-    Rule("pileup.description", _METHODS, section_text, "pileup|methods"),
-    Rule("pileup.links[]", RELATED, section_link, "pileup|methods|references"),
-    Rule("validation.description", _METHODS, section_text, "validation|methods"),
-    Rule("validation.links[]", RELATED, section_link, "validation|methods|isDocumentedBy"),
-    Rule("usage.description", _TECHNICAL, section_text, "usage|technical-info"),
-    Rule("usage.links[]", RELATED, section_link, "usage|technical-info|isDocumentedBy"),
-    Rule("use_with.description", _TECHNICAL, section_text, "use_with|technical-info"),
-    Rule("use_with.links[]", RELATED, section_link, "use_with|technical-info|references"),
-    Rule("system_details.description", _TECHNICAL, section_text, "system|technical-info"),
-    Rule("system_details.release", _TECHNICAL, section_fact, "system|technical-info|Release"),
-    Rule("system_details.global_tag", _TECHNICAL, section_fact, "system|technical-info|Global tag"),
+    # texts; says: section, label
+    Rule("abstract.description", "metadata.description", section_text, "abstract"),
+    Rule("abstract.links[]", RELATED, section_link, "abstract"),
+    Rule("methodology.description", _METHODS, section_text, "methodology"),
+    Rule("methodology.links[]", RELATED, section_link, "methodology"),
+    Rule("methodology.steps[]", _METHODS, step, "methodology"),
+    Rule("pileup.description", _METHODS, section_text, "pileup"),
+    Rule("pileup.links[]", RELATED, section_link, "pileup"),
+    Rule("validation.description", _METHODS, section_text, "validation"),
+    Rule("validation.links[]", RELATED, section_link, "validation"),
+    Rule("usage.description", _TECHNICAL, section_text, "usage"),
+    Rule("usage.links[]", RELATED, section_link, "usage"),
+    Rule("use_with.description", _TECHNICAL, section_text, "use_with"),
+    Rule("use_with.links[]", RELATED, section_link, "use_with"),
+    Rule("system_details.description", _TECHNICAL, section_text, "system"),
+    Rule("system_details.release", _TECHNICAL, section_fact, "system|Release"),
+    Rule("system_details.global_tag", _TECHNICAL, section_fact, "system|Global tag"),
     Rule("system_details.recid", RELATED, required_record),
-    Rule("system_details.url", _TECHNICAL, section_fact, "system|technical-info|Address"),
-    Rule("system_details.links[]", RELATED, section_link, "system|technical-info|references"),
-    Rule("system_details.container_images[]", _TECHNICAL, container_image, "system|technical-info|Container image"),
-    Rule("source_code_repository", RELATED, section_link, "code|technical-info|references"),
-    Rule("source code repository", RELATED, section_link, "code|technical-info|references"),
-    Rule("dataset_semantics[]", _TECHNICAL, variable, "semantics|technical-info|Variable"),
-    Rule("note.description", _OTHER, section_text, "note|other"),
-    Rule("note.links[]", RELATED, section_link, "note|other|references"),
-    Rule("links[]", RELATED, section_link, "links|other|references"),
+    Rule("system_details.url", _TECHNICAL, section_fact, "system|Address"),
+    Rule("system_details.links[]", RELATED, section_link, "system"),
+    Rule("system_details.container_images[]", _TECHNICAL, container_image, "system|Container image"),
+    Rule("source_code_repository", RELATED, section_link, "code"),
+    Rule("source code repository", RELATED, section_link, "code"),
+    Rule("dataset_semantics[]", _TECHNICAL, variable, "semantics|Variable"),
+    Rule("dataset_semantics_files[].url[]", RELATED, address, "semantics|Documentation of the variables"),
+    Rule("dataset_semantics_files[].json[]", RELATED, address, "semantics|Documentation of the variables (JSON)"),
+    Rule("note.description", _OTHER, section_text, "note"),
+    Rule("note.links[]", RELATED, section_link, "note"),
+    Rule("links[]", RELATED, section_link, "links"),
     # the physics
     Rule("experiment[]", "metadata.experiment", experiment),
     Rule("accelerator", _SUBJECTS, accelerator),
@@ -98,9 +107,6 @@ RULES: tuple[Rule, ...] = (
     Rule("doi", RELATED, original_doi),
     Rule("relations[]", RELATED, related),
 )
-
-DESCRIPTION_TYPES = frozenset({rule.says.split("|")[1] for rule in RULES if rule.by is section_text} | {"other"})
-"""Ids of the vocabulary that descriptions may name."""
 
 DROPPED: Mapping[str, str] = {
     "$schema": "names the schema of the portal",
@@ -129,7 +135,7 @@ FINISHERS: tuple[Callable[[Work], None], ...] = (
     subjects,
     dates,
     descriptions,
-    default_licence,
+    default_rights,
     sizes,
 )
 """Put together what the rules gathered, after the experiment's own."""

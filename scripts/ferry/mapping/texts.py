@@ -5,7 +5,10 @@ from html import escape
 from ferry.formatting import truncate
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found
-from ferry.mapping.work import Note, Relation, Work
+from ferry.mapping.relation_terms import decide_link, leads_on
+from ferry.mapping.rich_text import RichText
+from ferry.mapping.sections import SECTIONS
+from ferry.mapping.work import RELATED, Note, Relation, Work
 
 MIN_LENGTH = 3  # characters of a title or description, below which InvenioRDM refuses it
 SECOND_TITLE = "alternative-title"
@@ -14,7 +17,7 @@ SECOND_TITLE = "alternative-title"
 
 def main_title(work: Work, found: Found) -> None:
     """The title; one shorter than the server takes is completed with the number of the record."""
-    title = work.line(found)
+    title = work.title(found)
     if title is None:
         return
     if len(title) < MIN_LENGTH:
@@ -26,7 +29,7 @@ def main_title(work: Work, found: Found) -> None:
 
 def second_title(work: Work, found: Found) -> None:
     """A second, more readable title."""
-    title = work.line(found)
+    title = work.title(found)
     if title is None:
         return
     if len(title) < MIN_LENGTH or title == work.metadata.get("title"):
@@ -39,116 +42,153 @@ def second_title(work: Work, found: Found) -> None:
 
 
 def section_text(work: Work, found: Found) -> None:
-    """The text of a section (`says`: section, description type)."""
+    """The text of a section (`says`: section)."""
     text = work.rich(found)
     if text is None:
         return
-    name, kind = work.says()
-    note = work.note(name, kind)
-    note.text = f"{note.text}\n{text}" if note.text else text
-    work.took(found.path)
+    (section,) = work.says()
+    note = work.note(section)
+    note.text = f"{note.text}\n{text.html}" if note.text else text.html
+    work.took(found.path, SECTIONS[section].target, lost=text.lost)
 
 
 def section_fact(work: Work, found: Found) -> None:
-    """A single value, listed with its label in a section (`says`: section, description type, label)."""
+    """A single value, listed with its label in a section (`says`: section, label)."""
     value = work.line(found)
     if value is None:
         return
-    name, kind, label = work.says()
-    work.note(name, kind).facts.append((label, value))
-    work.took(found.path)
+    section, label = work.says()
+    work.note(section).facts.append(fact(label, value))
+    work.took(found.path, SECTIONS[section].target)
+
+
+def fact(label: str, value: str) -> str:
+    """Return a value with its label, as HTML."""
+    return f"{escape(label, quote=False)}: {escape(value, quote=False)}"
+
+
+def anchor(url: str, label: str) -> str:
+    """Return a link as HTML."""
+    return f'<a href="{escape(url, quote=False)}">{escape(label, quote=False)}</a>'
 
 
 def section_link(work: Work, found: Found) -> None:
-    """A link of a section (`says`: section, description type, relation): listed there, and a related resource."""
-    name, kind, relation = work.says()
-    label_at = _first_text(work, found, "description", "title")
+    """A link of a section (`says`: section): listed there, and a related resource."""
+    (section,) = work.says()
+    link(work, found, section)
+
+
+def address(work: Work, found: Found) -> None:
+    """An address without words of its own (`says`: section, and what it is called): a link of a section."""
+    section, label = work.says()
+    url = _absolute(work, found)
+    if url is not None:
+        _refer(work, Found(found.place, found.path, url), section, label)
+
+
+def link(work: Work, found: Found, section: str) -> None:
+    """Take a link (recid, url, description, title) into a section."""
+    words = _words(work, found, SECTIONS[section].target)
     targets = _targets(work, found)
-    label = label_at[1] if label_at else ""
-    if label_at:
-        work.took(label_at[0].path, f"metadata.additional_descriptions[{kind}]")
-    if not targets:
-        if label:
-            work.note(name, kind).links.append((label, ""))
+    if words and not targets:
+        work.note(section).links.append(words.html)
+    for each in targets:
+        _refer(work, each, section, words.plain if words else "")
+
+
+def _refer(work: Work, found: Found, section: str, label: str) -> None:
+    """List an absolute address in a section, and make it a related resource if it is not the record itself."""
+    url: str = found.value
+    target, doi, known = SECTIONS[section].target, clean.doi(url), work.known(url)
+    work.note(section).links.append(anchor(url, clean.line(label or (known and known.title) or url)))
+    if work.is_self(url, doi):
+        work.took(found.path, target)
         return
-    title = _resource_title(work, found, label)
-    for place, url in targets:
-        work.note(name, kind).links.append((label or url, url))
-        work.relations.append(Relation(relation, url=url, title=title or None))
-        work.took(place.path)
+    title = None if leads_on(label) else _cut_title(work, found, label) or None
+    term = decide_link(label, url, known)
+    work.relations.append(Relation(term, url=None if doi else url, doi=doi, title=title))
+    work.took(found.path, target, RELATED)
 
 
-def _resource_title(work: Work, found: Found, label: str) -> str:
+def _cut_title(work: Work, found: Found, label: str) -> str:
     # Description and title may each be as long as a title may be: together they are too long for one.
     if len(label) <= clean.MAX_LINE or not work.profile.related_resources:
         return label
     work.warn(
-        found.place,
+        found.place.rpartition(".")[0],
         f"expected at most {clean.MAX_LINE} characters of description and title together, found {len(label)}: cut in "
         "the title of the related resource, whole in the descriptions",
     )
     return truncate(label, clean.MAX_LINE)
 
 
-def _first_text(work: Work, found: Found, *names: str) -> tuple[Found, str] | None:
-    first: tuple[Found, str] | None = None
-    for name in names:
+def _words(work: Work, found: Found, target: str) -> RichText | None:
+    """Return description and title of a link, with a colon between; None where it has neither."""
+    said: list[RichText] = []
+    for name in ("description", "title"):
         place = work.child(found, name)
-        text = work.line(place)
+        text = work.words(place)
         if place is None or text is None:
             continue
-        if first is None:
-            first = (place, text)
-        elif text == first[1]:
-            work.left_out(place, f"says the same as {names[0]}", warn=False)
-        else:
-            first = (first[0], f"{first[1]}: {text}")
-            work.took(place.path, "metadata.additional_descriptions")
-    return first
+        if text.html in [other.html for other in said]:
+            work.left_out(place, "says the same as description", warn=False)
+            continue
+        said.append(text)
+        work.took(place.path, target, lost=text.lost)
+    if not said:
+        return None
+    return RichText(": ".join(text.html.removesuffix(":") if text is not said[-1] else text.html for text in said))
 
 
-def _targets(work: Work, found: Found) -> list[tuple[Found, str]]:
-    targets: list[tuple[Found, str]] = []
+def _targets(work: Work, found: Found) -> list[Found]:
+    """Return the places of a link that say where it leads, each with the absolute address."""
+    targets: list[Found] = []
     recid = work.child(found, "recid")
     url = work.record_address(recid)
     if recid is not None and url is not None:
-        targets.append((recid, url))
+        targets.append(Found(recid.place, recid.path, url))
     place = work.child(found, "url")
-    address = work.line(place)
-    if place is not None and address is not None:
-        url = clean.absolute_url(address)
-        if url is None:
-            work.left_out(place, "expected an address on the web")
-        else:
-            targets.append((place, url))
+    on_web = _absolute(work, place)
+    if place is not None and on_web is not None:
+        targets.append(Found(place.place, place.path, on_web))
     return targets
 
 
-def rendered(note: Note) -> str:
-    """Return a section as HTML: its text, then its values and links as a list."""
-    items = [f"<li>{escape(label, quote=False)}: {escape(value, quote=False)}</li>" for label, value in note.facts]
-    for label, url in note.links:
-        text = escape(label, quote=False)
-        items.append(f'<li><a href="{escape(url, quote=False)}">{text}</a></li>' if url else f"<li>{text}</li>")
-    listed = f"<ul>{''.join(dict.fromkeys(items))}</ul>" if items else ""
-    return "\n".join(part for part in (note.text, listed) if part)
+def _absolute(work: Work, found: Found | None) -> str | None:
+    text = work.line(found)
+    if found is None or text is None:
+        return None
+    doi = clean.doi(text)
+    url = f"https://doi.org/{doi}" if doi else clean.absolute_url(text)
+    if url is None:
+        work.left_out(found, "expected an address on the web")
+    return url
+
+
+def rendered(section: str, note: Note) -> str:
+    """Return a section as HTML: its heading, its text, then its values and links as a list."""
+    items = [f"<li>{item}</li>" for item in dict.fromkeys([*note.facts, *note.links])]
+    listed = f"<ul>{''.join(items)}</ul>" if items else ""
+    inside = [part for part in (note.text, listed) if part]
+    heading = SECTIONS[section].heading
+    if heading and inside:
+        inside.insert(0, f"<h3>{escape(heading, quote=False)}</h3>")
+    return "\n".join(inside)
 
 
 def descriptions(work: Work) -> None:
     """Put the sections into `description` and `additional_descriptions`."""
     abstract = work.notes.pop("abstract", None)
-    text = rendered(abstract) if abstract else ""
+    text = rendered("abstract", abstract) if abstract else ""
     if len(text) < MIN_LENGTH:
         text = escape(work.metadata["title"], quote=False)
         work.add("metadata.description", "no abstract: the title")
         abstract = None
     work.metadata["description"] = text
     language = {"id": work.profile.english}
-    more = [(note.kind, rendered(note)) for note in work.notes.values()]
+    more = [(SECTIONS[name].kind, rendered(name, work.notes[name])) for name in SECTIONS if name in work.notes]
     if abstract and work.profile.particles:
         more.insert(0, ("abstract", text))  # what the model's own exports read
-    found = [
-        {"description": text, "type": {"id": kind}, "lang": language} for kind, text in more if len(text) >= MIN_LENGTH
-    ]
+    found = [{"description": text, "type": {"id": kind}, "lang": language} for kind, text in more if text]
     if found:
         work.metadata["additional_descriptions"] = found

@@ -4,7 +4,10 @@ import re
 from datetime import date
 from typing import Any
 
+from ferry.mapping import clean
 from ferry.mapping.leaves import Found, find
+from ferry.mapping.people import is_portal
+from ferry.mapping.texts import fact
 from ferry.mapping.work import Work
 
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?:[T ][\d:.,+Z -]*)?")
@@ -41,14 +44,20 @@ def published(work: Work, found: Found) -> None:
     if value is None:
         return
     work.metadata["publication_date"] = value
-    _add(work, "issued", value, "Published on the CERN Open Data portal")
+    _add(work, "issued", value, _published_by(work))
     work.took(found.path, "metadata.publication_date", "metadata.dates[issued]")
 
 
-def created(work: Work, found: Found) -> None:
-    """Years of data taking or production: one date, or the first and the last of them.
+def _published_by(work: Work) -> str:
+    publisher = work.record.get("publisher")
+    name = clean.line(publisher)[: clean.MAX_LINE] if isinstance(publisher, str) else ""
+    return f"Published by {name}" if name and not is_portal(name) else "Published on the CERN Open Data portal"
 
-    An interval where the target takes one as a date; two dates where its search index would refuse the interval.
+
+def created(work: Work, found: Found) -> None:
+    """Years of data taking or production: one date each, but years that follow each other are an interval.
+
+    An interval where the target takes one as a date; its first and last year where its search index would refuse it.
     """
     values: list[str] = []
     for item in find(work.record, "date_created[]"):
@@ -56,30 +65,27 @@ def created(work: Work, found: Found) -> None:
         if value is not None:
             values.append(value)
             work.took(item.path, "metadata.dates[created]")
-    if not values:
-        return
-    begin, end = min(values), max(values, key=_last_day)
-    if begin == end:
-        _add(work, "created", begin, None)
-        return
-    if not _without_gap(values):
-        work.warn(found.place, f"{', '.join(dict.fromkeys(values))}: taken as all of the time from {begin} to {end}")
-    if work.profile.date_intervals:
-        _add(work, "created", f"{begin}/{end}", None)
-    else:
-        _add(work, "created", begin, "Begin of data taking or production")
-        _add(work, "created", end, "End of data taking or production")
+    for begin, end in _intervals(values):
+        if begin == end:
+            _add(work, "created", begin, None)
+        elif work.profile.date_intervals:
+            _add(work, "created", f"{begin}/{end}", None)
+        else:
+            _add(work, "created", begin, "Begin of data taking or production")
+            _add(work, "created", end, "End of data taking or production")
 
 
-def _last_day(value: str) -> str:
-    return f"{value}-99-99"[:10]  # a year ends after each of its months
-
-
-def _without_gap(values: list[str]) -> bool:
-    if any(len(value) != len("1998") for value in values):
-        return False
-    years = {int(value) for value in values}
-    return len(years) == max(years) - min(years) + 1
+def _intervals(values: list[str]) -> list[tuple[str, str]]:
+    """Return the first and the last of years that follow each other; a month or a day stands alone, out of its year."""
+    years = {value for value in values if len(value) == len("1998")}
+    found: list[tuple[str, str]] = []
+    for value in sorted({value for value in values if value in years or value[:4] not in years}):
+        last = found[-1][1] if found else ""
+        if last in years and value in years and int(value) == int(last) + 1:
+            found[-1] = (found[-1][0], value)
+        else:
+            found.append((value, value))
+    return found
 
 
 def reprocessed(work: Work, found: Found) -> None:
@@ -113,7 +119,7 @@ def _add(work: Work, kind: str, value: str, description: str | None) -> None:
     if description and work.profile.date_descriptions:
         entry["description"] = description
     elif description:
-        work.note("dates").facts.append((description, value))
+        work.note("dates").facts.append(fact(description, value))
     work.dates.append(entry)
 
 

@@ -35,11 +35,13 @@ class Transformed:
     record: what is sent to the repository: metadata, access, files.
     mapping: the receipt `mapping`: of each path of the source what became of it.
     warnings: what somebody should look at; the mapping has them too.
+    notices: what holds for each such record at this target, to be told once a run; the mapping has them too.
     """
 
     record: dict[str, Any]
     mapping: dict[str, Any]
     warnings: tuple[dict[str, str], ...]
+    notices: tuple[dict[str, str], ...]
 
 
 def transform_record(*, source: Mapping[str, Any], profile: str, options: MappingOptions) -> Transformed:
@@ -79,7 +81,9 @@ def transform_record(*, source: Mapping[str, Any], profile: str, options: Mappin
         "files": {"enabled": bool(source["files"])},
     }
     _check(record, profile)
-    return Transformed(record=record, mapping=_receipt(work, profile), warnings=tuple(work.warnings))
+    return Transformed(
+        record=record, mapping=_receipt(work, profile), warnings=tuple(work.warnings), notices=tuple(work.notices)
+    )
 
 
 def _apply(work: Work, rule: Rule) -> None:
@@ -115,4 +119,5 @@ def _receipt(work: Work, profile: str) -> dict[str, Any]:
         "paths": rows,
         "added": work.added,
         "warnings": work.warnings,
+        "notices": work.notices,
     }

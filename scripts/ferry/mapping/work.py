@@ -7,13 +7,17 @@ from typing import Any
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found, Ledger, count_leaves, shown
 from ferry.mapping.profiles import Profile
-from ferry.source.identity import record_url
+from ferry.mapping.rich_text import RichText, plain_text, rich_text
+from ferry.mapping.sections import SECTIONS
+from ferry.source.identity import record_number, record_url
+from ferry.source.known_records import KnownRecord
 
 RELATED = "metadata.related_identifiers[]"
 _RESOURCES = "metadata.related_resources[]"  # what the CCMM targets have in place of it
 OWN_JSON = "in the record's own JSON"  # where a value is that has no place in the target; the tables say it so
 _MOST_DIGITS = 12  # of a recid: the portal's have five
 _NOT_COPIED = "on the portal only, no JSON of the record goes up"
+_PERHAPS_COPIED = "in the record's own JSON where that goes up as its only file, else on the portal only"
 
 
 @dataclass(frozen=True)
@@ -25,35 +29,46 @@ class MappingOptions:
         becomes a contributor (distributor).
     attached: `<recid>.json` or a manifest goes up with the files.
     own_json: `<recid>.json` does.
+    own_json_alone: it does as the only file of a record without files, where the repository takes none without.
     bundled: whether files of these keys, one of them perhaps without a byte, go up in a zip.
     access: who may see the record and its files: "public" or "restricted".
     categories: category of a CERN record -> id in the vocabulary `particle_category`.
+    default_rights: kind of a record ("Software/Tool", "Software") -> SPDX identifier of what names no licence itself.
+    known: what is known of another record, by its recid.
     """
 
     doi: str = "related"
     publisher: str | None = None
     attached: bool = True
     own_json: bool = True
+    own_json_alone: bool = False
     bundled: Callable[[Sequence[str], bool], bool] = lambda _keys, _has_empty: False
     access: str = "public"
     categories: Mapping[str, str] = field(default_factory=lambda: {"Higgs": "higgs"})
+    default_rights: Mapping[str, str | None] = field(default_factory=lambda: {"Dataset": "CC0-1.0"})
+    known: Callable[[int], KnownRecord | None] = lambda _recid: None
+
+    def true_reason(self, reason: str, *, has_files: bool) -> str:
+        """Return a reason of the tables as it holds for a record: its JSON goes up beside files only, if at all."""
+        if has_files:
+            return reason if self.own_json else reason.replace(OWN_JSON, _NOT_COPIED)
+        return reason.replace(OWN_JSON, _PERHAPS_COPIED if self.own_json_alone else _NOT_COPIED)
 
 
 @dataclass
 class Note:
-    """A section of text of the record: becomes one additional description."""
+    """A section of text of the record: becomes one additional description. All of it is HTML."""
 
-    kind: str  # description type
     text: str = ""
-    facts: list[tuple[str, str]] = field(default_factory=list)  # (label, value), plain text
-    links: list[tuple[str, str]] = field(default_factory=list)  # (label, address), plain text
+    facts: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Relation:
     """A related resource: at least one of url and doi."""
 
-    kind: str  # key of Profile.relations
+    term: str  # of relation_terms
     url: str | None = None
     doi: str | None = None
     title: str | None = None
@@ -66,7 +81,7 @@ class Rule:
     source: str
     to: str
     by: "Callable[[Work, Found], None]"
-    says: str = ""  # arguments of the function, with "|" between: section, description type, label or relation
+    says: str = ""  # arguments of the function, with "|" between: section of `SECTIONS`, label
 
 
 @dataclass
@@ -90,17 +105,18 @@ class Work:
     formats: dict[str, None] = field(default_factory=dict)
     added: list[dict[str, str]] = field(default_factory=list)
     warnings: list[dict[str, str]] = field(default_factory=list)
+    notices: list[dict[str, str]] = field(default_factory=list)
     rule: Rule | None = None
 
     # --- the account ---
 
-    def took(self, path: str, *to: str, count: int = 1) -> None:
-        """Account a leaf as mapped: to these target paths, or to the one that the rule names."""
+    def took(self, path: str, *to: str, count: int = 1, lost: tuple[str, ...] = ()) -> None:
+        """Account a leaf as mapped: to these target paths, or to the one that the rule names; `lost` is not there."""
         assert self.rule is not None
         targets = to or (self.rule.to,)
         if self.profile.related_resources:
             targets = tuple(_RESOURCES if target == RELATED else target for target in targets)
-        self.ledger.map(path, targets, self.rule.by.__name__, count)
+        self.ledger.map(path, targets, self.rule.by.__name__, count, lost)
 
     def left_out(self, found: Found, reason: str, *, warn: bool = True) -> None:
         """Account a leaf as dropped on purpose, and say so in a warning unless it is in the nature of the field."""
@@ -110,8 +126,8 @@ class Work:
             self.warn(found.place, f"left out: {reason}")
 
     def true_reason(self, reason: str) -> str:
-        """Return a reason of the tables as it holds for this record: its JSON goes up beside files only, if at all."""
-        return reason if self.files and self.options.own_json else reason.replace(OWN_JSON, _NOT_COPIED)
+        """Return a reason of the tables as it holds for this record."""
+        return self.options.true_reason(reason, has_files=bool(self.files))
 
     def left_out_whole(self, found: Found, reason: str) -> int:
         """Account each leaf of this value, and of no other at its path, as dropped; return how many there were."""
@@ -123,6 +139,10 @@ class Work:
     def warn(self, place: str, message: str) -> None:
         """Note what somebody should look at."""
         self.warnings.append({"path": shown(place), "message": message})
+
+    def notice(self, place: str, message: str) -> None:
+        """Note what is so of the target, whatever the record: it is told once a run."""
+        self.notices.append({"path": shown(place), "message": message})
 
     def add(self, to: str, reason: str) -> None:
         """Note a part of the target that does not come from a value of the record."""
@@ -155,9 +175,30 @@ class Work:
         """Return a value as one line of text; None (and accounted for) if it has no such text."""
         return self._text(found, clean.line, clean.MAX_LINE)
 
-    def rich(self, found: Found | None) -> str | None:
+    def words(self, found: Found | None) -> RichText | None:
+        """Return a value as safe HTML no longer than a line may be; None (and accounted for) if it has no such text."""
+        return self._rich(found, clean.MAX_LINE)
+
+    def rich(self, found: Found | None) -> RichText | None:
         """Return a value as safe HTML; None (and accounted for) if it has no such text."""
-        return self._text(found, clean.rich, clean.MAX_TEXT)
+        return self._rich(found, clean.MAX_TEXT)
+
+    def _rich(self, found: Found | None, limit: int) -> RichText | None:
+        lost: list[str] = []
+
+        def cleaned(value: str) -> str:
+            rich = rich_text(value, page=record_url(self.recid))
+            lost.extend(rich.lost)
+            return rich.html
+
+        text = self._text(found, cleaned, limit)
+        if found is not None and lost:
+            self.warn(found.place, f"lost of the text: {', '.join(lost)}")
+        return None if text is None else RichText(text, tuple(lost))
+
+    def title(self, found: Found | None) -> str | None:
+        """Return a value as one line of text without HTML; None (and accounted for) if it has no such text."""
+        return self._text(found, lambda value: clean.line(plain_text(value)), clean.MAX_LINE)
 
     def _text(self, found: Found | None, cleaned: Callable[[str], str], limit: int) -> str | None:
         if found is None or found.value is None or found.value in ("", [], {}):
@@ -201,6 +242,20 @@ class Work:
             return None
         return value
 
-    def note(self, name: str, kind: str = "other") -> Note:
-        """Return the section of that name, made if need be."""
-        return self.notes.setdefault(name, Note(kind))
+    def note(self, section: str) -> Note:
+        """Return that section of `SECTIONS`, begun if need be."""
+        assert section in SECTIONS
+        return self.notes.setdefault(section, Note())
+
+    # --- other records ---
+
+    def known(self, url: str | None) -> KnownRecord | None:
+        """Return what is known of the record of the portal that has this address."""
+        recid = record_number(url) if url else None
+        return self.options.known(recid) if recid is not None else None
+
+    def is_self(self, url: str | None, doi: str | None) -> bool:
+        """Tell whether an address or a DOI is that of this record."""
+        own = self.record.get("doi")
+        own_doi = clean.doi(own) if isinstance(own, str) else None
+        return url == record_url(self.recid) or (doi is not None and doi.lower() == (own_doi or "").lower())

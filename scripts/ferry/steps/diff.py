@@ -24,6 +24,7 @@ from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
 from ferry.source.identity import source_identifier
+from ferry.source.known_records import KnownRecords
 from ferry.steps.transform_record import mapping_options
 from ferry.steps.validate import read_with_corrections
 
@@ -47,6 +48,7 @@ def diff_all(
     *,
     recids: Sequence[int],
     metadata: Mapping[str, Any],
+    catalogue_path: Path,
     transform: Mapping[str, Any],
     package: Mapping[str, Any],
     repository: Mapping[str, Any],
@@ -64,6 +66,7 @@ def diff_all(
     Args:
         recids: of the wanted records.
         metadata, transform, package, repository, settings: those parts of the configuration; settings is `upload`.
+        catalogue_path: the catalogue, for the titles of related records.
         results_dir: where receipts lie, for records without a metadata file.
         data_dir: data/, where uploads have written down the ids of their drafts.
         sandbox_dir: where the sandbox keeps its token.
@@ -72,7 +75,8 @@ def diff_all(
     Raises:
         PermanentError: some records could not be compared; the message has all the rest too.
     """
-    options = mapping_options(transform=transform, package=package)
+    known = KnownRecords(Path(metadata["dir"]), catalogue_path)
+    options = mapping_options(transform=transform, package=package, known=known)
 
     async def ask() -> list[LiveDiff]:
         opened = open_repository(

@@ -108,7 +108,7 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
         refused=[
             f"metadata {problem.path}: expected {problem.expected}, found {problem.found}"
             for problem in problems
-            if problem.refused
+            if problem.kind == "refused"
         ],
         settings=PackageSettings.of(config["package"]),
         fetched=config["source"]["data_root"] is None,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ferry.errors import FerryError, TransientError
 from ferry.mapping.profiles import Profile
-from ferry.mapping.rules import DESCRIPTION_TYPES
+from ferry.mapping.sections import DESCRIPTION_TYPES
 from ferry.mapping.texts import SECOND_TITLE
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeniedError, NotFoundError

@@ -11,18 +11,27 @@ from ferry.mapping.corrections import corrected
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
 from ferry.receipts import read_receipt, write_receipt
+from ferry.source.known_records import KnownRecords
 
 
-def mapping_options(*, transform: Mapping[str, Any], package: Mapping[str, Any]) -> MappingOptions:
-    """Return what these two parts of the configuration decide about a record."""
+def mapping_options(
+    *, transform: Mapping[str, Any], package: Mapping[str, Any], known: KnownRecords | None = None
+) -> MappingOptions:
+    """Return what these two parts of the configuration decide about a record.
+
+    known: where titles and kinds of related records are looked up; None: nothing is known of them.
+    """
     settings = PackageSettings.of(package)
     return MappingOptions(
         doi=transform["doi"],
         publisher=transform["publisher"],
         access=transform["access"],
         categories=transform["categories"],
+        default_rights=transform["default_rights"],
+        **({"known": known.find} if known else {}),
         attached=bool(settings.attachments),
         own_json="source" in settings.attachments,
+        own_json_alone=package["empty_records"] == "metadata_file",
         bundled=lambda keys, has_empty: is_bundled(keys, settings, has_empty=has_empty),
     )
 

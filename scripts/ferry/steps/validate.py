@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -12,20 +12,30 @@ from ferry.errors import FerryError, MetadataError
 from ferry.mapping.correction_files import FOLDER, read_correction
 from ferry.mapping.corrections import corrected
 from ferry.mapping.transform import InvalidRecordError, transform_record
-from ferry.mapping.work import MappingOptions
+from ferry.mapping.work import OWN_JSON, MappingOptions
 from ferry.receipts import read_receipt
 from ferry.source.file_lists import is_index
+from ferry.source.known_records import KnownRecords
 from ferry.source.portal import fetch_record
 from ferry.source.record import read_source
 from ferry.steps.transform_record import mapping_options
 
 Source = Mapping[str, Any]
 """The receipt `source`."""
+Kind = Literal["refused", "warning", "notice"]
+_TITLES: Mapping[Kind, str] = {
+    "notice": "told once: it is so of all such records",
+    "warning": "warnings",
+    "refused": "refused",
+}
+"""Of the tables, in the order in which they are printed."""
 
-_SAID = re.compile(r"(?P<path>.+?): (?:expected (?P<expected>.+?), found (?P<found>.+?))(?:; .*)?", re.DOTALL)
+_ORIGIN = re.compile(r"(?:\S*\.(?:json|yaml)|https?://\S+|record \d+): ")
+_SAID = re.compile(r"(?:(?P<path>.+?): )?expected (?P<expected>.+?), found (?P<found>.+?)(?:; .*)?", re.DOTALL)
 _VALUE = re.compile(r"(?P<found>'.*'|\".*\"|\{.*\}|\[.*\]|\S+) (?P<expected>(?:is|does|was|should|has) .*)", re.DOTALL)
-_VALUES = re.compile(r"\d+|'[^']*'")
+_VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|[\w.:/+-]*\d[\w.:/+-]*")
 _INDEX_NUMBER = re.compile(r"\[\d+\]")
+WHOLE = "(the whole record)"
 SHOWN_RECIDS = 5
 MAX_CELL = 60  # characters of a value in the table
 
@@ -34,15 +44,18 @@ MAX_CELL = 60  # characters of a value in the table
 class Problem:
     """One finding about one record.
 
-    refused: the record cannot be deposited; otherwise a value was left out or looks wrong.
+    kind: "refused": the record cannot be deposited. "warning": a value was left out or looks wrong. "notice": it is so
+        of all such records at this target.
     path: place in the record or in the target; places in lists as [].
+    count: places where the same is to be said.
     """
 
     recid: int
-    refused: bool
+    kind: Kind
     path: str
     expected: str
-    found: str
+    found: str = ""
+    count: int = 1
 
 
 def validate_record(
@@ -66,83 +79,99 @@ def validate_record(
         record, _ = corrected(source["record"], corrections)
         done = transform_record(source={**source, "record": record}, profile=profile, options=options)
     except InvalidRecordError as error:
-        return [_refusal(recid, line) for line in error.problems]
+        return _counted(_refusal(recid, line) for line in error.problems)
     except FerryError as error:
         return [_refusal(recid, str(error))]
     unread = any(map(is_index, record.get("files") or []))
+    notices = [Problem(recid, "notice", _path(each["path"]), each["message"]) for each in done.notices]
     warnings = [
-        Problem(recid, False, _path(warning["path"]), warning["message"], "")
+        Problem(recid, "warning", _path(warning["path"]), warning["message"])
         for warning in done.warnings
         if not (unread and warning["path"].startswith("distribution."))  # the files in the index are not counted yet
     ]
+    kept = options.true_reason(OWN_JSON, has_files=bool(source["files"]))
     unknown = [
-        Problem(recid, False, row["path"], "a place in the mapping", "none: kept in the record's own JSON only")
+        Problem(recid, "warning", row["path"], "a place in the mapping", f"none: {kept}", row["count"])
         for row in done.mapping["paths"]
         if row["status"] == "unknown"
     ]
-    return [*warnings, *unknown, *_giants(recid, source, max_upload_bytes)]
+    return _counted([*notices, *warnings, *unknown, *_giants(recid, source, max_upload_bytes)])
 
 
 def _giants(recid: int, source: Source, limit: int | None) -> list[Problem]:
     sizes = [file["size_bytes"] for file in source["files"] if limit and (file["size_bytes"] or 0) > limit]
     expected = f"at most {limit} bytes (package.max_upload_bytes): it cannot go up"
-    return [Problem(recid, False, "files[].size", expected, str(size)) for size in sizes]
+    return [Problem(recid, "warning", "files[].size", expected, str(size)) for size in sizes]
+
+
+def _counted(problems: Iterable[Problem]) -> list[Problem]:
+    """Return what is the same but for its values as one problem with its count."""
+    groups: dict[tuple[str, ...], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault(_sameness(problem), []).append(problem)
+    return [replace(first, count=sum(each.count for each in (first, *more))) for first, *more in groups.values()]
+
+
+def _sameness(problem: Problem) -> tuple[str, ...]:
+    return (problem.kind, problem.path, _VALUES.sub("#", problem.expected))
 
 
 def _refusal(recid: int, line: str) -> Problem:
+    line = _ORIGIN.sub("", line, count=1) if _ORIGIN.match(line) else line
     said = _SAID.fullmatch(line)
     if said:
-        return Problem(recid, True, _path(said["path"]), said["expected"], said["found"])
+        return Problem(recid, "refused", _path(said["path"] or ""), said["expected"], said["found"])
     path, _, message = line.partition(": ")
     value = _VALUE.fullmatch(message)
     if value:
-        return Problem(recid, True, _path(path), value["expected"], value["found"])
-    return Problem(recid, True, _path(path), message, "")
+        return Problem(recid, "refused", _path(path), value["expected"], value["found"])
+    return Problem(recid, "refused", _path(path if message else ""), message or line)
 
 
 def _path(place: str) -> str:
-    return _INDEX_NUMBER.sub("[]", place)
+    return _INDEX_NUMBER.sub("[]", place) or WHOLE
 
 
 def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Return one row per path and expectation, those refused first, then by number of records.
 
-    Columns: refused, path, expected and found (of the first record; others may have other values), records (number),
-    recids (the first of them).
+    Columns: kind, path, expected and found (of the first record; others may have other values), records (number),
+    places (number, in all of them), recids (the first of them).
     """
-    groups: dict[tuple[bool, str, str], list[Problem]] = {}
+    groups: dict[tuple[str, ...], list[Problem]] = {}
     for problem in problems:
-        groups.setdefault((problem.refused, problem.path, _VALUES.sub("#", problem.expected)), []).append(problem)
-    rows = []
-    for (refused, path, _), members in groups.items():
+        groups.setdefault(_sameness(problem), []).append(problem)
+    rows: list[dict[str, Any]] = []
+    for members in groups.values():
         recids = sorted({problem.recid for problem in members})
         shown = ", ".join(str(recid) for recid in recids[:SHOWN_RECIDS])
         more = ", …" if len(recids) > SHOWN_RECIDS else ""
         rows.append(
             {
-                "refused": refused,
-                "path": path,
+                "kind": members[0].kind,
+                "path": members[0].path,
                 "expected": members[0].expected,
                 "found": members[0].found,
                 "records": len(recids),
+                "places": sum(problem.count for problem in members),
                 "recids": shown + more,
             }
         )
-    return sorted(rows, key=lambda row: (not row["refused"], -row["records"], row["path"], row["expected"]))
+    return sorted(rows, key=lambda row: (row["kind"] != "refused", -row["records"], row["path"], row["expected"]))
 
 
-def rendered(rows: Sequence[Mapping[str, Any]], *, kind: Literal["refused", "warnings"]) -> str:
+def rendered(rows: Sequence[Mapping[str, Any]], *, kind: Kind) -> str:
     """Return the rows of one kind as a table for a terminal; empty if there are none."""
-    chosen = [row for row in rows if row["refused"] == (kind == "refused")]
+    chosen = [row for row in rows if row["kind"] == kind]
     if not chosen:
         return ""
-    columns = ["path", "expected", "found", "records", "recids"]
+    columns = ["path", "expected", "found", "records", "places", "recids"]
     cells = [[_cell(row[column]) for column in columns] for row in chosen]
     widths = [max(len(line[place]) for line in [columns, *cells]) for place in range(len(columns))]
     lines = [
         "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) for line in [columns, *cells]
     ]
-    return "\n".join([kind, *(line.rstrip() for line in lines)])
+    return "\n".join([_TITLES[kind], *(line.rstrip() for line in lines)])
 
 
 def _cell(value: Any) -> str:
@@ -158,17 +187,20 @@ def validate_all(
     portal: str,
     transform: Mapping[str, Any],
     package: Mapping[str, Any],
+    catalogue_path: Path,
     table_path: Path,
 ) -> str:
     """Transform and check all these records without fetching a file; return what is to be printed.
 
     A record comes from its metadata file, else from its receipt `source` if there is one, else from the portal. The
-    problems go to `table_path` (CSV, one row per problem and record).
+    problems go to `table_path` (CSV, one row per problem and record). Titles and kinds of related records are looked up
+    in the folder of metadata and in the catalogue.
 
     Raises:
         MetadataError: some would be refused; the message has the table.
     """
-    options = mapping_options(transform=transform, package=package)
+    known = KnownRecords(metadata_dir, catalogue_path)
+    options = mapping_options(transform=transform, package=package, known=known)
     problems: list[Problem] = []
     for recid in recids:
         problems += validate_record(
@@ -180,16 +212,15 @@ def validate_all(
             options=options,
             max_upload_bytes=package["max_upload_bytes"],
         )
-    cells = ([p.recid, p.refused, p.path, p.expected, p.found] for p in problems)
-    write_csv(table_path, ["recid", "refused", "path", "expected", "found"], cells)
+    cells = ([p.recid, p.kind, p.path, p.expected, p.found, p.count] for p in problems)
+    write_csv(table_path, ["recid", "kind", "path", "expected", "found", "places"], cells)
     rows = problem_table(problems)
-    refused = {problem.recid for problem in problems if problem.refused}
-    warned = {problem.recid for problem in problems} - refused
+    refused = {problem.recid for problem in problems if problem.kind == "refused"}
+    warned = {problem.recid for problem in problems if problem.kind == "warning"} - refused
     told = "\n\n".join(
         part
         for part in (
-            rendered(rows, kind="warnings"),
-            rendered(rows, kind="refused"),
+            *(rendered(rows, kind=kind) for kind in _TITLES),
             f"{len(recids)} records for {transform['profile']}: {len(recids) - len(refused)} valid ({len(warned)} of "
             f"them with warnings), {len(refused)} refused; all of it in {table_path}",
         )

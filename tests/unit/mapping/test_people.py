@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from mapped_records import metadata
 
 from ferry.mapping.people import PORTAL_NAME, collaboration_name, person_or_organisation
 from ferry.mapping.transform import Transformed, transform_record
@@ -18,6 +19,7 @@ def mapped(*, profile: str = "rdm-plain", options: MappingOptions | None = None,
         "type": {"primary": "Dataset", "secondary": ["Derived"]},
         "experiment": ["CMS"],
         "date_published": "2014",
+        "license": {"attribution": "CC0-1.0"},
         **fields,
     }
     source = {"recid": 7, "origin": "metadata/7.json", "record": record, "files": []}
@@ -123,3 +125,52 @@ def test_with_a_publisher_of_the_copy_the_portal_becomes_its_distributor() -> No
     assert [(who["person_or_org"]["name"], who["role"]["id"]) for who in metadata["contributors"]] == [
         (PORTAL_NAME, "distributor")
     ]
+
+
+def who(name: str, **fields: Any) -> Any:
+    (creator,) = mapped(authors=[{"name": name, **fields}]).record["metadata"]["creators"]
+    return creator["person_or_org"]
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "given"),
+    [
+        (" Christoph Pahl ", "Pahl", "Christoph"),
+        ("Jan van der Berg", "van der Berg", "Jan"),
+        ("J. Allison", "Allison", "J."),
+        ("Press, William", "Press", "William"),
+        (r"Abell{\'a}n Beteta, Carlos", "Abellán Beteta", "Carlos"),
+        (r"Garc\'ia Pardi\~nas, Juli\'an", "García Pardiñas", "Julián"),
+        (r"Lefran{\c{c}}ois, Jacques", "Lefrançois", "Jacques"),
+        (r"Vo\ss, Christian", "Voß", "Christian"),
+    ],
+)
+def test_a_person_is_one_however_the_name_is_written(name: str, family: str, given: str) -> None:
+    assert who(name) == {"type": "personal", "family_name": family, "given_name": given}
+
+
+@pytest.mark.parametrize(
+    "name", ["University of California, Berkeley", "CERN, Geneva", "CERN", "KHARKOV", "CMS Open data group", "QuarkNet"]
+)
+def test_an_organisation_is_one_with_a_comma_or_without(name: str) -> None:
+    assert who(name) == {"type": "organizational", "name": name}
+
+
+def test_names_that_no_comma_parts_are_told_and_initials_are_not() -> None:
+    result = mapped(authors=["Christoph Pahl", "J. Allison", {"name": "Ada Lovelace", "orcid": ORCID}])
+    assert [each["path"] for each in result.warnings] == ["authors[0]"]
+    assert "'Pahl, Christoph'" in result.warnings[0]["message"]
+
+
+@pytest.mark.parametrize("name", ["IPPOG", "International Particle Physics Outreach Group"])
+def test_no_collaboration_is_made_of_a_group(name: str) -> None:
+    (creator,) = mapped(collaboration={"group": name}).record["metadata"]["creators"]
+    assert creator["person_or_org"]["name"] == name
+
+
+def test_the_authors_of_real_lists_are_persons_with_the_letters_of_their_names() -> None:
+    for recid, count in ((456, 620), (26051, 127)):
+        creators = metadata(recid)["creators"]
+        people = [each["person_or_org"] for each in creators if each["person_or_org"]["type"] == "personal"]
+        assert len(people) == count
+        assert not [each for each in people if "\\" in str(each)]

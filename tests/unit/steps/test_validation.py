@@ -20,7 +20,7 @@ GOOD = {
     "type": {"primary": "Dataset", "secondary": ["Derived"]},
     "experiment": ["CMS"],
 }
-GOOD |= {"date_published": "2014", "publisher": "CERN Open Data Portal"}
+GOOD |= {"date_published": "2014", "publisher": "CERN Open Data Portal", "license": {"attribution": "CC0-1.0"}}
 
 
 def validated(record, *, corrections=None, files=(), **more):
@@ -40,7 +40,7 @@ def test_a_record_without_fault_says_nothing():
 
 def test_a_missing_field_is_a_refusal_with_its_path():
     (problem,) = validated({key: value for key, value in GOOD.items() if key != "title"})
-    assert problem == Problem(7, True, "title", "a text", "none")
+    assert problem == Problem(7, "refused", "title", "a text", "none")
 
 
 def test_a_correction_is_applied_before_the_verdict():
@@ -50,20 +50,23 @@ def test_a_correction_is_applied_before_the_verdict():
 def test_what_the_schema_refuses_is_told_by_field():
     problems = validated(GOOD, access="secret")
     assert {problem.path for problem in problems} == {"access.record", "access.files"}
-    assert {(problem.refused, problem.expected, problem.found) for problem in problems} == {
-        (True, "is not one of ['public', 'restricted']", "'secret'")
+    assert {(problem.kind, problem.expected, problem.found) for problem in problems} == {
+        ("refused", "is not one of ['public', 'restricted']", "'secret'")
     }
 
 
 def test_a_value_that_was_left_out_and_one_without_a_place_are_warnings():
     problems = validated({**GOOD, "doi": "no doi", "brand_new": {"field": [1, 2]}})
-    assert {(problem.refused, problem.path) for problem in problems} == {(False, "doi"), (False, "brand_new.field[]")}
+    assert {(problem.kind, problem.path) for problem in problems} == {
+        ("warning", "doi"),
+        ("warning", "brand_new.field[]"),
+    }
 
 
 def test_a_file_beyond_the_limit_is_told_before_it_is_downloaded():
     file = {"key": "a", "uri": "root://x//a", "size_bytes": 11, "checksum": None, "online": True}
     (problem,) = validated(GOOD, files=[file], max_upload_bytes=10)
-    assert (problem.path, problem.found, problem.refused) == ("files[].size", "11", False)
+    assert (problem.path, problem.found, problem.kind) == ("files[].size", "11", "warning")
     assert validated(GOOD, files=[file], max_upload_bytes=11) == []
 
 
@@ -72,24 +75,27 @@ def test_a_record_that_cannot_be_read_is_a_refusal_and_no_crash():
         raise PermanentError("https://opendata.cern.ch/api/records/7: expected a record, found 404; correct the list")
 
     (problem,) = validate_record(recid=7, read=read, profile="rdm-plain", options=MappingOptions())
-    assert (problem.refused, problem.expected, problem.found) == (True, "a record", "404")
+    assert (problem.kind, problem.expected, problem.found) == ("refused", "a record", "404")
 
 
 def test_the_table_has_one_row_per_field_and_expectation_refusals_first():
     problems = [
-        Problem(3, False, "doi", "left out: expected a DOI, found 'x'", ""),
-        *(Problem(recid, False, "doi", f"left out: expected a DOI, found '{recid}'", "") for recid in range(10, 20)),
-        Problem(5, True, "title", "a text", "none"),
-        Problem(5, True, "title", "a text", "none"),
+        Problem(3, "warning", "doi", "left out: expected a DOI, found 'x'", ""),
+        *(
+            Problem(recid, "warning", "doi", f"left out: expected a DOI, found '{recid}'", "")
+            for recid in range(10, 20)
+        ),
+        Problem(5, "refused", "title", "a text", "none"),
+        Problem(5, "refused", "title", "a text", "none"),
     ]
     rows = problem_table(problems)
     assert [(row["path"], row["records"]) for row in rows] == [("title", 1), ("doi", 11)]
     assert rows[1]["recids"] == "3, 10, 11, 12, 13, …"
     assert rendered(rows, kind="refused").splitlines()[1:] == [
-        "path   expected  found  records  recids",
-        "title  a text    none   1        5",
+        "path   expected  found  records  places  recids",
+        "title  a text    none   1        2       5",
     ]
-    assert rendered([], kind="warnings") == ""
+    assert rendered([], kind="warning") == ""
 
 
 @pytest.fixture
@@ -105,6 +111,7 @@ def run(folder, config, recids):
         portal="http://127.0.0.1:9",
         transform=config["transform"],
         package=config["package"],
+        catalogue_path=folder / "catalogue.csv",
         table_path=folder / "validation.csv",
     )
 
@@ -122,7 +129,7 @@ def test_all_records_are_told_at_once_and_one_refusal_fails_the_whole(tmp_path, 
         run(tmp_path, config, [*recids, 7, 8])
     assert "title" in str(refused.value)
     with (tmp_path / "validation.csv").open(encoding="utf-8") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["refused"] == "true"]
+        rows = [row for row in csv.DictReader(stream) if row["kind"] == "refused"]
     assert [row["recid"] for row in rows] == ["7", "8"]
 
 
@@ -140,3 +147,83 @@ def test_a_refusal_of_the_schema_keeps_every_line_and_shows_the_first_ones():
     error = InvalidRecordError([f"metadata.subjects[{n}]: wrong" for n in range(9)], profile="rdm")
     assert len(error.problems) == 9
     assert "(and 4 more)" in str(error)
+
+
+# --- what is told, and how often ---
+
+
+@pytest.mark.parametrize("profile", ["rdm", "ccmm1", "ccmm2"])
+def test_what_holds_for_all_records_of_an_experiment_is_told_once_and_is_no_warning(tmp_path, config, profile):
+    (tmp_path / "metadata").mkdir()
+    for recid in (7, 8, 9):
+        record = {**GOOD, "recid": str(recid), "categories": {"primary": "Exotica"}}
+        (tmp_path / "metadata" / f"{recid}.json").write_text(json.dumps(record))
+    config["transform"]["profile"] = profile
+    told = run(tmp_path, config, [7, 8, 9])
+    assert f"3 records for {profile}: 3 valid (0 of them with warnings), 0 refused" in told
+    assert told.count("'CMS' is no experiment of this target") == 1
+    assert told.count("'Exotica' is not in the target's vocabulary") == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "kept"),
+    [
+        (1, {}, "in the record's own JSON"),
+        (1, {"own_json": False}, "on the portal only, no JSON of the record goes up"),
+        (0, {}, "on the portal only, no JSON of the record goes up"),
+        (
+            0,
+            {"own_json_alone": True},
+            "in the record's own JSON where that goes up as its only file, else on the portal only",
+        ),
+    ],
+)
+def test_where_a_value_without_a_place_is_kept_is_said_as_it_is(files, options, kept):
+    listed = [{"key": "a", "uri": "root://x//a", "size_bytes": 1, "checksum": None, "online": True}] * files
+    source = {"recid": 7, "origin": "metadata/7.json", "record": {**GOOD, "brand_new": 1}, "files": listed}
+    (problem,) = validate_record(
+        recid=7, read=lambda: (source, {}), profile="rdm-plain", options=MappingOptions(**options)
+    )
+    assert (problem.path, problem.found) == ("brand_new", f"none: {kept}")
+
+
+def test_equal_faults_are_one_row_with_a_count(tmp_path, config):
+    giants = [
+        {"key": f"f{n}", "uri": f"root://x//f{n}", "size_bytes": 10 + n, "checksum": None, "online": True}
+        for n in range(1, 501)
+    ]
+    (problem,) = validated(GOOD, files=giants, max_upload_bytes=10)
+    assert (problem.path, problem.count) == ("files[].size", 500)
+    (row,) = problem_table([problem, Problem(8, "warning", "files[].size", problem.expected, "99", 2)])
+    assert (row["records"], row["places"]) == (2, 502)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected", "found"),
+    [
+        ('{"recid": "7", "a": [{"b": 1, "b": 2}]}', "a[].b", "each key once in an object", "'b' twice"),
+        ('{"recid": "7", "a": {"b": NaN}}', "a.b", "a finite number", "nan"),
+        ('{"recid": "7", "a": "\\ud800"}', "a", "Unicode text", r"half of a character (a lone surrogate) in '\ud800'"),
+        ('{"recid": "7", "a": %s}' % ("9" * 5000), "a", "a number of at most 64 bits", "one of 5000 digits"),
+        ('{"recid": "7", "files": [{"uri": 5}]}', "files[].uri", None, "5"),
+        (
+            '{"recid": "7", "files": [{"uri": "root://x//a", "size": 1}, {"uri": "root://x//a"}]}',
+            "files[].size",
+            None,
+            "null",
+        ),
+        ("no json", "(the whole record)", "JSON", None),
+        ('{"recid": "8"}', "recid", "7", "'8'"),
+    ],
+)
+def test_the_path_of_a_fault_is_its_path_in_the_record(tmp_path, config, text, path, expected, found):
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata" / "7.json").write_text(text)
+    with pytest.raises(MetadataError):
+        run(tmp_path, config, [7])
+    with (tmp_path / "validation.csv").open(encoding="utf-8") as stream:
+        (row,) = csv.DictReader(stream)
+    assert row["path"] == path
+    assert expected in (None, row["expected"])
+    assert found in (None, row["found"])
+    assert all(len(cell) <= 300 for cell in row.values())

@@ -10,9 +10,9 @@ _METHODS = "metadata.additional_descriptions[methods]"
 EXPERIMENT = Experiment(
     "CMS",
     rules=(
-        Rule("cms_confdb_id", _METHODS, section_fact, "configuration|methods|Id in the CMS configuration database"),
+        Rule("cms_confdb_id", _METHODS, section_fact, "configuration|Id in the CMS configuration database"),
         *(
-            Rule(f"cross_section.{name}", _METHODS, section_fact, f"cross_section|methods|{label}")
+            Rule(f"cross_section.{name}", _METHODS, section_fact, f"cross_section|{label}")
             for name, label in (
                 ("total_value", "Total cross section"),
                 ("total_value_uncertainty", "Uncertainty of the total cross section"),
@@ -24,7 +24,7 @@ EXPERIMENT = Experiment(
             )
         ),
         Rule("generator.names[]", "metadata.subjects[]", keyword),
-        Rule("generator.global_tag", _METHODS, section_fact, "generator|methods|Global tag of the generator"),
+        Rule("generator.global_tag", _METHODS, section_fact, "generator|Global tag of the generator"),
         Rule("topic.category", "metadata.subjects[]", keyword),
         Rule("topic.subcategory", "metadata.subjects[]", keyword),
     ),

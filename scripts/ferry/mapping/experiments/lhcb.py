@@ -11,7 +11,7 @@ EXPERIMENT = Experiment(
     "LHCb",
     rules=(
         Rule("magnet_polarity", "metadata.subjects[]", keyword),
-        Rule("stripping.stream", _METHODS, section_fact, "stripping|methods|Stripping stream"),
-        Rule("stripping.version", _METHODS, section_fact, "stripping|methods|Stripping version"),
+        Rule("stripping.stream", _METHODS, section_fact, "stripping|Stripping stream"),
+        Rule("stripping.version", _METHODS, section_fact, "stripping|Stripping version"),
     ),
 )

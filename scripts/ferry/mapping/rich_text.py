@@ -1,0 +1,299 @@
+"""HTML of a record becomes HTML that InvenioRDM shows, with an account of what it cannot show.
+
+InvenioRDM keeps a short list of elements and drops all others with what they point to. What says something is put into
+the elements of that list first: an image, a video or an embedded page becomes a link, a list of definitions a list, a
+cell that spans rows stands in each of them. What is for the eye only (classes, widths, colours) goes without a word.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urljoin
+
+import nh3
+
+from ferry.mapping.clean import absolute_url, line, printable
+from ferry.source.identity import PORTAL
+
+# What InvenioRDM allows by default (invenio-config, ALLOWED_HTML_TAGS), without what is unsafe in itself.
+ALLOWED_TAGS = set(
+    "a abbr acronym b blockquote br code div table tbody td tr em h1 h2 h3 h4 h5 i li ol p pre span strike strong sub "
+    "sup u ul".split()
+)
+_ALLOWED_ATTRIBUTES = {"a": {"href", "title"}, "abbr": {"title"}, "acronym": {"title"}}
+_RENAMED = {
+    **dict.fromkeys(("del", "s"), "strike"),
+    **dict.fromkeys(("ins", "mark"), "u"),
+    **dict.fromkeys(("tt", "kbd", "samp"), "code"),
+    **dict.fromkeys(("var", "cite", "dfn"), "i"),
+    **dict.fromkeys(("dir", "menu"), "ul"),
+    **dict.fromkeys(("figcaption", "summary", "legend", "caption"), "p"),
+    **dict.fromkeys(("center", "section", "article", "aside", "figure", "details", "address"), "div"),
+    "q": "i",
+    "h6": "h5",
+}
+_MEDIA = {"img": "image", "iframe": "embedded page", "embed": "embedded file", "object": "embedded file"}
+_MEDIA |= {"video": "video", "audio": "audio recording"}
+_READ_TAGS = ALLOWED_TAGS | set(_RENAMED) | set(_MEDIA) | set("dl dt dd th thead tfoot source".split())
+_READ_ATTRIBUTES = {
+    **_ALLOWED_ATTRIBUTES,
+    **{tag: {"src", "data", "alt", "title"} for tag in _MEDIA},
+    "source": {"src"},
+    "td": {"rowspan", "colspan"},
+    "th": {"rowspan", "colspan"},
+}
+_LOST = re.compile(
+    r"<(script|svg|canvas|math|input|select|textarea|button|applet|map|meter|progress)(?=[\s/>])", re.IGNORECASE
+)
+_DROPPED_WHOLE = {"script", "style", "svg", "math"}
+# Only what begins like an element of HTML is one: "1 <x and y> 2" in a plain text is kept, as text.
+_NOT_A_TAG = re.compile(
+    r"<(?!/?(?:a|abbr|acronym|address|applet|area|article|aside|audio|b|base|bdi|bdo|big|blink|blockquote|body|br"
+    r"|button|canvas|caption|center|cite|code|col|colgroup|data|datalist|dd|del|details|dfn|dialog|dir|div|dl|dt"
+    r"|em|embed|fieldset|figcaption|figure|font|footer|form|frame|frameset|h[1-6]|head|header|hr|html|i|iframe|img"
+    r"|input|ins|isindex|kbd|keygen|label|legend|li|link|main|map|mark|marquee|math|menu|meta|meter|nav|noembed"
+    r"|noframes|noscript|object|ol|optgroup|option|output|p|param|picture|plaintext|pre|progress|q|rp|rt|ruby|s"
+    r"|samp|script|section|select|slot|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td"
+    r"|template|textarea|tfoot|th|thead|time|title|tr|track|tt|u|ul|var|video|wbr|xmp)(?=[\s/>])|!--)",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_LINKED_SCHEMES = {"http", "https", "mailto"}  # of links that InvenioRDM keeps
+_EMPTY = re.compile(r"<p>\s*</p>")
+_PARAGRAPHS = re.compile(r"\n[ \t]*\n\s*")
+_MAX_PASSES = 4  # a tag that is taken out changes how the rest is read: until nothing changes any more
+_MAX_DEPTH = 60  # elements in one another; what is deeper stands in its ancestor
+_MOST_SPANNED, _MAX_CELLS = 500, 10_000  # of what spans make
+
+
+@dataclass(frozen=True)
+class RichText:
+    """HTML as it is sent, and what of the source is not in it."""
+
+    html: str
+    lost: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> str:
+        """The text alone, in one line."""
+        return line(plain_text(self.html))
+
+
+def rich_text(value: str, *, page: str = f"{PORTAL}/") -> RichText:
+    """Return HTML that holds only what InvenioRDM allows: no scripts, no styles, no handlers; links absolute.
+
+    Args:
+        value: HTML, or a plain text, whose empty lines part its paragraphs.
+        page: address of the page that it stands on: a link to a place in it leads there.
+    """
+    value = printable(value)
+    if not any(mark in value for mark in "<&>"):
+        parts = _PARAGRAPHS.split(value.strip())
+        return RichText(parts[0] if len(parts) == 1 else "\n".join(f"<p>{part}</p>" for part in parts))
+    value = _NOT_A_TAG.sub("&lt;", value.replace("&nbsp;", " ").replace("&#160;", " "))
+    lost = [f"<{name.lower()}>" for name in _LOST.findall(value)]
+    writer = _Writer(page)
+    value = writer.write(_parsed(_read(value)))
+    for _ in range(_MAX_PASSES):
+        cleaned = _safe(value)
+        if cleaned == value:
+            break
+        value = cleaned
+    shown = printable(value.replace("&nbsp;", " ")).strip()
+    return RichText(shown, tuple(dict.fromkeys([*lost, *writer.lost])))
+
+
+def plain_text(value: str) -> str:
+    """Return a text without its elements of HTML; entities stay."""
+    if "<" not in value:
+        return value
+    return nh3.clean(_NOT_A_TAG.sub("&lt;", value), tags=set(), clean_content_tags=_DROPPED_WHOLE)
+
+
+def _read(value: str) -> str:
+    """Return what is to be written again, as well-formed HTML with the addresses as they are."""
+    schemes = {found.lower() for found in re.findall(r"[a-zA-Z][a-zA-Z0-9+.-]*(?=:)", value)}
+    return nh3.clean(
+        value,
+        tags=_READ_TAGS,
+        attributes=_READ_ATTRIBUTES,
+        clean_content_tags=_DROPPED_WHOLE,
+        url_schemes=schemes,
+        link_rel=None,
+    )
+
+
+def _safe(value: str) -> str:
+    cleaned = nh3.clean(
+        value,
+        tags=ALLOWED_TAGS,
+        attributes=_ALLOWED_ATTRIBUTES,
+        clean_content_tags=_DROPPED_WHOLE,
+        url_schemes=_LINKED_SCHEMES,
+        link_rel=None,
+    )
+    return _EMPTY.sub("", cleaned)
+
+
+@dataclass
+class _Element:
+    tag: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    children: list["_Element | str"] = field(default_factory=list)
+
+    def elements(self, *tags: str) -> Iterator["_Element"]:
+        for child in self.children:
+            if isinstance(child, _Element) and child.tag in tags:
+                yield child
+
+
+class _Parser(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.root = _Element("")
+        self._open = [self.root]
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        parent = self._open[-1]
+        if len(self._open) > _MAX_DEPTH:
+            element = _Element(tag, children=parent.children)
+        else:
+            element = _Element(tag, {name: value or "" for name, value in attrs})
+            parent.children.append(element)
+        if tag not in ("br", "img", "embed", "source"):
+            self._open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        if len(self._open) > 1 and self._open[-1].tag == tag:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self._open[-1].children.append(data)
+
+
+def _parsed(text: str) -> _Element:
+    parser = _Parser()
+    parser.feed(text)
+    parser.close()
+    return parser.root
+
+
+class _Writer:
+    def __init__(self, page: str) -> None:
+        self.lost: list[str] = []
+        self._page = page
+        self._after_link: list[str] | None = None  # media inside of a link: their own links follow it
+
+    def write(self, element: _Element) -> str:
+        """Return what is inside of an element."""
+        return "".join(self._child(child) for child in element.children)
+
+    def _child(self, child: _Element | str) -> str:
+        if isinstance(child, str):
+            return html.escape(child, quote=False)
+        write = self._SPECIAL.get(child.tag)
+        if write:
+            return write(self, child)
+        tag = _RENAMED.get(child.tag, child.tag)
+        if tag not in ALLOWED_TAGS:
+            return self.write(child)
+        if tag == "br":
+            return "<br>"
+        titled = f' title="{html.escape(child.attributes["title"])}"' if child.attributes.get("title") else ""
+        return f"<{tag}{titled}>{self.write(child)}</{tag}>"
+
+    def _link(self, element: _Element) -> str:
+        given = element.attributes.get("href", "").strip()
+        self._after_link = []
+        inside, after = self.write(element), "".join(self._after_link)
+        self._after_link = None
+        if not given:
+            return inside + after
+        address = given if given.lower().startswith("mailto:") else self._absolute(given)
+        if address is None or address.partition(":")[0].lower() not in _LINKED_SCHEMES:
+            told = given if not given.lower().startswith(("javascript:", "data:")) and len(given) < 200 else ""
+            self.lost.append(f"the link to {given[:60]}")
+            return inside + (f" ({html.escape(told, quote=False)})" if told and told not in inside else "") + after
+        title = element.attributes.get("title", "")
+        titled = f' title="{html.escape(title)}"' if title else ""
+        return f'<a href="{html.escape(address)}"{titled}>{inside or html.escape(address, quote=False)}</a>{after}'
+
+    def _medium(self, element: _Element) -> str:
+        name, own = _MEDIA[element.tag], element.attributes
+        source = next(element.elements("source"), element).attributes
+        given = (own.get("src") or own.get("data") or source.get("src") or "").strip()
+        words = own.get("alt") or own.get("title") or ""
+        text = html.escape(" ".join(words.split()) or name, quote=False)
+        address = self._absolute(given) if given and not given.startswith("data:") else None
+        if address is None:
+            self.lost.append(f"an {name}" if name[0] in "aei" else f"a {name}")
+            return text if words else ""
+        link = f'<a href="{html.escape(address)}">{text}</a>'
+        if self._after_link is None:
+            return f"{link} "
+        self._after_link.append(f" ({link.replace(f'>{text}<', f'>{name}<')})")
+        return text
+
+    def _definitions(self, element: _Element) -> str:
+        items: list[str] = []
+        for child in _flat(element, "dt", "dd"):
+            inside = self.write(child).strip()
+            if child.tag == "dt" or not items:
+                items.append(f"<b>{inside}</b>" if child.tag == "dt" else inside)
+            else:
+                items[-1] += f"{':' if items[-1].endswith('</b>') else ';'} {inside}"
+        return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>" if items else self.write(element)
+
+    def _table(self, element: _Element) -> str:
+        caption = "".join(f"<p>{self.write(each)}</p>" for each in element.elements("caption"))
+        rows = [[*row.elements("td", "th")] for row in _flat(element, "tr")]
+        written = ("".join(f"<td>{cell}</td>" for cell in row) for row in self._grid(rows))
+        return f"{caption}<table><tbody>{''.join(f'<tr>{row}</tr>' for row in written)}</tbody></table>"
+
+    def _grid(self, rows: Sequence[Sequence[_Element]]) -> Iterable[Sequence[str]]:
+        """Return the cells row by row, each cell that spans rows in every one of them."""
+        grid: list[dict[int, str]] = [{} for _ in rows]
+        made = 0
+        for number, row in enumerate(rows):
+            column = 0
+            for cell in row:
+                while column in grid[number]:
+                    column += 1
+                text = self.write(cell)
+                text = f"<b>{text}</b>" if cell.tag == "th" and text.strip() else text
+                down, across = (_span(cell, name) for name in ("rowspan", "colspan"))
+                for cells in grid[number : number + down]:
+                    for place in range(across if made < _MAX_CELLS else 1):
+                        cells[column + place] = "" if place else text
+                        made += 1
+                column += across
+        return [[cells.get(place, "") for place in range(max(cells, default=-1) + 1)] for cells in grid]
+
+    def _absolute(self, address: str) -> str | None:
+        if not _SCHEME.match(address):
+            address = urljoin(self._page if address.startswith(("#", "?")) else f"{PORTAL}/", address)
+        return absolute_url(address)
+
+    _SPECIAL: Mapping[str, Callable[["_Writer", _Element], str]] = {
+        "a": _link,
+        "dl": _definitions,
+        "table": _table,
+        **dict.fromkeys(_MEDIA, _medium),
+    }
+
+
+def _span(cell: _Element, name: str) -> int:
+    text = cell.attributes.get(name, "").strip()
+    return min(max(int(text), 1), _MOST_SPANNED) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+
+def _flat(element: _Element, *tags: str) -> Iterator[_Element]:
+    """Yield the elements of these tags that belong to this one, not to one of its kind inside of it."""
+    for child in element.children:
+        if isinstance(child, _Element):
+            if child.tag in tags:
+                yield child
+            elif child.tag in ("thead", "tbody", "tfoot", "div"):
+                yield from _flat(child, *tags)

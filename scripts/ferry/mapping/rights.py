@@ -1,0 +1,114 @@
+"""Rules for the rights: what the record says of them, in whatever shape, and what is so where it says nothing."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ferry.errors import MetadataError
+from ferry.mapping.kinds import longest_key
+from ferry.mapping.leaves import Found, find, shown
+from ferry.mapping.people import is_portal
+from ferry.mapping.profiles import SPDX_SPELLING
+from ferry.mapping.work import Work
+from ferry.strict_json import kind_of
+
+NOTHING: tuple[Any, ...] = (None, "", [], {})
+_SPDX = re.compile(r"[A-Za-z0-9.+-]+")
+
+
+def licence(work: Work, found: Found) -> None:
+    """The licences by SPDX identifier, in any letter case; one that the target's vocabulary lacks as title and link.
+
+    The portal writes `{"attribution": id}`; a text says the same, and so does a list of either or of attributions.
+
+    Raises:
+        MetadataError: what the record says is none of these. CC0 in its place would give away what may not be
+            anybody's.
+    """
+    rights: list[dict[str, Any]] = []
+    for item in find(work.record, f"{found.path}[]"):
+        for place in _attributions(work, item):
+            name = _licence_name(work, place)
+            right = _right(work, name) if name else None
+            if right and right not in rights:
+                rights.append(right)
+    if rights:
+        work.metadata["rights"] = rights
+
+
+def _attributions(work: Work, found: Found) -> Iterator[Found]:
+    if not isinstance(found.value, dict):
+        yield found
+        return
+    named = work.child(found, "attribution")
+    if named is None or named.value in NOTHING:
+        if any(value not in NOTHING for value in found.value.values()):
+            raise _no_licence(found, f"an object ({', '.join(found.value)})")
+    elif isinstance(named.value, list):
+        for number, value in enumerate(named.value):
+            yield Found(f"{named.place}[{number}]", f"{named.path}[]", value)
+    else:
+        yield named
+
+
+def _licence_name(work: Work, found: Found) -> str | None:
+    if found.value in NOTHING:
+        return None
+    if not isinstance(found.value, str):
+        is_whole = isinstance(found.value, (dict, list))
+        raise _no_licence(found, kind_of(found.value) if is_whole else json.dumps(found.value))
+    name = work.line(found)
+    if name is None and not found.value.isspace():
+        raise _no_licence(found, f"{len(found.value)} characters that are no name")
+    if name is not None:
+        work.took(found.path, "metadata.rights[]")
+    return name
+
+
+def _no_licence(found: Found, what: str) -> MetadataError:
+    expected = 'an SPDX identifier as text, or as {"attribution": identifier}'
+    return MetadataError(f"{found.place}: expected {expected}, found {shown(what)}; say it so in a correction")
+
+
+def _right(work: Work, name: str) -> dict[str, Any]:
+    name = SPDX_SPELLING.get(name.casefold(), name)
+    known = work.profile.licenses.get(name)
+    if known:
+        return {"id": known}
+    if _SPDX.fullmatch(name):
+        return {"title": {"en": name}, "link": f"https://spdx.org/licenses/{name}.html"}
+    return {"title": {"en": name}}
+
+
+def default_rights(work: Work) -> None:
+    """Say what is so where a record names no licence: what the configuration has for its kind, else nothing.
+
+    The portal's waiver is of its own data; what others have published is theirs.
+    """
+    if "rights" in work.metadata:
+        return
+    kinds, rights, publisher = _kinds(work), work.options.default_rights, work.record.get("publisher")
+    key = next((key for name in kinds if (key := longest_key(rights, name))), None)
+    licence = rights[key] if key is not None else None
+    unsaid = f"{kinds[0] if kinds else 'a record'} without a licence"
+    if isinstance(publisher, str) and publisher.strip() and not is_portal(publisher):
+        said = f"{unsaid}, published by {shown(publisher.strip())}: no rights given"
+    elif licence is None:
+        said = f"{unsaid}: no rights given (transform.default_rights)"
+    else:
+        work.metadata["rights"] = [_right(work, licence)]
+        said = f"{unsaid}: {licence} given (transform.default_rights)"
+    work.add("metadata.rights[]", said)
+    work.warn("license", said)
+
+
+def _kinds(work: Work) -> list[str]:
+    """Return the kinds of the record as the configuration may name them, the narrower first."""
+    found = work.record.get("type")
+    kinds = found if isinstance(found, dict) else {}
+    primary, secondary = kinds.get("primary"), kinds.get("secondary")
+    if not isinstance(primary, str) or not primary.strip():
+        return []
+    several = secondary if isinstance(secondary, list) else [secondary]
+    return [*(f"{primary.strip()}/{each.strip()}" for each in several if isinstance(each, str)), primary.strip()]

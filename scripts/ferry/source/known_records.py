@@ -1,0 +1,55 @@
+"""What is known of other records without asking for them: title and kind, by the metadata and the catalogue."""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ferry.errors import MetadataError
+from ferry.source.facts import source_facts
+from ferry.source.record import read_record
+
+
+@dataclass(frozen=True)
+class KnownRecord:
+    """A record of the portal as others speak of it."""
+
+    title: str | None
+    primary: str | None
+    secondary: str | None
+
+
+@dataclass(frozen=True)
+class KnownRecords:
+    """Looks records up in the folder of metadata, then in the catalogue; either may be missing."""
+
+    metadata_dir: Path
+    catalogue_path: Path
+
+    def find(self, recid: int) -> KnownRecord | None:
+        """Return what is known of a record, None if nothing is."""
+        return _of_metadata(self.metadata_dir / f"{recid}.json", recid) or _of_catalogue(self.catalogue_path).get(recid)
+
+
+def _of_metadata(path: Path, recid: int) -> KnownRecord | None:
+    if not path.is_file():
+        return None
+    try:
+        facts = source_facts(read_record(path, recid=recid))
+    except MetadataError:
+        return None  # its own job tells what is wrong with it
+    return KnownRecord(facts["title"], facts["type_primary"], facts["type_secondary"])
+
+
+@cache
+def _of_catalogue(path: Path) -> dict[int, KnownRecord]:
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        return {
+            int(row["recid"]): KnownRecord(
+                row.get("title") or None, row.get("type_primary") or None, row.get("type_secondary") or None
+            )
+            for row in csv.DictReader(stream)
+            if (row.get("recid") or "").isdigit()
+        }

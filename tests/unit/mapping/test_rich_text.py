@@ -1,0 +1,155 @@
+"""HTML of a record is readable in the target, its links lead somewhere, and what is lost is said to be."""
+
+from typing import Any
+
+import pytest
+from mapped_records import mapped, metadata, related, told, warned
+
+from ferry.mapping.profiles import PROFILES
+
+PORTAL = "https://opendata.cern.ch"
+
+
+def shown(text: str) -> str:
+    """The description that a text becomes."""
+    return str(metadata({"abstract": {"description": text}})["description"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('<img src="/eos/x.png" alt="The detector">', f'<a href="{PORTAL}/eos/x.png">The detector</a>'),
+        ('<img src="https://x.org/y.png">', '<a href="https://x.org/y.png">image</a>'),
+        (
+            '<a href="/record/1"><img src="/a.png" alt="Plot"></a>',
+            f'<a href="{PORTAL}/record/1">Plot</a> (<a href="{PORTAL}/a.png">image</a>)',
+        ),
+        ('<iframe src="https://x.org/v" title="A talk"></iframe>', '<a href="https://x.org/v">A talk</a>'),
+        ('<video><source src="/v.mp4">No video here</video>', f'<a href="{PORTAL}/v.mp4">video</a>'),
+        ("<dl><dt>pt</dt><dd>momentum</dd><dd>in GeV</dd></dl>", "<ul><li><b>pt</b>: momentum; in GeV</li></ul>"),
+        (
+            "<table><tr><th>Run</th><th>Events</th></tr><tr><td rowspan=2>1</td><td>7</td></tr>"
+            "<tr><td>8</td></tr></table>",
+            "<table><tbody><tr><td><b>Run</b></td><td><b>Events</b></td></tr><tr><td>1</td><td>7</td></tr>"
+            "<tr><td>1</td><td>8</td></tr></tbody></table>",
+        ),
+        (
+            "<table><tr><td colspan=2>Both</td></tr><tr><td>a</td><td>b</td></tr></table>",
+            "<table><tbody><tr><td>Both</td><td></td></tr><tr><td>a</td><td>b</td></tr></tbody></table>",
+        ),
+        (
+            '<a href="docs/x">a</a> <a href="../docs/y">b</a>',
+            f'<a href="{PORTAL}/docs/x">a</a> <a href="{PORTAL}/docs/y">b</a>',
+        ),
+        ('<a href="#runs">the runs</a>', f'<a href="{PORTAL}/record/7#runs">the runs</a>'),
+        ("First\n\nSecond", "<p>First</p>\n<p>Second</p>"),
+        ("<del>old</del> <tt>new</tt>", "<strike>old</strike> <code>new</code>"),
+    ],
+)
+def test_what_the_target_cannot_show_is_put_into_what_it_can(text: str, expected: str) -> None:
+    assert shown(text) == expected
+    assert shown(expected) == expected
+    assert not warned({"abstract": {"description": text}})
+
+
+@pytest.mark.parametrize(
+    ("text", "lost", "kept"),
+    [
+        ("<p>A<script>alert(1)</script></p>", "<script>", "<p>A</p>"),
+        ('<p>A</p><svg><path d="x"/></svg>', "<svg>", "<p>A</p>"),
+        ('A plot: <img src="data:image/png;base64,AAAA" alt="of mass">', "an image", "A plot: of mass"),
+        (
+            '<a href="root://eospublic.cern.ch//x">the file</a>',
+            "the link to root",
+            "the file (root://eospublic.cern.ch//x)",
+        ),
+        ('<a href="javascript:x()">here</a> or there', "the link to javascript", "here or there"),
+    ],
+)
+def test_what_is_lost_is_not_said_to_be_mapped(text: str, lost: str, kept: str) -> None:
+    result = mapped({"abstract": {"description": text}})
+    assert result.record["metadata"]["description"] == kept
+    (row,) = [row for row in result.mapping["paths"] if row["path"] == "abstract.description"]
+    assert [each for each in row["lost"] if lost in each]
+    assert lost in {each["path"]: each["message"] for each in result.warnings}["abstract.description"]
+
+
+def test_a_table_that_spans_without_end_stays_small() -> None:
+    assert len(shown("<table>" + "<tr><td rowspan=60000 colspan=60000>x" * 50 + "</table>")) < 1_000_000
+
+
+@pytest.mark.parametrize("recid", [1399, 1443, 1666])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_notes_of_real_production_steps_keep_their_links(recid: int, profile: str) -> None:
+    text = told(recid, profile)
+    assert f'<a href="{PORTAL}/docs/cms-mc-production-overview#finding-the-generator-parameters">' in text
+    assert "&lt;a" not in text
+
+
+def test_images_of_real_records_are_links_with_their_words() -> None:
+    assert f'<a href="{PORTAL}/eos/opendata/cms/software/TrackerRecHitProducerTool/production-workflow.png">' in told(
+        12210
+    )
+    assert told(12360).count(">image</a>") == 4
+    assert "<td><b>Number of events</b></td>" in told(12220)
+    for recid in (12210, 12360, 12220):
+        assert not [row for row in mapped(recid).mapping["paths"] if "lost" in row]
+
+
+def test_links_in_descriptions_of_variables_are_kept_and_types_are_no_html() -> None:
+    variables = [
+        {"variable": "pt", "description": 'See <a href="/docs/pt">pt</a>', "type": "std::vector<float>"},
+        {"variable": "n", "description": "1 < 2"},
+    ]
+    text = told({"dataset_semantics": variables})
+    assert f'<li>Variable pt: See <a href="{PORTAL}/docs/pt">pt</a> (std::vector&lt;float&gt;)</li>' in text
+    assert "<li>Variable n: 1 &lt; 2</li>" in text
+
+
+def test_tags_in_labels_and_titles_are_not_shown() -> None:
+    record: dict[str, Any] = {
+        "title": "The <i>p</i><sub>T</sub> of jets & <b>more</b>",
+        "usage": {"links": [{"url": "/docs/x", "description": "The <b>guide</b>"}]},
+    }
+    assert metadata(record)["title"] == "The pT of jets & more"
+    assert f'<a href="{PORTAL}/docs/x">The guide</a>' in told(record)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_files_that_document_variables_are_links(profile: str) -> None:
+    record = {
+        "dataset_semantics": [{"variable": "pt"}],
+        "dataset_semantics_files": {
+            "url": "/eos/opendata/x.html",
+            "json": "http://opendata.cern.ch/eos/opendata/x.json",
+        },
+    }
+    result = mapped(record, profile)
+    assert result.mapping["leaves"]["unknown"] == 0
+    found = {each: kind.lower() for each, kind in related(record, profile).items()}
+    assert found == {f"{PORTAL}/eos/opendata/x.{form}": "isdocumentedby" for form in ("html", "json")}
+    assert f'<li><a href="{PORTAL}/eos/opendata/x.json">Documentation of the variables (JSON)</a></li>' in told(
+        record, profile
+    )
+    listed = mapped({"dataset_semantics_files": [{"url": "/a"}, {"url": "/b"}]}, profile)
+    assert listed.mapping["leaves"]["unknown"] == 0
+
+
+# --- readable descriptions ---
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("recid", [234, 12210, 12220, 24129, 31013, 81007])
+def test_each_section_has_a_heading_of_its_own(recid: int, profile: str) -> None:
+    more = metadata(recid, profile)["additional_descriptions"]
+    headed = [each["description"] for each in more if each["type"]["id"] != "abstract"]
+    headings = [text.partition("</h3>")[0] for text in headed]
+    assert all(heading.startswith("<h3>") for heading in headings)
+    assert len(set(headings)) == len(headings) > 0
+
+
+def test_what_others_published_is_not_said_to_be_published_by_the_portal() -> None:
+    issued = {each["description"] for each in metadata(212)["dates"] if "description" in each}
+    assert issued == {"Published by International Particle Physics Outreach Group"}
+    assert "Published by A university" in str(metadata({"publisher": "A university"})["dates"])
+    assert "Published on the CERN Open Data portal" in str(metadata(12220)["dates"])

@@ -81,8 +81,9 @@ bench-%: $(INSTALLED) ## Measure one part beside what others use: tests/bench/<n
 schemas: $(INSTALLED) ## Write schemas/target from the profiles and the vocabularies
 	PYTHONPATH=scripts $(BIN)/python -c 'from dev.target_schemas import write_schemas; write_schemas()'
 
-docs: $(INSTALLED) ## Write docs/configuration.md from the schema of the configuration
+docs: $(INSTALLED) ## Write docs/configuration.md and docs/mapping.md from the schema of the configuration and the rules
 	PYTHONPATH=scripts $(BIN)/python -c 'from dev.config_reference import write_reference; write_reference()'
+	PYTHONPATH=scripts $(BIN)/python -c 'from dev.mapping_reference import write_mapping; write_mapping()'
 
 clean: ## Remove what runs have made: results, data, logs (what was uploaded stays where it is)
 	rm -rf results data logs benchmarks .snakemake

@@ -1,1 +1,1 @@
-"""What developers run: the schemas of the targets and the page of the configuration."""
+"""What developers run: the schemas of the targets and the pages of the configuration and the mapping."""

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from dev import mapping_reference
 from dev.config_reference import REFERENCE, may_be, reference
+from ferry.mapping.leaves import count_leaves
 from ferry.schemas import load_schema
+from real_metadata import real_metadata
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,6 +38,31 @@ def test_the_reference_has_every_key():
 )
 def test_what_a_value_may_be_is_told_in_words(known: dict, words: str):
     assert may_be(known) == words
+
+
+def test_the_table_of_the_mapping_is_what_the_rules_do_now():
+    assert mapping_reference.REFERENCE.read_text(encoding="utf-8") == mapping_reference.mapping_page(), (
+        "run `make docs`"
+    )
+
+
+def test_the_table_of_the_mapping_has_each_rule_and_nothing_that_no_rule_knows():
+    table = list(mapping_reference.rows())
+    paths = [row[0].strip("`") for row in table]
+    assert len(set(paths)) == len(paths) == len(mapping_reference.FIELDS)
+    bare = [path.replace("[]", "") for path in paths]
+    ruled = [source.replace("[]", "") for source in mapping_reference.ruled()]
+    assert [
+        source for source in ruled if not any(path == source or path.startswith(f"{source}.") for path in bare)
+    ] == []
+    assert [path for path in bare if not any(path == source or path.startswith(f"{source}.") for source in ruled)] == []
+    assert all(cell.strip() for row in table for cell in row)
+
+
+def test_the_table_of_the_mapping_has_each_field_of_the_real_records():
+    known = {row[0].strip("`").replace("[]", "") for row in mapping_reference.rows()}
+    found = {path.replace("[]", "") for record in real_metadata() for path in count_leaves(record)[0]}
+    assert found - known == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -28,7 +28,7 @@ report: "report/workflow.rst"
 
 is_silent = any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 with run_hooks.errors_told(is_silent=is_silent):
-    wanted = run_hooks.prepare(config)
+    wanted = run_hooks.prepare(config, files=workflow.configfiles)
     record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 settings_files = SettingsFiles(config)
 cluster = JobResources(**config["cluster"])

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import yaml
 from snakemake.utils import update_config
 
-from ferry.config import check_config, publishes
-from ferry.errors import ConfigError, FerryError
+from ferry.config import check_config, normalise_config, publishes
+from ferry.config_files import read_config_file
+from ferry.errors import FerryError
 from ferry.run.bulk import PART_OF_BULK, MadeProgress, run_in_parts
 from ferry.run.selection import selection_of
 
@@ -28,18 +28,16 @@ if {"-C", "--config"} & {argument.split("=")[0] for argument in arguments}:
 
 command = [str(Path(sys.executable).with_name("snakemake")), *arguments, "--directory", str(options.directory)]
 try:
-    config = yaml.safe_load((Path(__file__).resolve().parents[1] / "config.yaml").read_text(encoding="utf-8"))
+    config = read_config_file(Path(__file__).resolve().parents[1] / "config.yaml")
     if options.configfile:
-        changes = yaml.safe_load(options.configfile.read_text(encoding="utf-8")) or {}
-        if not isinstance(changes, dict):
-            raise ConfigError(f"{options.configfile}: expected keys and values, found a {type(changes).__name__}")
-        update_config(config, changes)
+        update_config(config, read_config_file(options.configfile))
         command += ["--configfile", str(options.configfile)]
-    check_config(config)
     here = Path.cwd()
     os.chdir(options.directory)
+    normalise_config(config)
+    check_config(config)
     wanted = selection_of(config)
-except (FerryError, OSError, yaml.YAMLError) as error:
+except (FerryError, OSError) as error:
     sys.exit(f"bulk.py: {error}")
 if not {"-q", "--quiet"} & {argument.split("=")[0] for argument in arguments}:
     command += ["--quiet", "all"]  # the lines of thousands of jobs would hide the few that count

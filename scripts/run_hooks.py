@@ -6,13 +6,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ferry.chain import CHAIN, has_arrived
-from ferry.config import check_config, publishes, uses_sandbox_repository, uses_sandbox_source
+from ferry.config import check_config, normalise_config, publishes, uses_sandbox_repository, uses_sandbox_source
+from ferry.config_files import refuse_repeated_keys
 from ferry.errors import FerryError
 from ferry.flags import STOPPED, RunFlags
 from ferry.jsonl import cut_torn_end
@@ -54,12 +55,19 @@ def errors_told(*, is_silent: bool) -> Iterator[None]:
         raise
 
 
-def prepare(config: Mapping[str, Any]) -> Selection:
+def prepare(config: dict[str, Any], *, files: Iterable[str | Path]) -> Selection:
     """Check the configuration and return the wanted records; nothing is written, for a dry run reads all this too.
+
+    Args:
+        config: is brought into one form, in place.
+        files: that it was read from.
 
     Raises:
         ConfigError: names the place, what was expected and what was found.
     """
+    for path in files:
+        refuse_repeated_keys(Path(path))
+    normalise_config(config)
     check_config(config)
     # a graph of 76,000 jobs is no garbage: it need not be walked through again and again
     gc.set_threshold(50_000, 20, 50)

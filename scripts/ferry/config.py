@@ -1,9 +1,13 @@
 """The configuration: checked as a whole before any job starts."""
 
+import ipaddress
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
+from yarl import URL
 
 from ferry.errors import ConfigError
 from ferry.schemas import load_schema, problems
@@ -12,6 +16,58 @@ SANDBOX = "sandbox"
 """Stands in config.yaml for the embedded source and repository."""
 DEFAULT_METADATA_DIR = "metadata"
 """As in config.yaml: the only one that need not be there, for who takes all records from the portal."""
+PATHS = (
+    ("records", "list"),
+    ("catalogue", "list"),
+    ("metadata", "dir"),
+    ("source", "data_root"),
+    ("sandbox", "dir"),
+    ("progress", "prometheus"),
+)
+"""What of the configuration is a path, in which a ~ stands for the home folder."""
+
+
+def normalise_config(config: dict[str, Any]) -> None:
+    """Bring what means the same into one form, in place: ~ in paths, spellings of an address, numbers given as text.
+
+    What is not as it should be is left for `check_config`.
+    """
+    for key in list(config):
+        config[key] = _typed(config[key], load_schema("config")["properties"].get(key, {}))
+    for section, key in PATHS:
+        part = config.get(section)
+        if isinstance(part, dict) and isinstance(part.get(key), str) and part[key].startswith("~"):
+            part[key] = str(Path(part[key]).expanduser())
+    for section, key in (("repository", "url"), ("metadata", "portal")):
+        part = config.get(section)
+        if isinstance(part, dict) and isinstance(part.get(key), str) and _address_problem(part[key]) is None:
+            part[key] = same_address(part[key])
+
+
+def same_address(url: str) -> str:
+    """Return the one spelling of an address: host in small letters, no port that goes without saying, no / at the end.
+
+    What is no address, as `sandbox`, stays as it is.
+    """
+    return str(URL(url).with_fragment(None)).rstrip("/") if "://" in url else url
+
+
+def _typed(value: Any, known: Mapping[str, Any]) -> Any:
+    """Return numbers and truth values that were given as text, as `snakemake --config` hands all of {...} on."""
+    if isinstance(value, dict):
+        properties, others = known.get("properties", {}), known.get("additionalProperties") or {}
+        return {key: _typed(part, properties.get(key, others)) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_typed(part, known.get("items", {})) for part in value]
+    types = known.get("type", ())
+    types = {types} if isinstance(types, str) else set(types)
+    if not isinstance(value, str) or "string" in types or not types & {"integer", "number", "boolean", "null"}:
+        return value
+    try:
+        meant = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    return meant if meant is None or isinstance(meant, bool | int | float) else value
 
 
 def check_config(config: Mapping[str, Any]) -> None:
@@ -20,20 +76,52 @@ def check_config(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: names each place, what was expected and what was found.
     """
-    found = list(_unfit_floats(config, load_schema("config"), "")) or problems(dict(config), "config")
+    found = list(_unfit_floats(config, load_schema("config"), "")) + list(_unfit_addresses(config))
+    found = found or problems(dict(config), "config")
     if not found:
         found = list(_contradictions(config))
     if found:
-        lines = [f"  {_without_secret(line)}" for line in found]
-        raise ConfigError("configuration refused, nothing was started:\n" + "\n".join(lines))
+        raise ConfigError("configuration refused, nothing was started:\n" + "\n".join(f"  {line}" for line in found))
 
 
-def _without_secret(line: str) -> str:
-    """Return a line about repository.url without its value where that may hold a token: logs are passed on."""
-    place, _, told = line.partition(": ")
-    if place in ("repository", "repository.url") and "@" in told:
-        return f"{place}: expected an address without a name or token, found one with @ (not shown); see NRP_TOKEN"
-    return line
+def _unfit_addresses(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for what is no address to send a token to, or to believe; one with a secret in it is not shown."""
+    for section, key in (("repository", "url"), ("metadata", "portal")):
+        part = config.get(section)
+        value = part.get(key, "") if isinstance(part, Mapping) else part
+        if "@" in str(value):  # logs are passed on
+            yield (
+                f"{section}.{key}: expected an address without a name or token, found one with @ (not shown)"
+                f"{'; see NRP_TOKEN' if section == 'repository' else ''}"
+            )
+        elif isinstance(value, str) and value != SANDBOX and (problem := _address_problem(value)):
+            yield f"{section}.{key}: {problem}"
+
+
+def _address_problem(value: str) -> str | None:
+    scheme, there, _ = value.partition("://")
+    if not there:
+        return f"expected an address that begins with https://, found {value!r}; did you mean https://{value}?"
+    if scheme not in ("http", "https"):
+        return f"expected an address that begins with https://, found the scheme {scheme!r}"
+    try:
+        host = URL(value).host
+    except ValueError:
+        host = None
+    if not host or any(sign.isspace() for sign in value):
+        return f"expected an address, https:// and a host, found {value!r}"
+    if scheme == "http" and not _is_loopback(host):
+        return (
+            f"expected https://, as what goes to {host} by http:// can be read and changed on the way; found {value!r}"
+        )
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _unfit_floats(value: Any, known: Mapping[str, Any], place: str) -> Iterator[str]:
@@ -60,10 +148,9 @@ def _unfit_floats(value: Any, known: Mapping[str, Any], place: str) -> Iterator[
 
 def _contradictions(config: Mapping[str, Any]) -> list[str]:
     found = []
-    if config["repository"]["url"].startswith("https://") and not config["repository"]["verify_tls"]:
-        host = config["repository"]["url"].split("/")[2].split(":")[0]
-        if host not in ("localhost", "127.0.0.1"):
-            found.append("repository.verify_tls: false sends the token to whoever answers; expected true")
+    url = config["repository"]["url"]
+    if url.startswith("https://") and not config["repository"]["verify_tls"] and not _is_loopback(URL(url).host or ""):
+        found.append("repository.verify_tls: false sends the token to whoever answers; expected true")
     metadata_dir = config["metadata"]["dir"]
     if metadata_dir != DEFAULT_METADATA_DIR and not Path(metadata_dir).is_dir():
         found.append(
@@ -79,6 +166,9 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
             "repository.finish: review needs somebody who reviews; expected repository.community, or a "
             "repository.workflow that wants a review"
         )
+    for prefix, place in config["source"]["redirects"].items():
+        if "~" in place.partition("://")[2].lstrip("/")[:1] or place.startswith("~"):
+            found.append(f"source.redirects, {prefix}: a ~ stands for no folder in an address; expected the whole path")
     breaker = config["breaker"]
     if breaker["failed"] > breaker["of_last"]:
         found.append(f"breaker.failed: expected at most breaker.of_last ({breaker['of_last']}), or 0 for never")

@@ -23,10 +23,12 @@ def read_token(*, url: str, environment: Mapping[str, str] = os.environ) -> str 
     It is looked for in NRP_TOKEN, in the file that NRP_TOKEN_FILE names, and in nrp-cmd's own configuration.
 
     Raises:
-        ConfigError: a file that others can read, or that is not what it should be.
+        ConfigError: a file that others can read, or that is not what it should be; or the variable is no token.
     """
     token = environment.get(TOKEN_VARIABLE, "").strip()
     if token:
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise ConfigError(f"{TOKEN_VARIABLE}: expected one token, found one with a blank or a line break in it")
         return token
     if named := environment.get(TOKEN_FILE_VARIABLE, ""):
         return _token_in(Path(named))
@@ -67,7 +69,7 @@ def _token_in(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         told = error.strerror if isinstance(error, OSError) else "something else"
         raise ConfigError(f"{path}: expected a token ({TOKEN_FILE_VARIABLE}), found {told}") from None
-    if not token or len(token.split()) > 1:
+    if not token.isprintable() or len(token.split()) != 1:
         raise ConfigError(f"{path}: expected one token and nothing else ({TOKEN_FILE_VARIABLE}), found something else")
     return token
 

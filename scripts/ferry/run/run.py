@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from ferry.config import same_address
 from ferry.errors import ConfigError
 from ferry.receipts import write_json
 
@@ -139,7 +140,7 @@ def refuse_other_repository(*, target_name: str, results_dir: Path) -> None:
                 found = json.loads(receipt.read_bytes()).get("repository")
             except (ValueError, AttributeError):
                 continue  # a torn receipt is found out by the job that reads it
-            if found != target_name:
+            if same_address(str(found)) != target_name:
                 raise ConfigError(
                     f"{receipt}: tells of an upload to {found}, but repository.url is {target_name}; "
                     "use another folder for another repository (snakemake --directory)"

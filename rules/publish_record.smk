@@ -1,5 +1,5 @@
-# Needs: a draft that is proven complete. Runs only where repository.finish is publish or review.
-# Makes: the public record, its files compared once more; or a request that waits for its reviewers. What is known of
+# Needs: a draft that is proven complete, and its target metadata. Runs only where repository.finish is publish or review.
+# Makes: the public record, its metadata and files compared once more; or a request that waits for its reviewers. What is known of
 #        that lies in results/<recid>/review.json, an input once it is there: record_stats writes it anew while the
 #        decision is open, so that the next run asks again.
 
@@ -8,6 +8,7 @@ rule publish_record:
     """Publish a draft that holds exactly what was uploaded."""
     input:
         upload=rules.upload_record.output.receipt,
+        record=rules.transform_record.output.record,
         review=record_inputs.review,
     output:
         receipt="results/{recid}/published.json",

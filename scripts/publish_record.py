@@ -10,6 +10,7 @@ with record_step(name="publish_record", recid=recid, log_path=Path(snakemake.log
     measured.update(
         publish(
             upload_path=Path(snakemake.input.upload),
+            record_path=Path(snakemake.input.record),
             receipt_path=Path(snakemake.output.receipt),
             repository=snakemake.params.repository,
             settings=snakemake.params.upload,

@@ -12,6 +12,9 @@ from ferry.schemas import problems
 REVIEW = "review.json"
 """Lies beside the receipts of a record that reviewers have to decide about, and is none: where to ask, and what for."""
 
+GIVEN = "given.json"
+"""Lies beside the receipts of a record, and is none: what its draft was given."""
+
 
 def write_json(path: Path, document: Any) -> None:
     """Write the document so that `path` never holds half of it; the same document always gives the same bytes.

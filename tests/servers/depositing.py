@@ -6,6 +6,7 @@ import random
 import zlib
 
 from ferry.deposit.deposit import Deposit
+from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
 from ferry.repository.client import Repository, discover
 from ferry.source.identity import source_identifier
@@ -96,11 +97,22 @@ def deposit(
             uploads=packed or uploads(contents),
             open_upload=open_upload or reading(read or contents),
             state_path=tmp_path / "data" / "deposit.json",
+            given_path=tmp_path / "given.json",
             settings=settings or DepositSettings(index_delay_s=2),
             sleep=sleep,
         ).run()
 
     return act(sandbox, run, token=token, **options)
+
+
+def publish(sandbox, uploaded, *, doc=None, **options):
+    """Publish what was deposited of the usual document, or of another."""
+    given = doc or document(files_enabled=bool(uploaded["files"]), recid=uploaded["recid"])
+
+    async def run(repository):
+        return await publish_record(repository=repository, uploaded=uploaded, document=given, **options)
+
+    return act(sandbox, run)
 
 
 def requests(sandbox, start=0):

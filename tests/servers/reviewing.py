@@ -86,6 +86,7 @@ class Case:
                 uploads=uploads(self.contents),
                 open_upload=reading(self.contents),
                 state_path=self.folder / "deposit.json",
+                given_path=self.folder / "given.json",
                 settings=DepositSettings(index_delay_s=2, **self.settings),
             ).run()
 
@@ -98,7 +99,13 @@ class Case:
 
     def publish_only(self, uploaded: dict[str, Any], **options: Any) -> Any:
         """Publish or submit what the receipt tells of."""
-        given = {"community": self.settings.get("community"), "review_path": self.review_path, **options}
+        given = {
+            "document": self.document(),
+            "community": self.settings.get("community"),
+            "review_path": self.review_path,
+            "given_path": self.folder / "given.json",
+            **options,
+        }
         return self.act(lambda repository: publish_record(repository=repository, uploaded=uploaded, **given))
 
     def decide(self, receipt: dict[str, Any], action: str, words: str | None = None) -> None:

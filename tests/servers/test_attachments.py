@@ -10,11 +10,11 @@ from packed_records import many, run_package, write_files
 from ferry.bundle.reader import read_chunks
 from ferry.deposit.deposit import Deposit, DepositSettings
 from ferry.deposit.manifest import Manifest
-from ferry.deposit.publish import publish_record
 from ferry.errors import TransientError
 from ferry.repository.client import Repository, discover
 from ferry.source.identity import source_identifier
 from sandbox import launcher
+from servers.depositing import publish
 
 RECID = 7
 KEYS = ["7.json", "7_bundle.zip", "7_manifest.json"]
@@ -145,7 +145,7 @@ def test_a_file_that_changed_changes_the_manifest(sandbox, source, tmp_path):
 def test_a_published_record_is_accepted_with_its_manifest(sandbox, source, tmp_path):
     write_files(tmp_path, many(5))
     done = deposit(sandbox, tmp_path, source)
-    act(sandbox, lambda repository: publish_record(repository=repository, uploaded=done.receipt))
+    publish(sandbox, done.receipt, doc=document(source))
     (tmp_path / "deposit.json").unlink()
     asyncio.run(asyncio.sleep(1.2))
     again = deposit(sandbox, tmp_path, source)

@@ -9,7 +9,7 @@ import pytest
 from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, PermanentError, TransientError
-from servers.depositing import CONTENTS, act, creations, deposit, document, requests
+from servers.depositing import CONTENTS, act, creations, deposit, document, publish, requests
 
 
 def test_a_record_is_made_and_reads_back_file_by_file(sandbox, tmp_path):
@@ -126,9 +126,9 @@ def test_two_records_of_one_recid_are_told_and_not_touched(sandbox, tmp_path):
 
 def test_publishing_is_read_back_and_a_second_time_only_compares(sandbox, tmp_path):
     uploaded = deposit(sandbox, tmp_path).receipt
-    first = act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded))
+    first = publish(sandbox, uploaded)
     before = len(requests(sandbox))
-    second = act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded))
+    second = publish(sandbox, uploaded)
     assert first.receipt == second.receipt
     assert {request["method"] for request in requests(sandbox, before)} == {"GET"}
 
@@ -148,7 +148,7 @@ def test_a_lost_answer_to_publish_is_a_success_and_one_record(sandbox, tmp_path)
         async def sleep(_seconds):
             return None
 
-        return await publish_record(repository=repository, uploaded=uploaded, sleep=sleep)
+        return await publish_record(repository=repository, uploaded=uploaded, document=document(), sleep=sleep)
 
     assert act(sandbox, run).receipt["record_id"] == uploaded["record_id"]
 
@@ -163,12 +163,12 @@ def test_a_draft_that_lost_a_file_is_not_published(sandbox, tmp_path):
 
     act(sandbox, remove)
     with pytest.raises(IntegrityError, match=r"a\.al: expected \(bytes, md5\)"):
-        act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded))
+        publish(sandbox, uploaded)
 
 
 def test_a_published_record_with_other_files_is_told_and_left_alone(sandbox, tmp_path):
     uploaded = deposit(sandbox, tmp_path).receipt
-    act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded))
+    publish(sandbox, uploaded)
     with pytest.raises(IntegrityError, match=r"published already and its files differ: a\.al"):
         deposit(sandbox, tmp_path, contents={**CONTENTS, "a.al": b"other"})
 

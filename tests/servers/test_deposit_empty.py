@@ -6,14 +6,13 @@ import pytest
 
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.empty import EmptyFileError, WithoutFilesError
-from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import PermanentError
 from ferry.flags import RunFlags
 from ferry.source.identity import source_identifier
 from sandbox import launcher
 from sandbox.settings import Settings
-from servers.depositing import act, document, reading, uploads
+from servers.depositing import act, document, publish, reading, uploads
 
 OWN_JSON = b'{"title": "of the portal"}'
 
@@ -58,7 +57,7 @@ class Deposits:
 
     def publish(self, receipt):
         """Publish what was uploaded and return the receipt of that."""
-        return act(self.server, lambda repository: publish_record(repository=repository, uploaded=receipt)).receipt
+        return publish(self.server, receipt, doc=self.document(has_files=True)).receipt
 
     def drafts(self):
         """Return how many drafts of the record there are."""

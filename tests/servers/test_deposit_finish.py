@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from ferry.deposit.publish import publish_record
+from ferry.deposit.metadata import EditedError
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, MetadataError, PermanentError
 from ferry.flags import TOKEN_REFUSED, RunFlags
 from ferry.repository.errors import DeclinedError
+from servers import depositing
 from servers.depositing import CONTENTS, act, creations, deposit, document, requests
 from servers.raw_api import Api, Draft
 
@@ -17,7 +18,7 @@ SETTINGS = DepositSettings(index_delay_s=2)
 
 
 def publish(sandbox, uploaded, **options):
-    return act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded, **options)).receipt
+    return depositing.publish(sandbox, uploaded, **options).receipt
 
 
 def published(sandbox, tmp_path):
@@ -55,7 +56,7 @@ def test_metadata_of_a_published_record_are_updated_where_config_says_so(sandbox
     again = deposit(sandbox, tmp_path, doc=document(title="Corrected"), settings=update)
     assert again.receipt["record_id"] == first["record_id"]
     assert again.measured["bytes_moved"] == 0
-    assert publish(sandbox, again.receipt)["state"] == "published"
+    assert publish(sandbox, again.receipt, doc=document(title="Corrected"))["state"] == "published"
     assert read(sandbox, first["record_id"])[0].document["metadata"]["title"] == "Corrected"
 
 
@@ -69,7 +70,7 @@ def test_an_edit_that_is_open_is_gone_on_with(sandbox, tmp_path, edited_by_hand)
     else:
         deposit(sandbox, tmp_path, doc=document(title="Corrected"), settings=update)
     again = deposit(sandbox, tmp_path, doc=document(title="Corrected again"), settings=update)
-    assert publish(sandbox, again.receipt)["state"] == "published"
+    assert publish(sandbox, again.receipt, doc=document(title="Corrected again"))["state"] == "published"
     assert read(sandbox, first["record_id"])[0].document["metadata"]["title"] == "Corrected again"
 
 
@@ -181,7 +182,7 @@ def test_metadata_that_somebody_else_changes_meanwhile_are_not_overwritten(sandb
 
         repository.update_draft = after_another
 
-    with pytest.raises(PermanentError, match="changed by somebody else"):
+    with pytest.raises(EditedError, match=r'metadata\.title is "By hand", ours "Ours"'):
         deposit(sandbox, tmp_path, doc=document(title="Ours"), spoil=spoil)
 
 
@@ -199,7 +200,8 @@ def test_a_declined_draft_fails_with_the_reviewers_words_and_is_submitted_again_
     for _ in range(2):
         with pytest.raises(DeclinedError, match=r"who say: Which detector, \[31m & when\? x{900,980} …; correct"):
             publish(sandbox, uploaded, **options)
-    second = publish(sandbox, deposit(sandbox, tmp_path, doc=document(title="Corrected")).receipt, **options)
+    corrected = document(title="Corrected")
+    second = publish(sandbox, deposit(sandbox, tmp_path, doc=corrected).receipt, doc=corrected, **options)
     assert (second["state"], second["record_id"]) == ("in_review", first["record_id"])
     assert second["request"]["id"] != first["request"]["id"]
 
@@ -208,7 +210,7 @@ def test_a_draft_that_is_asked_about_takes_one_request(sandbox, tmp_path):
     options = {"community": community(sandbox, sandbox.other_token, "closed"), "review_path": tmp_path / "review.json"}
     uploaded = deposit(sandbox, tmp_path).receipt
     first = publish(sandbox, uploaded, **options)
-    asked = act(sandbox, lambda repository: publish_record(repository=repository, uploaded=uploaded, **options))
+    asked = depositing.publish(sandbox, uploaded, **options)
     assert asked.receipt == first
     assert asked.measured["requests"] == 1
 

@@ -15,15 +15,15 @@ from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.empty import KnownRefusals, WithoutFilesError, empty_file, first_empty, without_files
 from ferry.deposit.files import FileDeposit
 from ferry.deposit.manifest import Manifest
-from ferry.deposit.metadata import MetadataDeposit
+from ferry.deposit.metadata import MetadataDeposit, document_sha256
 from ferry.deposit.plan import LocalFile
 from ferry.deposit.settings import DepositSettings
-from ferry.deposit.state import DepositState, document_sha256
+from ferry.deposit.state import DepositState
 from ferry.deposit.workflow import DraftWorkflow
 from ferry.errors import FerryError, IntegrityError, MetadataError, PermanentError
-from ferry.mapping.links import diff_but_links
+from ferry.notices import notice
 from ferry.repository.client import Repository
-from ferry.repository.errors import DeniedError, RefusedError
+from ferry.repository.errors import DeniedError, NotFoundError, RefusedError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy, Sleep
 from ferry.upload_names import source_key
@@ -59,6 +59,7 @@ class Deposit:
         open_upload: OpenUpload,
         state_path: Path,
         settings: DepositSettings,
+        given_path: Path | None = None,
         manifest: Manifest | None = None,
         own_json: Callable[[], Upload] | None = None,
         sleep: Sleep = asyncio.sleep,
@@ -74,6 +75,7 @@ class Deposit:
             open_upload: reads one of them.
             state_path: where the upload remembers what it has done.
             settings: how to behave.
+            given_path: where it is remembered what metadata the record was given; None: nowhere.
             manifest: goes up last, made from what the repository has confirmed of all other uploads.
             own_json: makes the file that a record without files has where the repository takes none without.
             sleep: waits.
@@ -88,7 +90,15 @@ class Deposit:
         self._refusals = KnownRefusals(flags=repository.flags, settings=settings)
         self._settings = settings
         self._state = DepositState.load(path=state_path, repository=repository.name)
+        self._known = self._state.record_id
         self._retry = RetryPolicy(attempts=settings.attempts, sleep=sleep)
+        self._metadata = MetadataDeposit(
+            repository=repository,
+            recid=recid,
+            retry=self._retry,
+            given_path=given_path,
+            when_edited=settings.when_edited,
+        )
         self._search = DraftSearch(
             repository=repository,
             identifier=identifier,
@@ -96,8 +106,8 @@ class Deposit:
             state=self._state,
             retry=self._retry,
             index_delay_s=settings.index_delay_s,
+            before_creating=self._metadata.begin,
         )
-        self._metadata = MetadataDeposit(repository=repository, state=self._state, retry=self._retry)
         self._files = FileDeposit(
             repository=repository,
             wanted=DesiredFiles(
@@ -126,27 +136,42 @@ class Deposit:
                 "metadata_sha256": document_sha256(self._document),
                 "files": [_receipt_entry(file) for file in sorted(files, key=lambda file: file.key)],
             }
+            if self._metadata.kept:
+                receipt["kept"] = list(self._metadata.kept)
         except WithoutFilesError as error:
             if self._settings.empty_records != "skip":
                 raise
             receipt |= {"record_id": None, "record_url": None, "files": [], "skipped": str(error)}
         finally:
             self._state.flush()
-        traffic = self._repository.traffic
         measured = {
             "bytes_moved": self._files.bytes_sent,
             "files_moved": self._files.files_sent,
             "retries": self._retry.retries,
-            "requests": traffic.requests,
-            "requests_refused": traffic.refused,
-            "rate_wait_s": round(traffic.waited_s, 3),
+            **self._repository.traffic.measured(),
         }
         return Deposited(receipt=receipt, measured=measured)
 
     async def _bring(self) -> tuple[RemoteRecord, list[LocalFile]]:
+        try:
+            return await self._bring_once()
+        except NotFoundError:
+            self._known = self._state.record_id
+            found = await self._search.find()
+            if found is not None and found.id == self._known:
+                raise
+        return await self._bring_once()
+
+    async def _bring_once(self) -> tuple[RemoteRecord, list[LocalFile]]:
         await self._refuse_what_is_known()
         workflow = await self._retry.retried(lambda: DraftWorkflow.of(self._repository, self._settings))
         record = await self._search.find_or_create(self._document, workflow=workflow.name)
+        if self._search.has_made:
+            self._metadata.made(record, self._document)
+        if self._known not in (None, record.id):
+            became = f"made anew, as {record.id}" if self._search.has_made else f"gone on with as {record.id}"
+            notice(self._recid, f"{self._known} is gone from the repository, deleted there; the record is {became}")
+        self._known = record.id
         await self._retry.retried(lambda: workflow.check(record, self._repository))
         if self._own_json and record.has_files and set(self._state.sent) <= {source_key(self._recid)}:
             self._take_own_json(self._own_json)
@@ -227,9 +252,7 @@ class Deposit:
         """Accept a published record that is equal; where it differs, do what the configuration says."""
         choice = self._settings.when_published
         local, wrong = await self._compare_files(record)
-        changes = []
-        if not self._state.has_document(self._document):
-            changes = [change.path for change in diff_but_links(self._document, record.document)]
+        changes = [change.path for change in self._metadata.check(record, self._document)]
         if wrong:
             if choice != "new_version":
                 advice = _AGAIN if choice == "compare" else _FILES_STAY
@@ -246,6 +269,7 @@ class Deposit:
                     f"{', '.join(changes[:10])}; {_AGAIN.format(url=record.page_url)}"
                 )
             case "update_metadata":
+                self._metadata.take_for_ours(record.document, self._document)
                 draft = await self._retry.retried(lambda: self._repository.edit(record))
                 return await self._bring_metadata(draft), local
             case "new_version":
@@ -253,6 +277,9 @@ class Deposit:
 
     async def _begin_version(self, record: RemoteRecord) -> tuple[RemoteRecord, list[LocalFile]]:
         draft = await self._retry.retried(lambda: self._repository.new_version(record))
+        # the date is the only field that the repository does not take over into the draft of a version
+        opened = {**record.document["metadata"], "publication_date": draft.document["metadata"].get("publication_date")}
+        self._metadata.take_for_ours({**record.document, "metadata": opened}, self._document)
         self._state.begin_record(draft.id)
         draft = await self._bring_metadata(draft)
         if self._has_files:
@@ -270,6 +297,3 @@ class Deposit:
 def _receipt_entry(file: LocalFile) -> dict[str, Any]:
     entry = {"key": file.key, "size_bytes": file.size_bytes, "md5": file.md5, "adler32": file.adler32}
     return entry | ({"member_md5s": dict(file.member_md5s)} if file.member_md5s else {})
-
-
-__all__ = ["Deposit", "DepositSettings", "Deposited"]

@@ -1,7 +1,7 @@
 """Finds the one record of a recid in the repository, or makes it: never a second one, whatever was lost before."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ferry.deposit.state import DepositState
@@ -30,6 +30,7 @@ class DraftSearch:
         state: DepositState,
         retry: RetryPolicy,
         index_delay_s: float,
+        before_creating: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         """Look for the record with this identifier.
 
@@ -40,6 +41,7 @@ class DraftSearch:
             state: what an earlier attempt wrote down.
             retry: how often to try.
             index_delay_s: how late the repository's search may show a new draft.
+            before_creating: is told of what a draft is about to be made.
         """
         self._repository = repository
         self._identifier = identifier
@@ -47,6 +49,7 @@ class DraftSearch:
         self._state = state
         self._retry = retry
         self._index_delay_s = index_delay_s
+        self._before_creating = before_creating
         self.rediscovered: RemoteRecord | None = None
         """As the search shows it: a record that was found with nothing written down here of what it was given."""
         self.has_made = False
@@ -122,6 +125,8 @@ class DraftSearch:
                 raise self._too_often()
             self._state.creating = True
             self._state.save()
+            if self._before_creating is not None:
+                self._before_creating(document)
             # what the repository cannot index it stores and never finds again: after a failure the draft is made of
             # what it is found by alone, and given the rest by its id
             given = document if failed == 0 else _named(document)
@@ -145,10 +150,7 @@ class DraftSearch:
                 raise
             self._state.record_id, self._state.creating, self._state.failed_creations = record.id, False, 0
             self.has_made = True
-            if record.metadata_errors or given is not document:
-                self._state.save()  # the draft is given them once more, and then what is wrong is told
-            else:
-                self._state.remember_document(document)
+            self._state.save()
             return record
         raise AssertionError("unreachable: attempts is at least 1")
 

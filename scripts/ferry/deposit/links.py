@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ferry.deposit.metadata import raise_for_metadata_errors
+from ferry.deposit.metadata import MetadataDeposit, WhenEdited, raise_for_metadata_errors
 from ferry.deposit.publish import publish_record
 from ferry.errors import IntegrityError, PermanentError
 from ferry.mapping.diff import diff_records
@@ -64,6 +64,8 @@ class LinkMembers:
         document: Mapping[str, Any],
         links: Mapping[int, Link],
         finish: Literal["draft", "publish", "review"],
+        when_edited: WhenEdited = "fail",
+        given_path: Path | None = None,
         community: str | None = None,
         attempts: int = 5,
     ) -> None:
@@ -75,16 +77,27 @@ class LinkMembers:
             document: its target metadata, without links.
             links: of those of its members that are there, by recid.
             finish: what becomes of the change of a published record.
+            when_edited: what becomes of metadata that were changed by hand; only what is kept is gone on from here.
+            given_path: where it is remembered what metadata the parent was given; None: nowhere.
             community: that such a change may have to pass.
             attempts: rounds without progress.
         """
         self._repository = repository
         self._uploaded = uploaded
-        self._document = {**document, "files": {"enabled": bool(uploaded["files"])}}
+        self._document: Mapping[str, Any] = {**document, "files": {"enabled": bool(uploaded["files"])}}
         self._links = links
         self._finish = finish
+        self._when_edited: WhenEdited = when_edited
+        self._given_path = given_path
         self._community = community
         self._retry = RetryPolicy(attempts=attempts)
+        self._metadata = MetadataDeposit(
+            repository=repository,
+            recid=uploaded["recid"],
+            retry=self._retry,
+            given_path=given_path,
+            when_edited=when_edited,
+        )
 
     async def run(self) -> Linked:
         """Do it. A member that is not there now, and was, keeps the link that the parent has.
@@ -96,6 +109,7 @@ class LinkMembers:
             FerryError: as the repository's methods do.
         """
         live = await self._retry.retried(self._read)
+        given, self._document = self._document, self._metadata.with_kept(live, self._document)
         links = {**links_in(live.document, self._document), **self._links}
         wanted = with_links(self._document, links)
         is_equal = not diff_records(wanted, live.document)
@@ -110,8 +124,11 @@ class LinkMembers:
             done = await publish_record(
                 repository=self._repository,
                 uploaded=self._uploaded,
+                document=given,
                 community=self._community,
                 finish=self._finish,
+                when_edited=self._when_edited,
+                given_path=self._given_path,
                 attempts=self._retry.attempts,
             )
             if done.receipt["state"] != "published":

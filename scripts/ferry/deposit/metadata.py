@@ -1,58 +1,130 @@
-"""Brings the metadata of a draft up to ours: what it has already is not written again."""
+"""Brings the metadata of a draft up to ours: what it has is not written again, what a person wrote not overwritten."""
 
-from collections.abc import Mapping
-from typing import Any
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
-from ferry.deposit.state import DepositState
+from ferry.deposit.given import GivenMetadata
 from ferry.errors import MetadataError, PermanentError
-from ferry.mapping.links import diff_but_links, links_in, with_links
+from ferry.formatting import truncate
+from ferry.mapping.diff import FieldChange, field_of, with_fields
+from ferry.mapping.links import diff_but_links, links_in, with_links, without_links
+from ferry.notices import notice
 from ferry.repository.client import Repository
 from ferry.repository.errors import FailedError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy
 
+WhenEdited = Literal["fail", "keep", "overwrite"]
+
+_MOST_NAMED = 5
+_LONGEST_VALUE = 80
+
+log = logging.getLogger(__name__)
+
+Document = Mapping[str, Any]
+
+
+class EditedError(PermanentError):
+    """Somebody has changed a record in the repository: a person has to say what counts."""
+
 
 class MetadataDeposit:
     """The metadata of one record."""
 
-    def __init__(self, *, repository: Repository, state: DepositState, retry: RetryPolicy) -> None:
-        self._repository = repository
-        self._state = state
-        self._retry = retry
-
-    async def bring(
-        self, draft: RemoteRecord, document: Mapping[str, Any], *, shown: RemoteRecord | None
-    ) -> RemoteRecord:
-        """Give the draft our metadata, unless it was last given just these, or has them from an earlier folder.
+    def __init__(
+        self,
+        *,
+        repository: Repository,
+        recid: int,
+        retry: RetryPolicy,
+        given_path: Path | None,
+        when_edited: WhenEdited,
+    ) -> None:
+        """Bring metadata into one record.
 
         Args:
-            draft: as it was found.
+            repository: that has it, opened.
+            recid: of it, on the portal.
+            retry: how often to try.
+            given_path: where it is remembered what the record was given; None: nowhere.
+            when_edited: what becomes of what was changed by hand.
+        """
+        self._repository = repository
+        self._recid = recid
+        self._retry = retry
+        self._when_edited = when_edited
+        self._given = GivenMetadata.load(given_path, recid=recid, repository=repository.name)
+        self._told: set[str] = set()
+        self.kept: tuple[str, ...] = ()
+        """Fields that were changed by hand and left so, as the record was seen last."""
+
+    def begin(self, document: Document) -> None:
+        """Note that a draft is about to be made of the document: should the answer be lost, what it holds is ours."""
+        self._given.begin(document)
+
+    def made(self, draft: RemoteRecord, document: Document) -> None:
+        """Note what the answer to the creation of a draft shows; what is not all is given to it again."""
+        if draft.metadata_errors or diff_but_links(document, draft.document):
+            self._given.take_for_ours(draft.document, document)
+        else:
+            self._given.answered(draft.document, document)
+
+    async def bring(
+        self, draft: RemoteRecord, document: Document, *, shown: RemoteRecord | None = None
+    ) -> RemoteRecord:
+        """Give the draft our metadata, unless it has them; see to what was changed by hand, as the configuration says.
+
+        Args:
+            draft: as it was read.
             document: the target metadata.
             shown: what a search shows of a draft that was found again, with nothing written down of what it was given.
 
         Raises:
-            PermanentError: somebody else has changed the draft's metadata meanwhile.
+            EditedError: it was changed by hand.
             MetadataError: the repository objects to ours.
         """
-        if self._state.has_document(document):
+        by_hand, behind = self._given.sort(document, draft.document)
+        self._see_to(by_hand, draft)
+        if not behind and (not by_hand or self.kept) and self._was_given_all(draft, document, shown=shown):
+            self._given.answered(draft.document, document, but=self.kept)
             return draft
-        if _was_given_all(draft, document, shown=shown):
-            self._state.remember_document(document)
-            return draft
-        seen: list[RemoteRecord] = []
+        return await self._write(draft, document)
 
+    def check(self, record: RemoteRecord, document: Document) -> list[FieldChange]:
+        """Return how a public record differs from ours, without what was changed by hand and is kept.
+
+        Raises:
+            EditedError: it was changed by hand, and it is known what it was given.
+        """
+        by_hand, behind = self._given.sort(document, record.document)
+        if self._given.is_known:
+            self._see_to(by_hand, record)
+        return behind if self.kept else [*by_hand, *behind]
+
+    def take_for_ours(self, held: Document, document: Document) -> None:
+        """Have what a record holds overwritten without asking further, but for what is kept."""
+        self._given.take_for_ours(held, document, but=self.kept)
+
+    def with_kept(self, record: RemoteRecord, document: Document) -> Document:
+        """Return our document with what was changed by hand in a record, where that is to be kept."""
+        if self._when_edited != "keep":
+            return document
+        by_hand, _ = self._given.sort(document, record.document)
+        return with_fields(document, without_links(record.document, document), _fields(by_hand))
+
+    async def _write(self, draft: RemoteRecord, document: Document) -> RemoteRecord:
         async def update() -> RemoteRecord:
             current = await self._repository.read_draft(draft.id)
-            is_changed = bool(seen) and current.document.get("metadata") != seen[0].document.get("metadata")
-            # an update may be done although its answer was lost, or 500: then the change is ours
-            if is_changed and diff_but_links(document, current.document):
-                raise PermanentError(
-                    f"draft {draft.id}: its metadata were changed by somebody else while they were updated, and are "
-                    f"left as they are; look at {draft.page_url} and run again"
-                )
-            seen.append(current)
+            by_hand, _ = self._given.sort(document, current.document)
+            self._see_to(by_hand, current)
+            self._given.begin(document, but=self.kept)
             links = links_in(current.document, document)  # of a collection's members: added once they are there
-            return await self._repository.update_draft(current, with_links(document, links))
+            wanted = with_fields(document, without_links(current.document, document), self.kept)
+            return await self._repository.update_draft(current, with_links(wanted, links))
 
         try:
             updated = await self._retry.retried(update)
@@ -62,21 +134,66 @@ class MetadataDeposit:
                 f"index: ask its operators which, correct the record and run again; the draft is {draft.page_url}"
             ) from error
         raise_for_metadata_errors(updated)
-        self._state.remember_document(document)
+        self._given.answered(updated.document, document, but=self.kept)
+        self._tell_otherwise(updated, document)
         return updated
 
+    def _see_to(self, by_hand: Sequence[FieldChange], record: RemoteRecord) -> None:
+        """Decide about what was changed by hand; told once.
 
-def _was_given_all(draft: RemoteRecord, document: Mapping[str, Any], *, shown: RemoteRecord | None) -> bool:
-    """Whether a draft that was found again has our metadata, as it is stored and as it is indexed.
+        Raises:
+            EditedError: a person has to.
+        """
+        self.kept = _fields(by_hand) if self._when_edited == "keep" else ()
+        if not by_hand:
+            return
+        kind = "record" if record.is_published else "draft"
+        told = f"{kind} {record.id} holds what it was not given from here: {named_changes(by_hand)}"
+        if self._when_edited == "fail":
+            with_it = " and repository.when_published to update_metadata" if record.was_published else ""
+            raise EditedError(
+                f"{told}; look at {record.page_url}, then set repository.when_edited to keep (what is there stays), or "
+                f"to overwrite{with_it} (ours is written again), or bring ours up to it by a correction, and run again"
+            )
+        told += "; kept" if self._when_edited == "keep" else "; ours counts"
+        if told not in self._told:
+            self._told.add(told)
+            notice(self._recid, f"{told}, as repository.when_edited says")
 
-    A repository that cannot index what it is given answers 500 and has stored it all the same.
-    """
-    return (
-        shown is not None
-        and shown.id == draft.id
-        and draft.has_files == bool(document["files"]["enabled"])
-        and not any(diff_but_links(document, each.document) for each in (draft, shown))
-    )
+    def _tell_otherwise(self, updated: RemoteRecord, document: Document) -> None:
+        """Tell what the repository shows otherwise than it was just given.
+
+        Raises:
+            PermanentError: it is about who may see the record.
+        """
+        changes = [
+            change for change in diff_but_links(document, updated.document) if field_of(change.path) not in self.kept
+        ]
+        if not changes:
+            return
+        told = f"draft {updated.id}: the repository shows otherwise what it was given: {named_changes(changes)}"
+        if any(change.path.startswith("access.") for change in changes):
+            raise PermanentError(
+                f"{told}; it decides by itself who may see a record: set transform.access to what it allows, or ask "
+                "its operators, and run again"
+            )
+        log.warning("%s", told)
+
+    def _was_given_all(self, draft: RemoteRecord, document: Document, *, shown: RemoteRecord | None) -> bool:
+        """Whether the repository has what it was given, stored and, as far as that can be seen, indexed.
+
+        A repository that cannot index what it is given answers 500 and has stored it all the same.
+        """
+        if draft.has_files != bool(document["files"]["enabled"]):
+            return False
+        if self._given.is_known:
+            return self._given.is_answered or (shown is not None and not diff_but_links(document, shown.document))
+        return shown is None or not diff_but_links(document, shown.document)
+
+
+def document_sha256(document: Document) -> str:
+    """Return what tells one target metadata from another."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def raise_for_metadata_errors(record: RemoteRecord, *, of: str = "metadata") -> None:
@@ -85,3 +202,18 @@ def raise_for_metadata_errors(record: RemoteRecord, *, of: str = "metadata") -> 
         found = "; ".join(f"{error.get('field')}: {error.get('messages')}" for error in errors[:5])
         more = f" (and {len(errors) - 5} more)" if len(errors) > 5 else ""
         raise MetadataError(f"the repository objects to the {of} of draft {record.id}: {found}{more}")
+
+
+def _fields(changes: Sequence[FieldChange]) -> tuple[str, ...]:
+    return tuple(sorted({field_of(change.path) for change in changes}))
+
+
+def named_changes(changes: Sequence[FieldChange]) -> str:
+    """Return the first changes with both values, as one line."""
+    named = [f"{change.path} is {_value(change.before)}, ours {_value(change.after)}" for change in changes]
+    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    return ", ".join(named[:_MOST_NAMED]) + more
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else truncate(json.dumps(value, ensure_ascii=False), _LONGEST_VALUE)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ferry.deposit.metadata import MetadataDeposit, WhenEdited, document_sha256
+from ferry.deposit.read_back import compare_files, read_public
 from ferry.deposit.review_state import ReviewState, digest, request_entry
 from ferry.errors import IntegrityError, PermanentError
 from ferry.repository.client import Repository
@@ -35,9 +37,12 @@ async def publish_record(
     *,
     repository: Repository,
     uploaded: Mapping[str, Any],
+    document: Mapping[str, Any],
     community: str | None = None,
     finish: Finish = "publish",
+    when_edited: WhenEdited = "fail",
     review_path: Path | None = None,
+    given_path: Path | None = None,
     attempts: int = 5,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Published:
@@ -50,22 +55,40 @@ async def publish_record(
     Args:
         repository: opened.
         uploaded: the receipt.
+        document: the target metadata; what the repository has of them is read before and after publishing.
         community: that has to accept the record first; its rules may let it accept at once.
         finish: publish also accepts it where the community lets its own people publish without a review, and the
             repository waits for them to say so; review leaves that to them, and publishes nothing that nobody decides
             about.
+        when_edited: what becomes of metadata that were changed by hand.
         review_path: where it is remembered what was submitted; None: nowhere.
+        given_path: where it is remembered what metadata the record was given; None: nowhere.
         attempts: how often to try.
         sleep: waits.
 
     Raises:
-        IntegrityError: the draft or the record does not hold exactly the uploaded files.
+        IntegrityError: the draft or the record does not hold exactly the uploaded files, or these are not its metadata.
+        EditedError: its metadata were changed by hand.
+        DraftGoneError: the draft was deleted.
         DeclinedError: reviewers have declined it, and it is as it was then.
         PermanentError: the repository has no way to publish it.
         TransientError: the repository did not get through with it.
     """
     retry = RetryPolicy(attempts=attempts, sleep=sleep)
-    publication = _Publication(repository, uploaded, community, finish, review_path, sleep)
+    document = {**document, "files": {"enabled": bool(uploaded["files"])}}
+    if uploaded.get("metadata_sha256", document_sha256(document)) != document_sha256(document):
+        raise IntegrityError(
+            f"record {uploaded['recid']}: expected the metadata that were uploaded, found others in record.json; "
+            f"delete results/{uploaded['recid']}/upload.json and run again"
+        )
+    metadata = MetadataDeposit(
+        repository=repository,
+        recid=uploaded["recid"],
+        retry=RetryPolicy(attempts=1, sleep=sleep),  # what is tried again here is all of it
+        given_path=given_path,
+        when_edited=when_edited,
+    )
+    publication = _Publication(repository, uploaded, document, metadata, community, finish, review_path, sleep)
     outcome = await retry.retried(publication.finish)
     record = outcome.record
     receipt = {
@@ -77,13 +100,9 @@ async def publish_record(
         "doi": None if record is None else _doi(record),
         "request": None if outcome.request is None else request_entry(outcome.request),
     }
-    traffic = repository.traffic
-    measured = {
-        "retries": retry.retries,
-        "requests": traffic.requests,
-        "requests_refused": traffic.refused,
-        "rate_wait_s": round(traffic.waited_s, 3),
-    }
+    if record is not None and metadata.kept:
+        receipt["kept"] = list(metadata.kept)
+    measured = {"retries": retry.retries, **repository.traffic.measured()}
     return Published(receipt=receipt, measured=measured)
 
 
@@ -98,6 +117,8 @@ class _Outcome:
 class _Publication:
     repository: Repository
     uploaded: Mapping[str, Any]
+    document: Mapping[str, Any]
+    metadata: MetadataDeposit
     community: str | None
     finish_as: Finish
     review_path: Path | None
@@ -118,7 +139,8 @@ class _Publication:
             if request is not None and request.status == "declined":
                 raise await self._declined(request) from None
             return await self._public(request)
-        await _compare(self.repository, draft, self.uploaded)
+        await compare_files(self.repository, draft, self.uploaded)
+        draft = await self.metadata.bring(draft, self.document)
         request = await self.repository.read_review(draft) or request
         if request is not None and request.status in ("created", "declined") and await self._is_for_others(request):
             request = None
@@ -194,8 +216,7 @@ class _Publication:
         return (await self.repository.find_community(self.community)).id != request.community
 
     async def _public(self, request: ReviewRequest | None) -> _Outcome:
-        record = await self.repository.read_published(self.uploaded["record_id"])
-        await _compare(self.repository, record, self.uploaded)
+        record = await read_public(self.repository, self.uploaded, self.document, self.metadata)
         return _Outcome(record, request)
 
     def _waits(self, request: ReviewRequest) -> _Outcome:
@@ -224,26 +245,6 @@ class _Publication:
     def _remember(self, request: ReviewRequest) -> None:
         if self.review_path is not None:
             ReviewState.of(request, uploaded=self.uploaded, before=self._known()).save(self.review_path)
-
-
-async def _compare(repository: Repository, record: RemoteRecord, uploaded: Mapping[str, Any]) -> None:
-    expected = {file["key"]: (file["size_bytes"], file["md5"]) for file in uploaded["files"]}
-    found = {}
-    if expected:
-        found = {file.key: (file.size_bytes, file.md5) for file in await repository.list_files(record)}
-    wrong = sorted(key for key in expected if found.get(key) != expected[key])
-    if wrong:
-        key = wrong[0]
-        raise IntegrityError(
-            f"{record.id}, {key}: expected (bytes, md5) {expected[key]} as uploaded, found {found.get(key)} in the "
-            f"repository ({len(wrong)} such files); delete results/{uploaded['recid']}/upload.json and run again"
-        )
-    if others := sorted(found.keys() - expected.keys()):
-        raise IntegrityError(
-            f"{record.id}: expected the {len(expected)} files that were uploaded, found also {', '.join(others[:5])} "
-            f"({len(others)} such files), which nobody here has sent; look at {record.page_url} and remove them there, "
-            f"or set upload.foreign_files to remove, delete results/{uploaded['recid']}/upload.json and run again"
-        )
 
 
 def _doi(record: RemoteRecord) -> str | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ferry.deposit.metadata import WhenEdited
 from ferry.deposit.plan import ForeignFiles
 
 WhenPublished = Literal["compare", "update_metadata", "new_version"]
@@ -29,6 +30,8 @@ class DepositSettings:
     """Whether the draft goes on to be published or reviewed."""
     when_published: WhenPublished = "compare"
     """What becomes of a published record that differs from ours."""
+    when_edited: WhenEdited = "fail"
+    """What becomes of what was changed by hand."""
     takes_records_without_files: bool | None = None
     """Whether the repository does; None: not known."""
     empty_records: EmptyRecords = "fail"

@@ -1,11 +1,9 @@
 """What an upload remembers of itself between two attempts: never proof that a step is done, only where to look."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ferry.receipts import write_json
 
@@ -45,8 +43,6 @@ class DepositState:
     """A draft was asked for and the answer is not known: search for it before asking again."""
     failed_creations: int = 0
     """How often a draft was asked for and the answer was 500: the repository may hold one that no search shows."""
-    document_sha256: str | None = None
-    """Of the metadata that the draft was last given."""
     sent: dict[str, SentFile] = field(default_factory=dict)
     parts: dict[str, SentParts] = field(default_factory=dict)
     """Of files that are on their way, by key."""
@@ -65,6 +61,7 @@ class DepositState:
         try:
             sent = {key: SentFile(**entry) for key, entry in found.pop("sent").items()}
             parts = {key: SentParts(**entry) for key, entry in found.pop("parts", {}).items()}
+            found.pop("document_sha256", None)  # earlier releases kept it here
             return cls(path=path, sent=sent, parts=parts, **found)
         except (TypeError, KeyError, AttributeError):
             return state
@@ -95,24 +92,10 @@ class DepositState:
 
     def forget_record(self) -> None:
         """The record is gone, and all that was sent with it."""
-        self.record_id, self.document_sha256 = None, None
+        self.record_id = None
         self.sent, self.parts = {}, {}
 
     def begin_record(self, record_id: str) -> None:
         """Go on with another record, for the same files."""
-        self.record_id, self.document_sha256, self.parts = record_id, None, {}
+        self.record_id, self.parts = record_id, {}
         self.save()
-
-    def has_document(self, document: Mapping[str, Any]) -> bool:
-        """Whether the draft was last given exactly this."""
-        return self.document_sha256 == document_sha256(document)
-
-    def remember_document(self, document: Mapping[str, Any]) -> None:
-        """Write down that the draft was given this."""
-        self.document_sha256 = document_sha256(document)
-        self.save()
-
-
-def document_sha256(document: Mapping[str, Any]) -> str:
-    """Return what tells one target metadata from another."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -6,13 +6,15 @@ its own way. None of this is a change.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from html import unescape
 from typing import Any, Literal
 
 _SPACE = re.compile(r"\s+")
+_NAME = re.compile(r"[.\[]")
+_ACCESS = {f"access.{name}": name for name in ("record", "files", "embargo")}
 
 
 @dataclass(frozen=True)
@@ -36,25 +38,58 @@ def diff_records(ours: Mapping[str, Any], live: Mapping[str, Any]) -> list[Field
 
     Compared are `metadata` and `access`; an empty list means that there is nothing to write.
     """
-    live_metadata = dict(live.get("metadata", {}))
-    if "related_resources" in ours["metadata"] or "related_resources" in live_metadata:
-        live_metadata.pop("related_identifiers", None)  # CCMM repositories make these from related_resources
-    changes = list(_changes("metadata", _as_sent(live_metadata), _as_sent(ours["metadata"])))
-    for name, value in ours["access"].items():
-        changes += _changes(f"access.{name}", live.get("access", {}).get(name), value)
-    return changes
+    before, after = record_fields(live), record_fields(ours)
+    if "metadata.related_resources" in before.keys() | after.keys():
+        before.pop("metadata.related_identifiers", None)  # CCMM repositories make these from related_resources
+    paths = sorted(before.keys() | after.keys(), key=lambda path: (path in _ACCESS, path))
+    return [change for path in paths for change in _changes(path, before.get(path), after.get(path))]
 
 
-def _as_sent(value: Any) -> Any:
-    """Return a value without what a repository adds to it; null says no more than nothing, 91.0 no more than 91."""
+def record_fields(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a record, ours or a live one, by their paths (`metadata.title`), in one way of writing."""
+    metadata = _in_one_way(_without_additions(record.get("metadata") or {}))
+    fields = {f"metadata.{name}": value for name, value in metadata.items()}
+    access = record.get("access") or {}
+    if not (access.get("embargo") or {}).get("active"):
+        access = {**access, "embargo": None}  # of one that is over, or was never set
+    return fields | {path: access[name] for path, name in _ACCESS.items() if access.get(name) is not None}
+
+
+def field_of(path: str) -> str:
+    """Return the field that a change is in: `metadata.dates` of `metadata.dates[0].date`."""
+    return ".".join(_NAME.split(path, maxsplit=2)[:2])
+
+
+def with_fields(record: Mapping[str, Any], live: Mapping[str, Any], paths: Collection[str]) -> dict[str, Any]:
+    """Return our record with these of its fields as a live one has them."""
+    changed: dict[str, dict[str, Any]] = {part: dict(record[part]) for part in ("metadata", "access")}
+    for path in paths:
+        part, name = path.split(".", maxsplit=1)
+        changed[part].pop(name, None)
+        if path in record_fields(live):
+            changed[part][name] = _without_additions(live[part][name])
+    return {**record, **changed}
+
+
+def _without_additions(value: Any) -> Any:
+    """Return a value without what a repository adds to it; null says no more than nothing."""
     if isinstance(value, Mapping):
         if isinstance(value.get("id"), str):
             return {"id": value["id"]}  # a term of a vocabulary: all else comes from there
         name_is_made = value.get("type") == "personal" and "family_name" in value
         made = {"name"} if name_is_made else set()
-        return {key: _as_sent(item) for key, item in value.items() if item is not None and key not in made}
+        return {key: _without_additions(item) for key, item in value.items() if item is not None and key not in made}
     if isinstance(value, list):
-        return [_as_sent(item) for item in value if item is not None]
+        return [_without_additions(item) for item in value if item is not None]
+    return value
+
+
+def _in_one_way(value: Any) -> Any:
+    """Return a value in one way of writing: 91.0 says no more than 91, and HTML has many ways."""
+    if isinstance(value, dict):
+        return {key: _in_one_way(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_in_one_way(item) for item in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str):

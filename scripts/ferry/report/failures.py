@@ -42,3 +42,12 @@ def waiting_lines(waiting: Sequence[Mapping[str, Any]], *, most: int) -> list[st
     lines = [f"ferry: {len(waiting)} of those ok are in review: somebody has still to decide; each run asks again"]
     lines += [f"  {row['recid']}  {row['review_url']}" for row in waiting[:most]]
     return lines + ([f"  and {len(waiting) - most} more in results/stats.csv"] if len(waiting) > most else [])
+
+
+def kept_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
+    """Return what the terminal shows of records that keep what was changed by hand, of at most `most`."""
+    if not rows:
+        return []
+    lines = [f"ferry: {len(rows)} of those ok keep what was changed by hand, as repository.when_edited says"]
+    lines += [f"  {row['recid']}  {', '.join(row['kept_fields'])}" for row in rows[:most]]
+    return lines + ([f"  and {len(rows) - most} more in results/stats.csv"] if len(rows) > most else [])

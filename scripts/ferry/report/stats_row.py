@@ -51,6 +51,7 @@ def stats_row(evidence: Evidence, verdict: Verdict) -> tuple[dict[str, Any], lis
         "record_url": published.get("record_url", upload.get("record_url")),
         "state": state,
         "review_url": request.get("url"),
+        "kept_fields": (published if state == "published" else upload).get("kept", []),
         "published": state == "published",
         "doi": published.get("doi"),
         **source_facts(receipts.get("source", {}).get("record", {})),

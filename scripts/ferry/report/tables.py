@@ -61,6 +61,7 @@ STATS_SCHEMA = pa.schema(
         ("published", pa.bool_()),
         ("state", _WORD),
         ("review_url", pa.string()),
+        ("kept_fields", _WORDS),
         ("doi", pa.string()),
         ("title", pa.string()),
         ("experiment", _WORD),

@@ -28,6 +28,10 @@ class NotFoundError(PermanentError):
     """The repository does not have it (any more)."""
 
 
+class DeletedError(PermanentError):
+    """It was public, and has been deleted since (410)."""
+
+
 class ConflictError(TransientError):
     """It changed since it was read (409, 412): nothing was written."""
 
@@ -70,6 +74,11 @@ def error_for_response(action: str, status: int, text: str) -> FerryError:
     told = _shortened(text) or f"status {status}, no text"
     if status == 404:
         return NotFoundError(f"{action}: the repository answers that it is not there (404)")
+    if status == 410:
+        return DeletedError(
+            f"{action}: it was published, and was deleted in the repository since (410: {told}); take the recid from "
+            "the list, or ask the repository's operators to restore the record, and run again"
+        )
     if status in (401, 403):
         return DeniedError(
             f"{action}: the repository refused the token or the right is missing ({status}: {told}); "

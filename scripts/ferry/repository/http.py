@@ -47,6 +47,14 @@ class RequestStats:
     told_limit: int | None = None
     """Requests that the repository said it takes in one of its windows; None if it says nothing of that."""
 
+    def measured(self) -> dict[str, float]:
+        """Return it as the journal has it."""
+        return {
+            "requests": self.requests,
+            "requests_refused": self.refused,
+            "rate_wait_s": round(self.waited_s, 3),
+        }
+
 
 class SendOnce:
     """A request body that cannot be sent a second time: aiohttp would repeat a lost PUT with what is left of it."""

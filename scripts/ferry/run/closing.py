@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ferry.report.evidence import is_left_out
-from ferry.report.failures import failure_lines, failure_rows, waiting_lines
+from ferry.report.failures import failure_lines, failure_rows, kept_lines, waiting_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import RunPlan
 
@@ -23,4 +23,10 @@ def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Pat
     head = f"ferry: {ok} ok, {len(failures)} failed, {missing} not reached, of {len(recids)} records"
     head += f"; {skipped} skipped, as package.empty_records says" if skipped else ""
     waiting = [row for row in rows if row.get("state") == "in_review" and plan.is_ok(row)]
-    return [head, *waiting_lines(waiting, most=MOST_LINES), *failure_lines(failures, most=MOST_LINES)]
+    kept = [row for row in rows if row.get("kept_fields") and plan.is_ok(row)]
+    return [
+        head,
+        *waiting_lines(waiting, most=MOST_LINES),
+        *kept_lines(kept, most=MOST_LINES),
+        *failure_lines(failures, most=MOST_LINES),
+    ]

@@ -15,6 +15,7 @@ from ferry.errors import FerryError, PermanentError, StoppedError, disk_error
 from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
 from ferry.jsonl import append
+from ferry.notices import show_notices
 from ferry.report.stats_log import tell_failed
 from ferry.run.disk_budget import DiskBudget
 from ferry.run.run import read_run
@@ -94,6 +95,7 @@ def write_log(path: Path) -> None:
     )
     logging.getLogger("nrp_cmd").setLevel(logging.WARNING)  # it would write down every request and answer
     logging.captureWarnings(True)
+    show_notices()
     sys.excepthook = _tell_shortly
 
 

@@ -12,7 +12,7 @@ from ferry.deposit.links import LinkMembers, link_of
 from ferry.errors import FerryError, PermanentError
 from ferry.formatting import plural
 from ferry.mapping.links import Link, members_of
-from ferry.receipts import read_receipt, write_receipt
+from ferry.receipts import GIVEN, read_receipt, write_receipt
 from ferry.repository.client import Repository
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
@@ -141,6 +141,8 @@ async def _link(
             document=parent.document,
             links={recid: link for recid in parent.members if (link := there(recid)) is not None},
             finish=repository["finish"],
+            when_edited=repository["when_edited"],
+            given_path=record_dir / GIVEN,
             community=repository["community"],
             attempts=attempts,
         ).run()

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ferry.chain import UPLOAD_STEP, mark_again
 from ferry.deposit.publish import publish_record
+from ferry.deposit.read_back import DraftGoneError, PublishedEditedError
 from ferry.errors import IntegrityError
-from ferry.receipts import REVIEW, read_receipt, write_receipt
+from ferry.receipts import GIVEN, REVIEW, read_receipt, write_receipt
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
 
@@ -15,6 +17,7 @@ from ferry.run.run import read_run
 def publish(
     *,
     upload_path: Path,
+    record_path: Path,
     receipt_path: Path,
     repository: Mapping[str, Any],
     settings: Mapping[str, Any],
@@ -22,9 +25,17 @@ def publish(
 ) -> dict[str, float]:
     """Publish the draft of the receipt `upload`, or bring it before its reviewers; write the receipt `published`.
 
-    What is known of a review lies beside the receipt, in review.json.
+    What is known of a review lies beside the receipt, in review.json, and what the draft was given in given.json.
+
+    Args:
+        upload_path, record_path: the receipts `upload` and `record`.
+        receipt_path: where the receipt goes.
+        repository, settings: those parts of the configuration (`repository`, `upload`).
+        sandbox_dir: where the sandbox keeps its token.
 
     Raises:
+        DraftGoneError: the draft was deleted; the next run makes it anew.
+        EditedError: somebody has changed it, or the record, in the repository.
         IntegrityError: the receipt is of another repository, or draft and receipt differ.
         DeclinedError: reviewers have declined the record, and it is as it was then.
     """
@@ -47,12 +58,19 @@ def publish(
             done = await publish_record(
                 repository=opened,
                 uploaded=uploaded,
+                document=read_receipt(record_path, "record"),
                 community=repository["community"],
                 finish=repository["finish"],
+                when_edited=repository["when_edited"],
                 review_path=receipt_path.with_name(REVIEW),
+                given_path=receipt_path.with_name(GIVEN),
                 attempts=settings["attempts"],
             )
         write_receipt(receipt_path, "published", done.receipt)
         return done.measured
 
-    return asyncio.run(finish())
+    try:
+        return asyncio.run(finish())
+    except (DraftGoneError, PublishedEditedError):
+        mark_again(UPLOAD_STEP, upload_path.parent)
+        raise

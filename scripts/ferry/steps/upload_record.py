@@ -17,7 +17,7 @@ from ferry.deposit.empty import EmptyFileError
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.settings import DepositSettings, EmptyRecords
 from ferry.errors import TransientError
-from ferry.receipts import read_receipt, write_receipt
+from ferry.receipts import GIVEN, read_receipt, write_receipt
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
@@ -83,6 +83,7 @@ def upload(
                 manifest=manifest if package.get("manifest") else None,
                 own_json=own_json,
                 state_path=data_dir / DEPOSIT,
+                given_path=receipt_path.with_name(GIVEN),
                 settings=DepositSettings(
                     attempts=settings["attempts"],
                     parallel_files=settings["parallel_files"],
@@ -91,6 +92,7 @@ def upload(
                     community=repository["community"],
                     publishes=repository["finish"] != "draft",
                     when_published=repository["when_published"],
+                    when_edited=repository["when_edited"],
                     takes_records_without_files=repository["takes_records_without_files"],
                     empty_records=empty_records,
                     order=settings["order"],

@@ -101,19 +101,26 @@ class Carrier:
                 uploads=cargo.uploads,
                 open_upload=cargo.chunks,
                 state_path=self.state_path(cargo),
+                given_path=self.state_path(cargo).with_name("given.json"),
                 settings=self.settings,
                 sleep=hurried,
             ).run()
-        published = await self._publish(done.receipt) if publish else None
+        published = await self._publish(cargo, done.receipt) if publish else None
         return Carried(done.receipt, published, done.measured)
 
-    def publish(self, uploaded: Mapping[str, Any]) -> dict[str, Any]:
+    def publish(self, cargo: Cargo, uploaded: Mapping[str, Any]) -> dict[str, Any]:
         """Publish what was brought in before."""
-        return asyncio.run(self._publish(uploaded))
+        return asyncio.run(self._publish(cargo, uploaded))
 
-    async def _publish(self, uploaded: Mapping[str, Any]) -> dict[str, Any]:
+    async def _publish(self, cargo: Cargo, uploaded: Mapping[str, Any]) -> dict[str, Any]:
         async with self._repository() as repository:
-            done = await publish_record(repository=repository, uploaded=uploaded, sleep=hurried)
+            done = await publish_record(
+                repository=repository,
+                uploaded=uploaded,
+                document=cargo.document,
+                given_path=self.state_path(cargo).with_name("given.json"),
+                sleep=hurried,
+            )
         return done.receipt
 
     def state_path(self, cargo: Cargo) -> Path:

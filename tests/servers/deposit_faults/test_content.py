@@ -94,7 +94,7 @@ def test_bytes_changed_in_storage_after_the_upload_are_not_published(line):
     draft.delete("large.al")
     draft.upload("large.al", b"\0" * len(cargo.contents["large.al"]))
     with pytest.raises(IntegrityError, match=r"large\.al"):
-        line.carrier.publish(outcome.upload)
+        line.carrier.publish(cargo, outcome.upload)
     assert line.sent("/actions/publish") == []
     line.settle(cargo)
 

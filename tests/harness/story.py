@@ -203,6 +203,8 @@ class Story:
         if remedies.unknown:
             self.fault(*(f"no remedy named: {each.recid}: {each.error}" for each in remedies.unknown))
         remedies.follow_deletions(self.folder)
+        for (part, key), value in remedies.settings.items():
+            self.config[part][key] = value
         self.follow(remedies.commands)
 
     def follow_check(self, _ended: Ended) -> None:

@@ -37,3 +37,12 @@ def test_a_command_is_taken_whole_and_once():
     assert remedies_of(failures).commands == ["rm results/7/a.json && snakemake --cores 1"]
     told = "2 records\n  x: lost\nto mend all of this: snakemake -- mend && snakemake\n"
     assert commands_of_check(told) == ["snakemake -- mend && snakemake"]
+
+
+def test_a_setting_is_taken_for_all_records_that_fail_for_want_of_it():
+    failures = [
+        Failure(recid, f"two of {recid}; delete one, or set repository.a_key to remove, and run again")
+        for recid in (7, 8)
+    ]
+    assert remedies_of(failures).settings == {("repository", "a_key"): "remove"}
+    assert remedies_of([Failure(7, "set repository.a_key to what shall become of it")]).settings == {}

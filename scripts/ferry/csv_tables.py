@@ -1,11 +1,16 @@
 """Tables for people as CSV: whole or not at all, and no cell that a spreadsheet would run."""
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ferry.files import whole_text_file
+from ferry.safe_text import printable
+
+_FORMULA = re.compile(r"(^[ \u00a0]*|[;\n][ \u00a0]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a cell begins with a sign that makes it a formula, of half or full width."""
 
 
 def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -19,12 +24,12 @@ def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -
 def csv_cell(value: Any) -> Any:
     """Return a value as it stands in a CSV file: lists joined by semicolons, booleans in lower case.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe in front.
+    What a spreadsheet would run as a formula gets an apostrophe in front, also where one that separates cells by ; or
+    lines would see a cell begin. Signs that are not printable are escaped, but for line breaks.
     """
     if isinstance(value, bool):
         return str(value).lower()
     text = "; ".join(value) if isinstance(value, list) else value
     if isinstance(text, str):
-        text = text.replace("\x00", "")
-        return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+        return _FORMULA.sub(r"\1'", printable(text.replace("\x00", "")))
     return text

@@ -3,9 +3,15 @@
 import errno
 from pathlib import Path
 
+from ferry.safe_text import safe_text
+
 
 class FerryError(Exception):
     """Base of every error of this package: says what was done, what was expected and what was found."""
+
+    def __init__(self, message: object) -> None:
+        """Say so in text that may be shown anywhere, whatever a server or a file has brought into it."""
+        super().__init__(safe_text(str(message)))
 
 
 class TransientError(FerryError):

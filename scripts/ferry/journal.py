@@ -16,6 +16,7 @@ from typing import Any
 
 from ferry.errors import PermanentError
 from ferry.jsonl import read_lines
+from ferry.safe_text import safe_text
 
 MEASURES = ("bytes_moved", "files_moved", "retries", "rate_wait_s", "requests", "cpu_s", "peak_memory_bytes")
 """The numbers that `measured` of an end line may hold; others are kept in the journal and read by nobody."""
@@ -104,8 +105,7 @@ def end_event(
     if error is not None:
         failure = {
             "type": type(error).__name__,
-            # of a name that is no UTF-8 something remains that a receipt can hold
-            "message": str(error)[:_LONGEST_ERROR].encode("utf-8", "replace").decode(),
+            "message": safe_text(str(error))[:_LONGEST_ERROR],
             "permanent": isinstance(error, PermanentError),
         }
     return {

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from ferry.safe_text import redact_bytes
+
 _BLOCK_BYTES = 1 << 16
 
 
@@ -21,7 +23,7 @@ def append(path: Path, *rows: Mapping[str, Any]) -> None:
     Raises:
         OSError: it could not be written; the file is as it was before.
     """
-    lines = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+    lines = redact_bytes(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

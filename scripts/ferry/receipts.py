@@ -7,6 +7,7 @@ import orjson
 
 from ferry.errors import IntegrityError, disk_error
 from ferry.files import write_whole
+from ferry.safe_text import redact_bytes
 from ferry.schemas import problems
 
 REVIEW = "review.json"
@@ -22,7 +23,9 @@ def write_json(path: Path, document: Any) -> None:
     Raises:
         OSError: disk full, or the folder cannot be written; `path` is as it was before.
     """
-    text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    text = redact_bytes(
+        orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    )
     write_whole(path, text)
 
 

@@ -15,24 +15,27 @@ from ferry.repository.client import Repository
 from ferry.repository.rate_limit import Limit, RateLimiter
 from ferry.repository.tokens import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, read_token
 from ferry.run.run import Run, require_target
+from ferry.safe_text import hide
 
 RATE_LIMIT_DIR = Path("logs/rate_limit")
 
 
 def token_for(*, name: str, url: str, sandbox_dir: Path) -> str:
-    """Return the token for a repository; the sandbox has one of its own and never sees another.
+    """Return the token for a repository, shown nowhere from now on; the sandbox has one of its own and sees no other.
 
     Raises:
         ConfigError: there is none.
     """
     if name == SANDBOX:
-        return (sandbox_dir / "repository" / "token").read_text(encoding="ascii").strip()
-    token = read_token(url=url)
+        token: str | None = (sandbox_dir / "repository" / "token").read_text(encoding="ascii").strip()
+    else:
+        token = read_token(url=url)
     if not token:
         raise ConfigError(
             f"{url}: expected a token in the environment ({TOKEN_VARIABLE}), in a file ({TOKEN_FILE_VARIABLE}) or in "
             f"nrp-cmd's configuration, found none; make one in the repository's settings and export {TOKEN_VARIABLE}"
         )
+    hide(token)
     return token
 
 

@@ -20,6 +20,7 @@ from ferry.report.stats_log import tell_failed
 from ferry.run.disk_budget import DiskBudget
 from ferry.run.run import read_run
 from ferry.run.termination import terminate_on_signal
+from ferry.safe_text import SafeFormatter, tell_uncaught
 
 ATTEMPTS_FILE = Path("results/attempts.jsonl")
 """Every ended attempt of every record, in the order in which they ended."""
@@ -90,9 +91,9 @@ def _disk_errors_told() -> Iterator[None]:
 def write_log(path: Path) -> None:
     """Send the log of this process to a file, and an error that nobody caught to standard error as one line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    logging.basicConfig(filename=path, level=logging.INFO, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger("nrp_cmd").setLevel(logging.WARNING)  # it would write down every request and answer
     logging.captureWarnings(True)
     show_notices()
@@ -103,4 +104,4 @@ def _tell_shortly(kind: type[BaseException], error: BaseException, trace: Traceb
     if issubclass(kind, FerryError):
         sys.stderr.write(f"{kind.__name__}: {error}\n")
     else:
-        sys.__excepthook__(kind, error, trace)
+        tell_uncaught(kind, error, trace)

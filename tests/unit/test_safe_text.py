@@ -1,0 +1,66 @@
+"""What leaves the process is printable and has no secret in it, in any of the forms in which one may come back."""
+
+import json
+import logging
+from urllib.parse import quote
+
+import pytest
+
+from ferry import safe_text
+from ferry.csv_tables import csv_cell
+from ferry.errors import FerryError
+from ferry.safe_text import HIDDEN, LONGEST_LINE, SafeFormatter, hide, redact, redact_bytes
+
+SECRET = 'a/b+c=d"e\\f~0123'
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch):
+    monkeypatch.setattr(safe_text, "_secrets", set())
+    hide(SECRET)
+
+
+@pytest.mark.parametrize(
+    "form", [SECRET, quote(SECRET), quote(SECRET, safe=""), quote(SECRET, safe="").lower(), json.dumps(SECRET)[1:-1]]
+)
+def test_a_secret_is_hidden_in_each_form(form):
+    assert redact(f"<{form}>") == f"<{HIDDEN}>"
+    assert redact_bytes(f"ü{form}".encode() + b"\xff") == f"ü{HIDDEN}".encode() + b"\xff"
+    assert str(FerryError(f"refused: {form}")) == f"refused: {HIDDEN}"
+
+
+def test_what_is_too_short_to_be_a_token_hides_nothing():
+    hide("x")
+    assert redact("text") == "text"
+
+
+def test_an_error_holds_no_sign_that_a_terminal_obeys_and_no_endless_line():
+    text = str(FerryError("a\x1b[2Jb\u202ec\u2028d\r\x00\udc80\nä 語 " + "x" * 9000))
+    first, second = text.split("\n")
+    assert first == "a\\x1b[2Jb\\u202ec\\u2028d\\r\\x00\\udc80"
+    assert second.startswith("ä 語 x")
+    assert len(second) == LONGEST_LINE
+
+
+def test_a_traceback_in_a_log_is_safe_too():
+    try:
+        raise ValueError(f"\x1b[2J{SECRET}")
+    except ValueError as error:
+        record = logging.LogRecord("a", logging.ERROR, "a.py", 1, "%s", (SECRET,), (ValueError, error, None))
+    assert SafeFormatter("%(message)s").format(record) == f"{HIDDEN}\nValueError: \\x1b[2J{HIDDEN}"
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("a;=1+1", "a;'=1+1"),
+        ("a; \u00a0@x", "a; \\xa0@x"),
+        ("a\n-x", "a\n'-x"),
+        ("\uff1d1", "'\uff1d1"),
+        ("a\x1b[2Jb", "a\\x1b[2Jb"),
+        ("2010-12; 5", "2010-12; 5"),
+    ],
+)
+def test_a_cell_is_neither_a_formula_nor_a_command(text, cell):
+    assert csv_cell(text) == cell

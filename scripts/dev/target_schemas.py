@@ -74,7 +74,7 @@ def _metadata(profile: Profile, vocabulary: dict[str, list[str]]) -> Schema:
     dated = {
         "date": _EDTF if profile.date_intervals else _DATE,
         "type": _term(vocabulary["date_types"]),
-        **({"description": _words(5 * MAX_LINE)} if profile.date_descriptions else {}),
+        "description": _words(5 * MAX_LINE, by_language=profile.date_descriptions == "none"),
     }
     other_licence = _object({"title": _object({"en": name}), "link": _URL}, ["title"])
     licence = _either({"required": ["id"]}, _term(vocabulary["licenses"]), other_licence)
@@ -169,8 +169,13 @@ def _text(least: int = 1, most: int = MAX_LINE) -> Schema:
     return {"type": "string", "minLength": least, "maxLength": most, "pattern": r"\S"}
 
 
-def _words(most: int) -> Schema:
-    return {"type": "string", "minLength": 1, "maxLength": most}
+def _words(most: int, *, by_language: bool) -> Schema:
+    text: Schema = {"type": "string", "minLength": 1, "maxLength": most}
+    if not by_language:
+        return text
+    spoken: Schema = {"type": "object", "minProperties": 1, "additionalProperties": text}
+    spoken["propertyNames"] = {"pattern": "^[a-z]{2}$"}
+    return {"if": {"type": "string"}, "then": text, "else": spoken}
 
 
 def _term(ids: list[str]) -> Schema:

@@ -27,12 +27,14 @@ LIMITS = [Limit(500, 60.0), Limit(5000, 3600.0)]
 def look(sandbox, *, profile="rdm-plain", model=None, community=None, workflow=None, limits=LIMITS, **options):
     """Return the findings by name."""
     categories = options.pop("categories", ["higgs"])
+    date_descriptions = options.pop("date_descriptions", None)
 
     async def ask(repository):
         return await check_repository(
             repository=repository,
             profile=find_profile(profile) if isinstance(profile, str) else profile,
             categories=categories,
+            date_descriptions=date_descriptions,
             model=model,
             community=community,
             workflow=workflow,
@@ -244,6 +246,52 @@ def test_a_community_that_takes_no_records_of_the_user_is_refused(nrp):
     found = not_ok(look_at_nrp(nrp, community=nrp.community, token=nrp.other_token))
     assert list(found) == ["community"]
     assert "takes no records of the token's user" in found["community"]
+
+
+@pytest.mark.nrp
+@pytest.mark.parametrize(
+    ("said", "is_ok", "told"),
+    [
+        (
+            None,
+            True,
+            "descriptions: none; the repository takes a text: to send them, set transform.date_descriptions: text",
+        ),
+        ("text", True, "descriptions: a text, as the repository takes them"),
+        ("languages", False, "but the repository takes a text; set transform.date_descriptions: text"),
+    ],
+)
+def test_what_descriptions_of_dates_are_is_told_by_the_schema_of_the_model(nrp, said, is_ok, told):
+    if nrp.base != "ccmm1":
+        pytest.skip("only CCMM 1 changed it")
+    found = look_at_nrp(nrp, date_descriptions=said)["dates"]
+    assert (found.is_ok, told in found.told) == (is_ok, True), found.told
+
+
+@pytest.mark.nrp
+def test_a_run_whose_descriptions_of_dates_would_be_refused_is_refused_before_its_first_record(into_nrp, nrp):
+    into_nrp.config["transform"]["date_descriptions"] = "languages"
+    refused = into_nrp.run("--quiet", "all")
+    assert refused.returncode != 0
+    (line,) = refused_lines(refused)
+    assert line.startswith("NOT dates descriptions: texts by language, but the repository takes a text;")
+    assert not (into_nrp.folder / "logs" / str(MANUAL)).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "is_ok"),
+    [("string", "text", True), ("object", "languages", True), ("object", "text", False), ("string", None, True)],
+)
+def test_descriptions_of_dates_are_compared_with_what_the_schema_of_a_model_says(
+    sandbox, monkeypatch, kind, said, is_ok
+):
+    dates = {"items": {"properties": {"description": {"type": kind}}}}
+
+    async def schema(_repository):
+        return {"properties": {"metadata": {"properties": {"dates": dates}}}}
+
+    monkeypatch.setattr(Repository, "read_schema", schema)
+    assert look(sandbox, profile="ccmm1", date_descriptions=said)["dates"].is_ok is is_ok
 
 
 @pytest.mark.nrp

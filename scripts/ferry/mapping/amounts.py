@@ -91,6 +91,9 @@ def _count(work: Work, found: Found, unit: str, field: str | None) -> None:
     count = work.whole_number(found)
     if count is None:
         return
+    if count == 0 and work.files:
+        work.left_out(found, f"{counted(0, unit)} in {counted(len(work.files), 'file')}: the number is not known")
+        return
     if work.profile.particles and field and count <= MAX_INTEGER:
         work.metadata[field] = count
         work.took(found.path, f"metadata.{field}")

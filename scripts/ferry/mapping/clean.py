@@ -45,7 +45,7 @@ _TEX_ACCENTS = dict(
     zip("`'^\"~=.cvuHkr", "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0327\u030c\u0306\u030b\u0328\u030a", strict=True)
 )
 _TEX_ACCENT = re.compile(r"""\{?\\([`'^"~=.])\s*\{?([A-Za-z])\}?\}?|\{?\\([cvuHkr])(?:\s*\{|\s+)([A-Za-z])\}?\}?""")
-_DOI = re.compile(r"(?:doi:\s*|(?:https?://)?(?:dx\.)?doi\.org/)?(10\.\d{4,9}/[^\s<>\"]+)$", re.IGNORECASE)
+_DOI = re.compile(r"(?:doi:\s*|(?:https?://)?(?:dx\.|www\.)?doi\.org/)?(10\.\d{4,9}/[^\s<>\"]+)$", re.IGNORECASE)
 _ORCID = re.compile(r"(?:https?://orcid\.org/)?(\d{4}-?\d{4}-?\d{4}-?\d{3}[\dXx])$")
 _ORCID_RANGES = ((15_000_000, 35_000_000), (900_000_000_000, 900_100_000_000))  # of the numbers given to ORCID
 

@@ -207,15 +207,19 @@ def creators(work: Work) -> None:
         MetadataError: no author, collaboration, experiment or publisher that could be named.
     """
     if not work.creators:
-        names = [collaboration_name(name) for name in experiments_of(work.record)]
-        names = names or [name for name in [work.metadata.get("publisher")] if name]
+        publishers = _publishers(work)
+        experiments = [collaboration_name(name) for name in experiments_of(work.record)]
+        names = [name for name in publishers if not is_portal(name)] or experiments or publishers
         if not names:
             raise MetadataError(
                 "authors: expected authors, a collaboration, an experiment or a publisher to name as creator, "
                 "found none; add one of them in a correction of this record"
             )
         work.creators += [{"person_or_org": {"type": "organizational", "name": name}} for name in names]
-        work.add("metadata.creators[]", "no authors and no collaboration: the experiment's, or else the publisher")
+        work.add(
+            "metadata.creators[]",
+            f"no authors and no collaboration: {', '.join(names)} as who published it or whose experiment it is",
+        )
     work.metadata["creators"] = work.creators
     if work.contributors:
         work.metadata["contributors"] = work.contributors
@@ -225,6 +229,13 @@ def creators(work: Work) -> None:
     elif "publisher" not in work.metadata:
         work.metadata["publisher"] = PORTAL_NAME
         work.add("metadata.publisher", "no publisher named: the portal")
+
+
+def _publishers(work: Work) -> list[str]:
+    """Return who published it: none, or one."""
+    said = work.record.get("publisher")
+    name = clean.line(said) if isinstance(said, str) and len(said) <= clean.MAX_LINE else ""
+    return [name] if 0 < len(name) <= clean.MAX_LINE else []
 
 
 def experiments_of(record: Any) -> list[str]:

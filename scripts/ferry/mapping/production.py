@@ -4,15 +4,16 @@ from html import escape
 
 from ferry.mapping.leaves import Found, find
 from ferry.mapping.rich_text import RichText
-from ferry.mapping.texts import fact, link
+from ferry.mapping.sections import SECTIONS
+from ferry.mapping.texts import fact, link, record_anchor
 from ferry.mapping.work import OWN_JSON, RELATED, Relation, Work
 
 _STEP_WORDS = {
-    "type": "type",
-    "release": "release",
-    "global_tag": "global tag",
-    "output_dataset": "output dataset",
-    "note": "note",
+    "type": "",
+    "release": "release ",
+    "global_tag": "global tag ",
+    "output_dataset": "output dataset ",
+    "note": "note: ",
 }
 IN_SOURCE = f"too fine for a field: {OWN_JSON}"
 
@@ -25,7 +26,7 @@ def step(work: Work, found: Found) -> None:
         place = work.child(found, member)
         text = work.rich(place) if member == "note" else _escaped(work.line(place))
         if place is not None and text is not None:
-            words.append(f"{label} {text.html}")
+            words.append(f"{label}{text.html}")
             work.took(place.path, lost=text.lost)
     names: list[str] = []
     for item in find({"generators": (work.child(found, "generators") or found).value}, "generators[]"):
@@ -76,9 +77,14 @@ def container_image(work: Work, found: Found) -> None:
 def required_record(work: Work, found: Found | None) -> None:
     """A record that is needed to use this one."""
     url = work.record_address(found)
-    if found is not None and url is not None:
-        work.relations.append(Relation("Requires", url=url))
-        work.took(found.path, RELATED)
+    if found is None or url is None:
+        return
+    work.note("system").links.append(f"Environment: {record_anchor(work, url)}")
+    if work.is_self(url, None):
+        work.took(found.path, SECTIONS["system"].target)
+        return
+    work.relations.append(Relation("Requires", url=url))
+    work.took(found.path, SECTIONS["system"].target, RELATED)
 
 
 def variable(work: Work, found: Found) -> None:
@@ -93,8 +99,9 @@ def variable(work: Work, found: Found) -> None:
             work.took(place.path, lost=text.lost)
     if not words:
         return
-    aside = ", ".join(words[member].html for member in ("type", "unit") if member in words)
+    about = (words[member].html for member in ("type", "unit") if member in words)
+    aside = ", ".join(said for said in about if said != "N/A")
     told = [words["description"].html] if "description" in words else []
     told += [f"({aside})"] if aside else []
-    name = f"{label} {words['variable'].html}" if "variable" in words else label
+    name = f"<b>{words['variable'].html}</b>" if "variable" in words else label
     work.note(section).facts.append(f"{name}: {' '.join(told) or 'no description'}")

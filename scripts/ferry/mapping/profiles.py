@@ -6,9 +6,13 @@ Sources of the ids: invenio-rdm-records (fixtures/data/vocabularies), ccmm-inven
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from ferry.errors import ConfigError
 from ferry.mapping.relation_terms import LABELS
+
+DateDescriptions = Literal["none", "text", "languages"]
+"""What the description of a date is: there is none, a text, or texts by language."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Profile:
     subject: str | None = None  # id of the field of science in the subjects vocabulary
     sizes_and_formats: bool = True
     date_intervals: bool = True  # the server's index takes "1998/2000" as a date
-    date_descriptions: bool = True  # False: a text or texts by language, after the version of the server
+    date_descriptions: DateDescriptions = "text"  # none: text or languages, after the version of the server
     related_resources: bool = False  # the server overwrites related_identifiers from related_resources
     particles: Particles | None = None
 
@@ -157,7 +161,7 @@ CCMM1 = Profile(
     subject="10303",
     sizes_and_formats=False,
     date_intervals=False,
-    date_descriptions=False,
+    date_descriptions="none",
     related_resources=True,
     particles=_PARTICLES,
 )

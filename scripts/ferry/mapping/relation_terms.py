@@ -48,7 +48,7 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b(old|older|previous|earlier|former) (version|revision|release)\b", "IsNewVersionOf"),
         (
             r"\b(derived|produced|obtained|extracted|selected|created|generated|made|written|processed)"
-            r"( \w+){0,4} (from|by|with) (this|these)\b|\bout?put\b( \w+){0,3} of (this|these)\b",
+            r"( \w+){0,4} (from|by|with)( [\w-]+){0,6} (this|these)\b|\bout?put\b( \w+){0,3} of (this|these)\b",
             "IsSourceOf",
         ),
         (
@@ -85,8 +85,11 @@ _DOCUMENTING_ADDRESS = re.compile(
 )
 _DOCUMENTING_KINDS = frozenset({"Manual", "Computing Note", "Guide", "Help"})
 
+_GOES_ON = re.compile(
+    r"[:,;]$|\b(in|from|at|by|see|of|on|to|for|with|here|available|following|below)\W*$", re.IGNORECASE
+)
 _LEADS_ON = re.compile(
-    r"[:,;]$|\b(in|from|at|by|see|of|on|to|for|with|here|available|following|below)\W*$"
+    rf"{_GOES_ON.pattern}"
     r"|^(github|gitlab|web ?site|link|code|paper|article|pdf)$"
     r"|^(this|these|the (following|corresponding|out?put)|it|see|use|go to|link to|click|visit|run|download|find)\b",
     re.IGNORECASE,
@@ -137,6 +140,11 @@ def decide_link(label: str, url: str | None, known: KnownRecord | None) -> str:
     else:
         documents = bool(_DOCUMENTATION.search(label) or _DOCUMENTING_ADDRESS.search(url or ""))
     return DOCUMENTS if documents else VAGUE
+
+
+def with_colon(text: str) -> str:
+    """Return a text that leads on to what comes behind it, with a colon if it ends as a sentence does."""
+    return text if _GOES_ON.search(text) else f"{text.rstrip('. ')}:"
 
 
 def leads_on(text: str) -> bool:

@@ -5,10 +5,10 @@ from html import escape
 
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found
-from ferry.mapping.relation_terms import LABELS, VAGUE, decide, leads_on
+from ferry.mapping.relation_terms import LABELS, VAGUE, decide, leads_on, with_colon
 from ferry.mapping.rich_text import RichText, plain_text
 from ferry.mapping.sections import SECTIONS
-from ferry.mapping.texts import anchor
+from ferry.mapping.texts import record_anchor
 from ferry.mapping.work import RELATED, Relation, Work
 from ferry.source.identity import source_identifier
 
@@ -54,9 +54,11 @@ def related(work: Work, found: Found) -> None:
     is_other = not work.is_self(url, doi)
     if is_other and (url or doi):
         work.relations.append(Relation(decision.term, url=url, doi=doi, title=title))
-    own = known.title if known else None
+    address = url or (f"https://doi.org/{doi}" if doi else None)
+    own = None if known and known.title else title
+    named = record_anchor(work, address, own) if address else escape(title or "", quote=False)
     label = LABELS[decision.term] if decision.is_certain else "Related"
-    told = _sentence(label, description, own or title, url or (f"https://doi.org/{doi}" if doi else None))
+    told = _sentence(label, description, title, named)
     if told:
         work.note("relations").links.append(told)
     section = SECTIONS["relations"].target
@@ -64,7 +66,8 @@ def related(work: Work, found: Found) -> None:
         if part is not None and is_there:
             work.took(part.path, *((RELATED, section) if is_other and (url or doi) else (section,)))
     if title_at is not None and title is not None:
-        work.took(title_at.path, section)
+        is_its_title = bool(address) and is_other and work.profile.related_resources
+        work.took(title_at.path, *((RELATED, section) if is_its_title else (section,)))
     if description_at is not None and description is not None:
         work.took(description_at.path, section, lost=description.lost)
 
@@ -79,15 +82,14 @@ def _uncertain(kind: str | None) -> str:
     return f"{said}: taken as {VAGUE}"
 
 
-def _sentence(label: str, description: RichText | None, title: str | None, address: str | None) -> str:
-    """Return what a reader is told of a related record: what leads on to it before the link, other words after it."""
-    named = anchor(address, title or address) if address else escape(title or "", quote=False)
+def _sentence(label: str, description: RichText | None, title: str | None, named: str) -> str:
+    """Return what a reader is told of a related record: what leads on to it before its name, other words after it."""
     if description is None:
         return f"{label}: {named}" if named else ""
     if not named or description.plain == title:
         return f"{label}: {named or description.html}"
     if leads_on(description.plain):
-        return f"{description.html} {named}"
+        return f"{with_colon(description.html)} {named}"
     return f"{label}: {named} ({description.html})"
 
 

@@ -19,7 +19,7 @@ class Section:
 
 SECTIONS: Mapping[str, Section] = {
     "abstract": Section("abstract", ""),  # the record's own description, which needs no heading
-    "methodology": Section("methods", "How the data were made"),
+    "methodology": Section("methods", "How it was made"),
     "pileup": Section("methods", "Pile-up"),
     "validation": Section("methods", "Validation"),
     "configuration": Section("methods", "Configuration"),

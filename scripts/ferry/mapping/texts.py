@@ -6,9 +6,10 @@ from ferry.formatting import truncate
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found
 from ferry.mapping.relation_terms import decide_link, leads_on
-from ferry.mapping.rich_text import RichText
+from ferry.mapping.rich_text import RichText, plain_text
 from ferry.mapping.sections import SECTIONS
 from ferry.mapping.work import RELATED, Note, Relation, Work
+from ferry.source.identity import record_number
 
 MIN_LENGTH = 3  # characters of a title or description, below which InvenioRDM refuses it
 SECOND_TITLE = "alternative-title"
@@ -72,6 +73,13 @@ def anchor(url: str, label: str) -> str:
     return f'<a href="{escape(url, quote=False)}">{escape(label, quote=False)}</a>'
 
 
+def record_anchor(work: Work, url: str, label: str | None = None) -> str:
+    """Return a link as HTML, called by the label, by the title of the record of the portal, or by its number."""
+    known, recid = work.known(url), record_number(url)
+    own = clean.line(plain_text(known.title)) if known and known.title else None
+    return anchor(url, label or own or (f"CERN Open Data record {recid}" if recid else url))
+
+
 def section_link(work: Work, found: Found) -> None:
     """A link of a section (`says`: section): listed there, and a related resource."""
     (section,) = work.says()
@@ -100,7 +108,7 @@ def _refer(work: Work, found: Found, section: str, label: str) -> None:
     """List an absolute address in a section, and make it a related resource if it is not the record itself."""
     url: str = found.value
     target, doi, known = SECTIONS[section].target, clean.doi(url), work.known(url)
-    work.note(section).links.append(anchor(url, clean.line(label or (known and known.title) or url)))
+    work.note(section).links.append(record_anchor(work, url, label))
     if work.is_self(url, doi):
         work.took(found.path, target)
         return

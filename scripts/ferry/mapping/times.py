@@ -7,11 +7,14 @@ from typing import Any
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found, find
 from ferry.mapping.people import is_portal
+from ferry.mapping.sections import SECTIONS
 from ferry.mapping.texts import fact
 from ferry.mapping.work import Work
 
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?:[T ][\d:.,+Z -]*)?")
 UNDATED = "no date of publication: the year of the newest date, else the portal's first year"
+LANGUAGE = "en"
+"""Of what is said here, as a dictionary by language has it."""
 FIRST_YEAR = "2014"  # the portal opened in November 2014
 
 
@@ -108,18 +111,22 @@ def prepublication(work: Work, found: Found) -> None:
         text = work.line(place)
         if place is not None and text is not None:
             words.append(text)
-            described = "metadata.dates[issued].description"
-            work.took(place.path, described if work.profile.date_descriptions else "metadata.additional_descriptions")
+            has_words = work.date_descriptions != "none"
+            work.took(place.path, "metadata.dates[issued].description" if has_words else SECTIONS["dates"].target)
     _add(work, "issued", value, ", ".join(words))
     work.took(date_at.path, "metadata.dates[issued]")
 
 
 def _add(work: Work, kind: str, value: str, description: str | None) -> None:
     entry: dict[str, Any] = {"date": value, "type": {"id": work.profile.dates[kind]}}
-    if description and work.profile.date_descriptions:
-        entry["description"] = description
-    elif description:
-        work.note("dates").facts.append(fact(description, value))
+    if description:
+        match work.date_descriptions:
+            case "text":
+                entry["description"] = description
+            case "languages":
+                entry["description"] = {LANGUAGE: description}
+            case "none":
+                work.note("dates").facts.append(fact(description, value))
     work.dates.append(entry)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found, Ledger, count_leaves, shown
-from ferry.mapping.profiles import Profile
+from ferry.mapping.profiles import DateDescriptions, Profile
 from ferry.mapping.rich_text import RichText, plain_text, rich_text
 from ferry.mapping.sections import SECTIONS
 from ferry.source.identity import record_number, record_url
@@ -33,6 +33,7 @@ class MappingOptions:
     bundled: whether files of these keys, one of them perhaps without a byte, go up in a zip.
     access: who may see the record and its files: "public" or "restricted".
     categories: category of a CERN record -> id in the vocabulary `particle_category`.
+    date_descriptions: what the description of a date is in the repository; None: as the profile knows it.
     default_rights: kind of a record ("Software/Tool", "Software") -> SPDX identifier of what names no licence itself.
     known: what is known of another record, by its recid.
     """
@@ -45,6 +46,7 @@ class MappingOptions:
     bundled: Callable[[Sequence[str], bool], bool] = lambda _keys, _has_empty: False
     access: str = "public"
     categories: Mapping[str, str] = field(default_factory=lambda: {"Higgs": "higgs"})
+    date_descriptions: DateDescriptions | None = None
     default_rights: Mapping[str, str | None] = field(default_factory=lambda: {"Dataset": "CC0-1.0"})
     known: Callable[[int], KnownRecord | None] = lambda _recid: None
 
@@ -107,6 +109,11 @@ class Work:
     warnings: list[dict[str, str]] = field(default_factory=list)
     notices: list[dict[str, str]] = field(default_factory=list)
     rule: Rule | None = None
+
+    @property
+    def date_descriptions(self) -> DateDescriptions:
+        """What the description of a date is in the repository."""
+        return self.options.date_descriptions or self.profile.date_descriptions
 
     # --- the account ---
 

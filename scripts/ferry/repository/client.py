@@ -304,6 +304,20 @@ class Repository(RepositoryFiles, RepositoryReviews):
             answer: dict[str, Any] = await self._connection.get(url=url, result_class=dict)
         return answer
 
+    async def read_schema(self) -> dict[str, Any] | None:
+        """Return the JSON schema of the run's model; None where the repository offers none."""
+        model = self._info.models.get(self._model) if self._model else None
+        offered = [each for each in model.content_types if each.content_type == "application/json"] if model else []
+        url = next((each.schema for each in offered if each.schema is not None), None)
+        if url is None:
+            return None
+        try:
+            async with self._asking_for(f"read the schema of {self._model}"):
+                answer: dict[str, Any] = await self._connection.get(url=url, result_class=dict)
+        except NotFoundError:  # nrp-cmd names one for a repository that tells of none
+            return None
+        return answer
+
 
 def _is_below(url: URL, parent: URL) -> bool:
     return url.path.startswith(f"{parent.path.rstrip('/')}/")

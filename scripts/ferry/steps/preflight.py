@@ -15,6 +15,7 @@ from ferry.steps.preflight_checks import (
     Check,
     check_access,
     check_configured_ids,
+    check_dates,
     check_disk,
     check_repository,
     refused_lines,
@@ -27,7 +28,8 @@ def refuse_unready(
 ) -> None:
     """Make sure, in a handful of requests, that the records of a run can come into its repository.
 
-    Of the vocabulary ids only those that the configuration names are looked up: those of a profile are right for the
+    Of the vocabulary ids only those that the configuration names are looked up, and the form of descriptions of dates
+    only where it names one: those of a profile are right for the
     repository that it was made for, and `preflight` asks for all of them.
 
     What the repository does not answer just now refuses nothing: it is told by the records.
@@ -54,11 +56,11 @@ def refuse_unready(
             )
             if refused_lines(checks):
                 return checks
-            return checks + await check_configured_ids(
-                repository=opened,
-                profile=find_profile(transform["profile"]),
-                categories=transform["categories"].values(),
+            profile, said = find_profile(transform["profile"]), transform["date_descriptions"]
+            checks = await check_configured_ids(
+                repository=opened, profile=profile, categories=transform["categories"].values()
             )
+            return [*checks, await check_dates(opened, profile, said)] if said else checks
 
     if lines := refused_lines(asyncio.run(ask())):
         raise ConfigError("not ready, no record was begun:\n" + "\n".join(lines))
@@ -92,6 +94,7 @@ def preflight(
                 repository=opened,
                 profile=find_profile(transform["profile"]),
                 categories=transform["categories"].values(),
+                date_descriptions=transform["date_descriptions"],
                 model=repository["model"],
                 community=repository["community"],
                 workflow=repository["workflow"],

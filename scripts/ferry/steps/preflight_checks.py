@@ -4,9 +4,10 @@ import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ferry.errors import FerryError, TransientError
-from ferry.mapping.profiles import Profile
+from ferry.mapping.profiles import DateDescriptions, Profile
 from ferry.mapping.sections import DESCRIPTION_TYPES
 from ferry.mapping.texts import SECOND_TITLE
 from ferry.repository.client import Repository
@@ -21,6 +22,7 @@ _ADVICE: Mapping[str, str] = {
 }
 _CHOSEN = ("particle_category", "experiments")
 """Vocabularies whose ids are a matter of the configuration more than of the profile."""
+_TOLD: Mapping[DateDescriptions, str] = {"none": "none", "text": "a text", "languages": "texts by language"}
 _NOT_ASKED = "not asked for with this token"
 FEW_BYTES = 10_000_000_000
 """Less free disk than this is told: one file of the collection may need it."""
@@ -46,6 +48,7 @@ async def check_repository(
     repository: Repository,
     profile: Profile,
     categories: Collection[str],
+    date_descriptions: DateDescriptions | None,
     model: str | None,
     community: str | None,
     workflow: str | None,
@@ -57,6 +60,7 @@ async def check_repository(
         repository: opened; that it is means that it was reached.
         profile: of the target metadata, whose vocabulary ids are looked up.
         categories: ids of `particle_category` that the configuration names.
+        date_descriptions: transform.date_descriptions.
         model, community, workflow: of the configuration.
         limits: on requests, as configured.
     """
@@ -66,6 +70,7 @@ async def check_repository(
         checks.append(Check("vocabularies", None, _NOT_ASKED))
     else:
         checks += [await _check_ids(repository, name, ids) for name, ids in vocabulary_ids(profile, categories).items()]
+    checks.append(await check_dates(repository, profile, date_descriptions))
     parts = "takes files in parts" if repository.takes_parts else "does not offer to take files in parts: they go whole"
     checks.append(Check("parts", True, parts))
     checks.append(check_limits(limits, told=repository.traffic.told_limit))
@@ -207,6 +212,38 @@ def _check_workflow(
     if workflow is None:
         return Check("workflow", True if name is None else None, "the repository's default")
     return Check("workflow", None, f"{workflow}: the repository tells its workflows only where it creates a record")
+
+
+async def check_dates(repository: Repository, profile: Profile, said: DateDescriptions | None) -> Check:
+    """Compare what descriptions of dates are sent with what the schema of the model takes.
+
+    Args:
+        repository: opened.
+        profile: of the target metadata.
+        said: transform.date_descriptions.
+    """
+    sent = said or profile.date_descriptions
+    try:
+        taken = _date_descriptions(await repository.read_schema())
+    except FerryError as error:
+        return Check("dates", _is_ok_after(error), str(error))
+    if taken is None and said is None and sent != "none":
+        return Check("dates", True, f"descriptions: {_TOLD[sent]}, as the profile has them")
+    if taken is None:
+        return Check("dates", None, f"descriptions: {_TOLD[sent]}; the repository does not tell what it takes")
+    if sent == taken:
+        return Check("dates", True, f"descriptions: {_TOLD[sent]}, as the repository takes them")
+    advice = f"set transform.date_descriptions: {taken}"
+    if sent == "none":
+        return Check("dates", True, f"descriptions: none; the repository takes {_TOLD[taken]}: to send them, {advice}")
+    return Check("dates", False, f"descriptions: {_TOLD[sent]}, but the repository takes {_TOLD[taken]}; {advice}")
+
+
+def _date_descriptions(schema: Any) -> DateDescriptions | None:
+    """Return what a JSON schema of a model says that the description of a date is; None if it does not say."""
+    for step in ("properties", "metadata", "properties", "dates", "items", "properties", "description", "type"):
+        schema = schema.get(step) if isinstance(schema, Mapping) else None
+    return {"string": "text", "object": "languages"}.get(schema) if isinstance(schema, str) else None  # type: ignore[return-value]
 
 
 async def _check_ids(repository: Repository, vocabulary: str, ids: Sequence[str]) -> Check:

@@ -27,6 +27,7 @@ def mapping_options(
         publisher=transform["publisher"],
         access=transform["access"],
         categories=transform["categories"],
+        date_descriptions=transform["date_descriptions"],
         default_rights=transform["default_rights"],
         **({"known": known.find} if known else {}),
         attached=bool(settings.attachments),

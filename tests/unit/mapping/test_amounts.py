@@ -36,6 +36,15 @@ def test_one_is_not_several(profile: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("profile", ["rdm-plain", "rdm", "ccmm1", "ccmm2"])
+@pytest.mark.parametrize("record", [26999, {"distribution": {"number_events": 0}}])
+def test_no_events_in_files_says_that_their_number_is_not_known(record: Any, profile: str) -> None:
+    found = metadata(record, profile, files=2)
+    assert "number_of_events" not in found
+    assert "0 events" not in str(found)
+    assert "the number is not known" in warned(record, profile, files=2)["distribution.number_events"]
+
+
 @pytest.mark.parametrize("recid", [10103, 13109])
 def test_a_real_record_of_one_event_says_so(recid: int) -> None:
     assert "1 event" in metadata(recid)["sizes"]

@@ -209,7 +209,25 @@ def test_words_about_dates_are_a_description_of_the_record_where_dates_have_none
     ):
         assert words in told
     row = next(row for row in result.mapping["paths"] if row["path"] == "prepublication.place")
-    assert row["to"] == ["metadata.additional_descriptions"]
+    assert row["to"] == ["metadata.additional_descriptions[other]"]
+
+
+@pytest.mark.parametrize(("form", "issued"), [("text", "Published on"), ("languages", {"en": "Published on"})])
+def test_words_about_dates_are_in_the_form_that_the_repository_takes(form: Any, issued: Any) -> None:
+    source = small(date_created=["1998", "1999"], prepublication={"date": "1999", "place": "Geneva"})
+    result = transformed(source, "ccmm1", date_descriptions=form)
+    assert "Dates" not in str(result.record["metadata"].get("additional_descriptions"))
+    said = [entry["description"] for entry in result.record["metadata"]["dates"]]
+    words = said if form == "text" else [each["en"] for each in said]
+    assert words == [
+        "Published on the CERN Open Data portal",
+        "Prepublication, Geneva",
+        "Begin of data taking or production",
+        "End of data taking or production",
+    ]
+    assert isinstance(said[0], type(issued))
+    row = next(row for row in result.mapping["paths"] if row["path"] == "prepublication.place")
+    assert row["to"] == ["metadata.dates[issued].description"]
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -174,3 +174,10 @@ def test_the_authors_of_real_lists_are_persons_with_the_letters_of_their_names()
         people = [each["person_or_org"] for each in creators if each["person_or_org"]["type"] == "personal"]
         assert len(people) == count
         assert not [each for each in people if "\\" in str(each)]
+
+
+def test_what_others_published_without_an_author_is_theirs_and_not_the_experiments() -> None:
+    (creator,) = mapped(publisher="A university").record["metadata"]["creators"]
+    assert creator["person_or_org"] == {"type": "organizational", "name": "A university"}
+    (creator,) = mapped(publisher=PORTAL_NAME).record["metadata"]["creators"]
+    assert creator["person_or_org"]["name"] == "CMS Collaboration"

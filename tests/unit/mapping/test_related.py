@@ -168,6 +168,11 @@ def test_real_records_that_name_a_record_twice_have_it_once() -> None:
     assert related(12100)[f"{PORTAL}/12101"] == "references"
     assert related(12101)[f"{PORTAL}/12021"] == "references"
     assert related(12101)[f"{PORTAL}/12100"] == "issourceof"
+    assert [related(12210)[f"{PORTAL}/{other}"] for other in (12200, 12201, 12220)] == [
+        "issourceof",
+        "references",
+        "issourceof",
+    ]
 
 
 @pytest.mark.parametrize("link", [{"recid": "7"}, {"url": "/record/7"}, {"url": "https://doi.org/10.7483/OWN.X"}])
@@ -199,3 +204,6 @@ def test_a_reader_is_told_of_relations_in_words() -> None:
         in (told(81507))
     )
     assert "QCD300to600_RunI_8TeV was derived from: <a href=" in told(12220)
+    assert f'software tool are available in <a href="{PORTAL}/12200">CERN Open Data record 12200</a>' in told(12210)
+    assert f'<li>Environment: <a href="{PORTAL}/252">CERN Open Data record 252</a></li>' in told(12210)
+    assert f'tau appearance dataset: <a href="{PORTAL}/10000">' in told(10103)

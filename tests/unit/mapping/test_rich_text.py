@@ -102,8 +102,8 @@ def test_links_in_descriptions_of_variables_are_kept_and_types_are_no_html() -> 
         {"variable": "n", "description": "1 < 2"},
     ]
     text = told({"dataset_semantics": variables})
-    assert f'<li>Variable pt: See <a href="{PORTAL}/docs/pt">pt</a> (std::vector&lt;float&gt;)</li>' in text
-    assert "<li>Variable n: 1 &lt; 2</li>" in text
+    assert f'<li><b>pt</b>: See <a href="{PORTAL}/docs/pt">pt</a> (std::vector&lt;float&gt;)</li>' in text
+    assert "<li><b>n</b>: 1 &lt; 2</li>" in text
 
 
 def test_tags_in_labels_and_titles_are_not_shown() -> None:

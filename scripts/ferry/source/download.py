@@ -12,9 +12,9 @@ from typing import Any
 
 from ferry.errors import DiskError, FerryError, PermanentError, TransientError
 from ferry.source.access import CHUNK_BYTES, SourceReader, open_source, refuse_unreadable
-from ferry.source.fetch import BrokenOffError, FileFetcher, Outcome
-from ferry.source.fetch_missing import MissingFilesFetcher
-from ferry.source.final_names import FinalNames
+from ferry.source.fetch import BrokenOffError, FileFetcher
+from ferry.source.fetch_missing import MissingFilesFetcher, Outcome
+from ferry.source.final_names import FinalNames, ProvenPart
 from ferry.source.progress import TransferProgress, TransferStats
 from ferry.source.threads import results_of
 from ferry.source.verified import Proof, SourceFile, VerifiedFiles, receipt_entry, verify
@@ -117,7 +117,7 @@ class Download:
                         self._expect_answers()
                         names.flush()
                     else:
-                        self._take(outcome, names, there, errors)
+                        self._take(*outcome, names, there, errors)
                     progress.tell(
                         files_done=len(names.proofs) + len(there),
                         bytes_moved=self._traffic.bytes_moved,
@@ -138,21 +138,20 @@ class Download:
         return Downloaded(receipt=receipt, measured=measured)
 
     def _take(
-        self, outcome: Outcome, names: FinalNames, there: dict[str, Proof], errors: dict[str, FerryError]
+        self, key: str, outcome: Outcome, names: FinalNames, there: dict[str, Proof], errors: dict[str, FerryError]
     ) -> None:
-        if isinstance(outcome.error, BrokenOffError):
-            return
-        key = outcome.key
-        if outcome.error is not None:
-            errors[key] = outcome.error
-            if isinstance(outcome.error, DiskError) or len(errors) >= MOST_FAILED_FILES:
-                self._stopped.set()
-        elif outcome.arrived is not None:
-            names.add(outcome.arrived)
-        elif outcome.there is not None:
-            there[key] = outcome.there
-            if outcome.newly_proven:
-                self._verified.add([outcome.there])
+        match outcome:
+            case BrokenOffError():
+                pass
+            case FerryError():
+                errors[key] = outcome
+                if isinstance(outcome, DiskError) or len(errors) >= MOST_FAILED_FILES:
+                    self._stopped.set()
+            case ProvenPart():
+                names.add(outcome)
+            case Proof():
+                there[key] = outcome
+                self._verified.add_new([outcome])
 
     def _progress(self) -> TransferProgress:
         sizes = [file["size_bytes"] for file in self._files]
@@ -161,7 +160,7 @@ class Download:
             recid=self._source["recid"], files=len(self._files), size_bytes=size_bytes, terminal=sys.stderr
         )
 
-    def _outcomes(self, bringer: MissingFilesFetcher) -> Generator[Outcome | None]:
+    def _outcomes(self, bringer: MissingFilesFetcher) -> Generator[tuple[str, Outcome] | None]:
         # What became of each file that was begun. The largest begin first, so that none of them is left for the end.
         return results_of(
             sorted(self._files, key=lambda file: -(file["size_bytes"] or 0)),

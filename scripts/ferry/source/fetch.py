@@ -6,11 +6,10 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from ferry.checksums import Digests, file_chunks
-from ferry.errors import FerryError, IntegrityError, TransientError, disk_error
+from ferry.errors import IntegrityError, TransientError, disk_error
 from ferry.source.access import CHUNK_BYTES, SourceReader
 from ferry.source.final_names import ProvenPart
 from ferry.source.progress import TransferStats
@@ -28,17 +27,6 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 class BrokenOffError(TransientError):
     """Broken off because the record failed elsewhere; not a failure of this file."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a file."""
-
-    key: str
-    there: Proof | None = None
-    newly_proven: bool = False
-    arrived: ProvenPart | None = None
-    error: FerryError | None = None
 
 
 class FileFetcher:
@@ -99,7 +87,7 @@ class FileFetcher:
                     digests = _no_bytes(file)
             else:
                 synced = digests.size_bytes >= SYNC_ALONE_BYTES
-                return ProvenPart(file["key"], file["uri"], part, digests.size_bytes, mtime_ns, values, synced)
+                return ProvenPart(Proof(file["key"], digests.size_bytes, mtime_ns, values, file["uri"]), part, synced)
             self._traffic.tried_again()
 
     def _transfer(self, file: SourceFile, url: str, part: str, digests: Digests) -> int:

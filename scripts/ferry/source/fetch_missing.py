@@ -7,10 +7,14 @@ from pathlib import Path
 
 from ferry.errors import FerryError, IntegrityError, disk_error
 from ferry.source.access import redirected
-from ferry.source.fetch import FileFetcher, Outcome, names_of, part_path
+from ferry.source.fetch import FileFetcher, names_of, part_path
+from ferry.source.final_names import ProvenPart
 from ferry.source.verified import Proof, SourceFile, VerifiedFiles, hash_file, verify
 
 log = logging.getLogger(__name__)
+
+Outcome = Proof | ProvenPart | FerryError
+"""What became of a file: it was there already, it has arrived, or why it has not."""
 
 
 class MissingFilesFetcher:
@@ -39,22 +43,22 @@ class MissingFilesFetcher:
         self._make_folders()
         self._found = self._names_below()
 
-    def bring(self, file: SourceFile) -> Outcome:
-        """Bring one file, and give back an error instead of raising it."""
+    def bring(self, file: SourceFile) -> tuple[str, Outcome]:
+        """Bring one file; give its key and what became of it, also an error, which is not raised."""
         key: str = file["key"]
         path = f"{self._files_dir}/{key}"
         try:
             if key in self._found:
                 there = self._what_is_there(file, Path(path))
                 if there is not None:
-                    return there
+                    return key, there
             part = part_path(path, key=key, names=self._names)
             url = redirected(file["uri"], self._redirects)
-            return Outcome(key, arrived=self._fetcher.fetch(file, url, part, resumes=self._goes_on(part)))
+            return key, self._fetcher.fetch(file, url, part, resumes=self._goes_on(part))
         except FerryError as error:
-            return Outcome(key, error=error)
+            return key, error
         except OSError as error:
-            return Outcome(key, error=disk_error(path, "be read or written", error))
+            return key, disk_error(path, "be read or written", error)
 
     def _goes_on(self, part: str) -> bool:
         """Tell whether there is a part to go on from."""
@@ -65,14 +69,14 @@ class MissingFilesFetcher:
             return False
         return True
 
-    def _what_is_there(self, file: SourceFile, path: Path) -> Outcome | None:
+    def _what_is_there(self, file: SourceFile, path: Path) -> Proof | None:
         known = self._verified.find(file, path)
         if known is not None and _is_right(file, known, path):
-            return Outcome(file["key"], there=known)
+            return known
         if file["checksum"] is not None:  # nothing else can tell that these bytes are those of the address
             found = hash_file(file, path)
             if _is_right(file, found, path):
-                return Outcome(file["key"], there=found, newly_proven=True)
+                return found
         path.unlink()
         return None
 

@@ -20,12 +20,8 @@ BATCH_BYTES = 64 << 20
 class ProvenPart:
     """A file that is complete and right under its temporary name."""
 
-    key: str
-    uri: str
+    proof: Proof
     part: str
-    size_bytes: int
-    mtime_ns: int
-    digests: dict[str, str]
     synced: bool
     """Whether its bytes were forced to the disk already."""
 
@@ -50,7 +46,7 @@ class FinalNames:
             DiskError: as `flush`.
         """
         self._waiting.append(proven)
-        self._waiting_bytes += 0 if proven.synced else proven.size_bytes
+        self._waiting_bytes += 0 if proven.synced else proven.proof.size_bytes
         if len(self._waiting) >= BATCH_FILES or self._waiting_bytes >= BATCH_BYTES:
             self.flush()
 
@@ -66,12 +62,12 @@ class FinalNames:
         proofs = {}
         folders: set[str] = set()
         for proven in waiting:
-            path = os.path.join(self._files_dir, proven.key)
+            path = os.path.join(self._files_dir, proven.proof.key)
             try:
                 os.replace(proven.part, path)
             except OSError as error:
                 raise disk_error(path, "get its final name", error) from error
-            proofs[proven.key] = Proof(proven.key, proven.size_bytes, proven.mtime_ns, proven.digests, proven.uri)
+            proofs[proven.proof.key] = proven.proof
             folders.add(os.path.dirname(path))
         sync_folders(folders)
         self._verified.add(list(proofs.values()))

@@ -54,3 +54,15 @@ def test_a_workflow_that_imports_this_one_carries_the_records_of_its_own_folder(
     assert "Nothing to be done" in run("--dry-run").stdout
     assert json.loads((flow.folder / "logs" / "run.json").read_bytes())["target"]["name"] == "sandbox"
     assert_ok(run(f"{prefix}check"))
+
+
+def test_an_importer_without_the_handlers_is_told_where_they_stand(flow):
+    flow.want(MANUAL)
+    rules, _, _ = IMPORTER.format(root=ROOT, renamed="").partition("\n\nonstart:")
+    (flow.folder / "Snakefile").write_text(rules, encoding="utf-8")
+    done = subprocess.run(
+        [str(SNAKEMAKE), "--cores", "1"], cwd=flow.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "ConfigError: logs/run.json: expected what the run's start wrote" in done.stderr
+    assert "the three handlers of docs/as-module.md" in done.stderr

@@ -18,6 +18,7 @@ from typing import Any
 
 from ferry.errors import ConfigError, PermanentError, TransientError
 from ferry.receipts import write_json
+from ferry.run.run import is_alive
 
 LEDGER = Path("data/storage.json")
 DEPOSIT, DROPPED = "deposit.json", "dropped.json.gz"
@@ -212,4 +213,4 @@ def _this_job() -> str:
 def _works(entry: Entry) -> bool:
     """Tell whether a job of the record runs; one on another host is believed."""
     places = [place.rpartition(":") for place in entry["jobs"]]
-    return any(host != socket.gethostname() or Path(f"/proc/{pid}").exists() for host, _, pid in places)
+    return any(is_alive(host, pid) for host, _, pid in places)

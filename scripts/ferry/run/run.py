@@ -72,7 +72,8 @@ def read_run(path: Path = RUN_FILE) -> Run:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{path}: expected what the run's start wrote, found {error!r}; start with snakemake"
+            f"{path}: expected what the run's start wrote, found {error!r}; start with snakemake, and where this is a "
+            "module of another workflow, give that one the three handlers of docs/as-module.md"
         ) from error
 
 
@@ -121,6 +122,11 @@ def is_locked(path: Path = LOCK_FILE, *, locks: Path = LOCKS) -> bool:
     except OSError:
         return False
     return any(f":{inode} " in line and "FLOCK" in line and "->" not in line for line in held)
+
+
+def is_alive(host: str, pid: int | str) -> bool:
+    """Tell whether the process of a job still runs; one on another host is believed."""
+    return host != socket.gethostname() or Path(f"/proc/{pid}").exists()
 
 
 def refuse_other_repository(*, target_name: str, results_dir: Path) -> None:

@@ -16,7 +16,7 @@ from ferry.journal import attempts, read
 from ferry.jsonl import read_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import PLAN_FILE, read_plan
-from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_locked
+from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_alive, is_locked
 from ferry.run.step import ATTEMPTS_FILE
 
 
@@ -122,6 +122,7 @@ def _running(folder: Path, recids: Sequence[int], *, run_id: str, began: datetim
         if touched_s < began.timestamp() - 1:
             continue
         for attempt in attempts(read(journal)):
-            if attempt.status == "unfinished" and attempt.run_id == run_id:
+            # one that was killed has no end either
+            if attempt.status == "unfinished" and attempt.run_id == run_id and is_alive(attempt.host, attempt.pid):
                 since_s = (now - datetime.fromisoformat(attempt.started_at)).total_seconds()
                 yield Running(recid, attempt.step, max(0.0, since_s))

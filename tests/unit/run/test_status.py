@@ -92,6 +92,18 @@ def test_a_run_that_goes_on_is_counted_from_outside(going_on: Path):
     assert status.left_s == pytest.approx(300)  # three records at one in 100 s
 
 
+def test_a_job_that_was_killed_does_not_run_and_one_on_another_machine_is_believed(going_on: Path):
+    with subprocess.Popen(["true"]) as killed:
+        killed.wait()
+    began = start_event(run_id="run2", recid=2, step="upload_record", attempt=1, now=moment(30))
+    append(going_on / "logs/2/journal.jsonl", began | {"pid": killed.pid})
+    append(going_on / "logs/5/journal.jsonl", began | {"recid": 5, "pid": killed.pid, "host": "another"})
+    assert [job.recid for job in read_status(going_on, now=NOW).running] == [
+        3,
+        5,
+    ]
+
+
 def test_a_record_that_is_to_be_done_again_is_not_ok_by_the_word_of_an_earlier_run(going_on: Path):
     row = {"recid": 5, "status": "ok", "run_id": "run1"}
     append(going_on / "results" / "stats.jsonl", row)

@@ -1,6 +1,7 @@
 """What the Snakefile calls when it is read, when a run begins and when it ends."""
 
 import asyncio
+import atexit
 import gc
 import logging
 import os
@@ -157,6 +158,7 @@ def begin(
         )
     )
     _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
+    atexit.register(end, config, wanted, failed=True)  # a Snakemake that breaks down calls no handler
 
 
 def _drop_arrived(config: Mapping[str, Any], to_do: Set[int]) -> None:
@@ -205,6 +207,7 @@ def end(config: Mapping[str, Any], wanted: Selection, *, failed: bool) -> None:
 
     At SIGTERM there is no time for the tables of thousands of records: the next run makes them.
     """
+    atexit.unregister(end)
     if breaker := _run_state.pop("breaker", None):
         breaker.end()
     if progress := _run_state.pop("progress", None):

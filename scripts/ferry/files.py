@@ -33,6 +33,9 @@ def whole_file(path: Path, *, shared: bool = False, synced: bool = True) -> Iter
             if synced:
                 os.fsync(stream.fileno())
         part.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

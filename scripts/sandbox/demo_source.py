@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -94,12 +95,15 @@ def _make(demo_file: DemoFile, path: Path) -> None:
     """Make a file; of a large one, which nobody has committed a checksum of, all but the beginning is a hole.
 
     Raises:
-        ValueError: its download would not fit on the disk, and leave no room for others.
+        ValueError: this disk is smaller than the file.
+        OSError: its download would not fit on the disk, and leave no room for others.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(path.parent).free
-    if demo_file.size_bytes > free:
-        raise ValueError(f"{demo_file.uri}: expected at most the free disk, {free} bytes, found {demo_file.size_bytes}")
+    disk = shutil.disk_usage(path.parent)
+    if demo_file.size_bytes > disk.total:
+        raise ValueError(f"{demo_file.uri}: expected at most {disk.total} bytes, found {demo_file.size_bytes}")
+    if demo_file.size_bytes > disk.free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     text = content(uri=demo_file.uri, size_bytes=min(demo_file.size_bytes, LARGE_BYTES))
     with whole_file(path) as stream:
         stream.write(text)

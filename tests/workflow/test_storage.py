@@ -1,13 +1,17 @@
 """Disk: bundles that are never written, data that are removed once they are proven, and a budget that is kept to."""
 
 import json
+import re
+import subprocess
 import threading
 import time
 import zlib
+from contextlib import contextmanager
 
 import pytest
 from generated_records import put_below, redirect, write_records
 
+from needs import missing
 from sandbox import launcher
 from sandbox.settings import Settings
 from workflow.test_chain import assert_ok
@@ -230,3 +234,36 @@ def test_a_record_of_8998_files_is_packed_and_uploaded_with_hardly_any_disk_besi
     assert bundle["size_bytes"] > total_bytes
     (arrived,) = [file for file in flow.receipt(7001, "upload")["files"] if file["key"] == bundle["key"]]
     assert arrived["size_bytes"] == bundle["size_bytes"]
+
+
+@contextmanager
+def small_disk(folder, size):
+    """Mount a small file system on the folder; needs the right to mount one."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False).returncode != 0:
+        missing("a small file system can be mounted by root only")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize(("full", "size"), [("", "4m"), (".snakemake", "200k")])
+def test_a_disk_that_is_full_is_told_as_that_by_each_step_and_at_the_end(flow, full, size):
+    far = flow.folder / "far"
+    flow.folder /= "run"
+    if full:
+        flow.folder.mkdir()
+    with small_disk(flow.folder / full, size):
+        sizes = {7000 + number: [900_000] for number in range(6)}
+        write_records(flow.folder / "metadata", sizes, put=put_below(far))
+        flow.config = {"source": {"redirects": redirect(far)}}
+        flow.want(*sizes)
+        done = subprocess.run(flow.command("--keep-going"), capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "No space left on device" in done.stderr
+    for raw in ("Traceback", "Call stack", "Logging error", "no such file"):
+        assert raw not in done.stderr
+    assert re.search(r"^ferry: \d ok, .* of 6 records", done.stderr, re.MULTILINE)
+    if not full:
+        assert "found No space left on device; make room and run again" in done.stderr

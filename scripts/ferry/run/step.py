@@ -11,7 +11,7 @@ from types import TracebackType
 
 from ferry import journal
 from ferry.chain import take_away_after
-from ferry.errors import FerryError, PermanentError, StoppedError, disk_error
+from ferry.errors import DiskError, FerryError, PermanentError, StoppedError, disk_error
 from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
 from ferry.jsonl import append
@@ -42,6 +42,11 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
         StoppedError: no step of this run is begun any more.
         PermanentError: a batch system begins the record again, which failed for good in this run already.
     """
+    with _disk_errors_told():
+        yield from _recorded_step(name, recid, log_path)
+
+
+def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, float]]:
     take_away_after(name, ATTEMPTS_FILE.parent / str(recid))
     write_log(log_path)
     journal_path = log_path.parent / "journal.jsonl"
@@ -85,23 +90,36 @@ def _disk_errors_told() -> Iterator[None]:
     except OSError as error:
         if error.errno not in _ERRORS_OF_DISKS:
             raise
-        raise disk_error(error.filename or "disk", "serve the step", error) from error
+        raise _of_disk(error) from error
+
+
+def _of_disk(error: OSError) -> DiskError:
+    return disk_error(error.filename or "disk", "serve the step", error)
 
 
 def write_log(path: Path) -> None:
     """Send the log of this process to a file, and an error that nobody caught to standard error as one line."""
+    sys.excepthook = _tell_shortly
     path.parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(filename=path, level=logging.INFO, force=True)
-    for handler in logging.getLogger().handlers:
-        handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    log_file = _LogFile(path)
+    log_file.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[log_file], level=logging.INFO, force=True)
     logging.getLogger("nrp_cmd").setLevel(logging.WARNING)  # it would write down every request and answer
     logging.captureWarnings(True)
     show_notices()
-    sys.excepthook = _tell_shortly
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as logging calls it
+        """Leave it to the step to say, in one line, that the disk takes no more."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
 
 
 def _tell_shortly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if issubclass(kind, FerryError):
-        sys.stderr.write(f"{kind.__name__}: {error}\n")
+    if isinstance(error, OSError) and error.errno in _ERRORS_OF_DISKS:
+        error = _of_disk(error)
+    if isinstance(error, FerryError):
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
     else:
         tell_uncaught(kind, error, trace)

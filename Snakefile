@@ -28,7 +28,7 @@ report: "report/workflow.rst"
 
 is_silent = any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 with run_hooks.errors_told(is_silent=is_silent):
-    wanted = run_hooks.prepare(config, files=workflow.configfiles)
+    selection = run_hooks.prepare(config, files=workflow.configfiles)
     record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 settings_files = SettingsFiles(config)
 cluster = JobResources(**config["cluster"])
@@ -65,7 +65,7 @@ rule all:
     default_target: True
     input:
         # the last receipts themselves: without one of them a record has not arrived, whatever its stats say
-        expand(rules.record_stats.input.finished, recid=wanted.recids),
+        expand(rules.record_stats.input.finished, recid=selection.recids),
         branch(
             config["relations"]["target"],
             then=rules.link_members.output.table,
@@ -81,7 +81,7 @@ onstart:
     with run_hooks.errors_told(is_silent=is_silent):
         run_hooks.begin(
             config,
-            wanted,
+            selection,
             jobs={
                 (Path(str(job.rule.script)).stem, job.wildcards_dict.get("recid"))
                 for job in workflow.dag.needrun_jobs()
@@ -93,8 +93,8 @@ onstart:
 
 
 onsuccess:
-    run_hooks.end(config, wanted, failed=False)
+    run_hooks.end(config, selection, failed=False)
 
 
 onerror:
-    run_hooks.end(config, wanted, failed=True)
+    run_hooks.end(config, selection, failed=True)

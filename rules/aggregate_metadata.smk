@@ -5,7 +5,7 @@
 rule aggregate_metadata:
     """Count what became of every value of every record's metadata."""
     input:
-        mappings=expand(rules.transform_record.output.mapping, recid=wanted.recids),
+        mappings=expand(rules.transform_record.output.mapping, recid=selection.recids),
     output:
         coverage=report(
             "results/coverage.csv",
@@ -33,6 +33,6 @@ rule aggregate_metadata:
     conda:
         "../envs/workflow.yaml"
     params:
-        recids=wanted.recids,
+        recids=selection.recids,
     script:
         "../scripts/aggregate_metadata.py"

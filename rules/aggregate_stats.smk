@@ -5,7 +5,7 @@
 rule aggregate_stats:
     """Gather what became of all records into tables per record, per file and per attempt."""
     input:
-        stats=expand(rules.record_stats.output.stats, recid=wanted.recids),
+        stats=expand(rules.record_stats.output.stats, recid=selection.recids),
     output:
         stats="results/stats.parquet",
         csv="results/stats.csv",
@@ -20,7 +20,7 @@ rule aggregate_stats:
     conda:
         "../envs/workflow.yaml"
     params:
-        recids=wanted.recids,
+        recids=selection.recids,
         publish=publishes(config),
     script:
         "../scripts/aggregate_stats.py"

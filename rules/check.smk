@@ -11,7 +11,7 @@ rule check:
     conda:
         "../envs/workflow.yaml"
     params:
-        recids=wanted.recids,
+        recids=selection.recids,
         publish=publishes(config),
         settings=settings_files.names,
         table="results/check.csv",

@@ -12,7 +12,7 @@ rule download_files:
         "logs/{recid}/download_files.log",
     benchmark:
         "benchmarks/{recid}/download_files.tsv"
-    priority: wanted.priority_at(stage=2)
+    priority: selection.priority_at(stage=2)
     conda:
         "../envs/workflow.yaml"
     resources:

@@ -9,7 +9,7 @@ rule keep_settings:
     log:
         "logs/keep_settings/{part}-{digest}.log",
     # else no record could go on until all were read
-    priority: wanted.highest_priority
+    priority: selection.highest_priority
     localrule: True
     conda:
         "../envs/workflow.yaml"

@@ -5,8 +5,8 @@
 rule link_members:
     """Give collections what the repository calls their members, which are there only now."""
     input:
-        records=expand(rules.transform_record.output.record, recid=wanted.recids),
-        finished=expand(rules.record_stats.input.finished, recid=wanted.recids),
+        records=expand(rules.transform_record.output.record, recid=selection.recids),
+        finished=expand(rules.record_stats.input.finished, recid=selection.recids),
     output:
         table="results/relations.csv",
     log:
@@ -17,7 +17,7 @@ rule link_members:
     resources:
         upload_slots=1,
     params:
-        recids=wanted.recids,
+        recids=selection.recids,
         repository=config["repository"],
         upload=config["upload"],
         publish=publishes(config),

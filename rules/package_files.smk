@@ -15,7 +15,7 @@ rule package_files:
         "logs/{recid}/package_files.log",
     benchmark:
         "benchmarks/{recid}/package_files.tsv"
-    priority: wanted.priority_at(stage=3)
+    priority: selection.priority_at(stage=3)
     conda:
         "../envs/workflow.yaml"
     threads: config["package"]["threads"]

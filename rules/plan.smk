@@ -11,7 +11,7 @@ rule plan:
         "../envs/workflow.yaml"
     threads: workflow.cores
     params:
-        priorities=wanted.priorities,
+        priorities=selection.priorities,
         config=config,
         table="results/plan.csv",
     script:

@@ -14,7 +14,7 @@ rule publish_record:
         receipt="results/{recid}/published.json",
     log:
         "logs/{recid}/publish_record.log",
-    priority: wanted.priority_at(stage=5)
+    priority: selection.priority_at(stage=5)
     conda:
         "../envs/workflow.yaml"
     resources:

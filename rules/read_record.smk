@@ -10,7 +10,7 @@ rule read_record:
         receipt="results/{recid}/source.json",
     log:
         "logs/{recid}/read_record.log",
-    priority: wanted.priority_at(stage=1)
+    priority: selection.priority_at(stage=1)
     localrule: True
     conda:
         "../envs/workflow.yaml"

@@ -14,7 +14,7 @@ rule record_stats:
         stats="results/{recid}/stats.json",
     log:
         "logs/{recid}/record_stats.log",
-    priority: wanted.priority_at(stage=6)
+    priority: selection.priority_at(stage=6)
     localrule: True
     conda:
         "../envs/workflow.yaml"

@@ -13,7 +13,7 @@ rule transform_record:
         mapping="results/{recid}/mapping.json",
     log:
         "logs/{recid}/transform_record.log",
-    priority: wanted.priority_at(stage=2)
+    priority: selection.priority_at(stage=2)
     localrule: True
     conda:
         "../envs/workflow.yaml"

@@ -13,7 +13,7 @@ rule upload_record:
         "logs/{recid}/upload_record.log",
     benchmark:
         "benchmarks/{recid}/upload_record.tsv"
-    priority: wanted.priority_at(stage=4)
+    priority: selection.priority_at(stage=4)
     conda:
         "../envs/workflow.yaml"
     resources:

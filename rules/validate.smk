@@ -10,7 +10,7 @@ rule validate:
     conda:
         "../envs/workflow.yaml"
     params:
-        recids=wanted.recids,
+        recids=selection.recids,
         metadata=config["metadata"],
         catalogue=config["catalogue"]["list"],
         transform=config["transform"],

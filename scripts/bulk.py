@@ -45,19 +45,19 @@ if not {"-q", "--quiet"} & {argument.split("=")[0] for argument in arguments}:
 
 def run(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
     """Run snakemake to its end; when this process is told to stop, stop with it."""
-    told: list[int] = []
+    signals: list[int] = []
     job = subprocess.Popen(command, cwd=here, env=environment)  # noqa: S603
 
     def stop(number: int, _frame: object) -> None:
-        told.append(number)
+        signals.append(number)
         if number == signal.SIGTERM:  # Ctrl-C reaches it by itself
             job.terminate()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     status = job.wait()
-    if told:
-        sys.exit(128 + told[0])
+    if signals:
+        sys.exit(128 + signals[0])
     return status
 
 

@@ -6,10 +6,10 @@ from ferry.run.step import write_log
 from ferry.source.catalogue import write_catalogue
 
 write_log(Path(snakemake.log[0]))
-told = write_catalogue(
+summary = write_catalogue(
     experiment=snakemake.params.catalogue["experiment"],
     portal=snakemake.params.portal,
     priorities=snakemake.params.catalogue["priorities"],
     list_path=Path(snakemake.params.catalogue["list"]),
 )
-print(told)  # noqa: T201 - the summary is what was asked for
+print(summary)  # noqa: T201 - the summary is what was asked for

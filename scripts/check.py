@@ -7,7 +7,7 @@ from ferry.steps.check import check_all
 
 log = Path(snakemake.log[0])
 write_log(log)
-told = check_all(
+summary = check_all(
     recids=snakemake.params.recids,
     publish=snakemake.params.publish,
     settings=snakemake.params.settings,
@@ -15,4 +15,4 @@ told = check_all(
     logs_dir=log.parent,
     table_path=Path(snakemake.params.table),
 )
-print(told)  # noqa: T201 - what was asked for
+print(summary)  # noqa: T201 - what was asked for

@@ -6,7 +6,7 @@ from ferry.run.step import write_log
 from ferry.steps.diff import diff_all
 
 write_log(Path(snakemake.log[0]))
-told = diff_all(
+summary = diff_all(
     recids=snakemake.params.recids,
     metadata=snakemake.params.metadata,
     catalogue_path=Path(snakemake.params.catalogue),
@@ -19,4 +19,4 @@ told = diff_all(
     sandbox_dir=Path(snakemake.params.sandbox_dir),
     table_path=Path(snakemake.params.table),
 )
-print(told)  # noqa: T201 - the changes are what was asked for
+print(summary)  # noqa: T201 - the changes are what was asked for

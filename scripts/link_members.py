@@ -6,7 +6,7 @@ from ferry.run.step import write_log
 from ferry.steps.link_members import link_all
 
 write_log(Path(snakemake.log[0]))
-told = link_all(
+summary = link_all(
     recids=snakemake.params.recids,
     repository=snakemake.params.repository,
     settings=snakemake.params.upload,
@@ -15,5 +15,5 @@ told = link_all(
     sandbox_dir=Path(snakemake.params.sandbox_dir),
     table_path=Path(snakemake.output.table),
 )
-if told:
-    print(told)  # noqa: T201 - what is lacking
+if summary:
+    print(summary)  # noqa: T201 - what is lacking

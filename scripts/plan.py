@@ -6,7 +6,7 @@ from ferry.run.step import write_log
 from ferry.steps.plan import PlanInputs, plan_all
 
 write_log(Path(snakemake.log[0]))
-told = plan_all(
+summary = plan_all(
     inputs=PlanInputs(
         config=snakemake.params.config,
         results_dir=Path("results"),
@@ -15,4 +15,4 @@ told = plan_all(
     cores=snakemake.threads,
     table_path=Path(snakemake.params.table),
 )
-print(told)  # noqa: T201 - the table is what was asked for
+print(summary)  # noqa: T201 - the table is what was asked for

@@ -6,7 +6,7 @@ from ferry.run.step import write_log
 from ferry.steps.preflight import preflight
 
 write_log(Path(snakemake.log[0]))
-told = preflight(
+summary = preflight(
     repository=snakemake.params.repository,
     settings=snakemake.params.upload,
     transform=snakemake.params.transform,
@@ -14,4 +14,4 @@ told = preflight(
     data_dir=Path("data"),
     sandbox_dir=Path(snakemake.params.sandbox_dir),
 )
-print(told)  # noqa: T201 - the lines are what was asked for
+print(summary)  # noqa: T201 - the lines are what was asked for

@@ -84,7 +84,7 @@ def _makes_its_list(config: Mapping[str, Any]) -> bool:
 
 def begin(
     config: Mapping[str, Any],
-    wanted: Selection,
+    selection: Selection,
     *,
     jobs: Set[tuple[str, str | None]],
     resources: Mapping[str, Any],
@@ -95,7 +95,7 @@ def begin(
 
     Args:
         config: as `prepare` has checked it.
-        wanted: what `prepare` gave.
+        selection: what `prepare` gave.
         jobs: that the run has: the rule's name, and the recid where it is of one record.
         resources: of the profile, by name.
         across_nodes: the jobs run on other machines.
@@ -129,7 +129,7 @@ def begin(
         from sandbox.demo_source import write_demo_files  # noqa: PLC0415 - the demo only
 
         metadata_dir = Path(config["metadata"]["dir"])
-        paths = [path for recid in wanted.recids if (path := metadata_dir / f"{recid}.json").exists()]
+        paths = [path for recid in selection.recids if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
     if config["run"]["script_server"] and not (_run_state["only_looks"] or across_nodes):
         from hooks.script_jobs import serve_scripts  # noqa: PLC0415
@@ -150,7 +150,7 @@ def begin(
     write_plan(
         RunPlan(
             run_id=run.run_id,
-            recids=wanted.recids,
+            recids=selection.recids,
             publish=publishes(config),
             to_do=to_do,
             caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
@@ -158,7 +158,7 @@ def begin(
         )
     )
     _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
-    atexit.register(end, config, wanted, failed=True)  # a Snakemake that breaks down calls no handler
+    atexit.register(end, config, selection, failed=True)  # a Snakemake that breaks down calls no handler
 
 
 def _drop_arrived(config: Mapping[str, Any], to_do: Set[int]) -> None:
@@ -202,7 +202,7 @@ def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callabl
     ).start()
 
 
-def end(config: Mapping[str, Any], wanted: Selection, *, failed: bool) -> None:
+def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> None:
     """Tell in the stats what became of each record, also of those that failed, and let go of everything.
 
     At SIGTERM there is no time for the tables of thousands of records: the next run makes them.
@@ -217,13 +217,13 @@ def end(config: Mapping[str, Any], wanted: Selection, *, failed: bool) -> None:
             is_last = PART_OF_BULK not in os.environ or "stopped" in _run_state
             if failed and not _run_state.get("in_a_hurry") and is_last:
                 if config["relations"]["target"] and "stopped" not in _run_state:
-                    _link_those_there(config, wanted)
+                    _link_those_there(config, selection)
                 try:
-                    _tell_what_there_is(wanted, publish=publishes(config))
+                    _tell_what_there_is(selection, publish=publishes(config))
                 except OSError as error:
                     sys.stderr.write(f"ferry: the tables could not be made: {error}; see to the disk and run again\n")
-            heed_marks(recids=wanted.recids, results_dir=RESULTS_DIR, data_dir=Path("data"))
-            for line in closing_lines(wanted.recids, plan=read_plan()):
+            heed_marks(recids=selection.recids, results_dir=RESULTS_DIR, data_dir=Path("data"))
+            for line in closing_lines(selection.recids, plan=read_plan()):
                 sys.stderr.write(line + "\n")
             if reason := _run_state.pop("stopped", None):
                 sys.stderr.write(f"ferry: the run was stopped: {reason}\n  run the same command again to go on\n")
@@ -236,17 +236,17 @@ def end(config: Mapping[str, Any], wanted: Selection, *, failed: bool) -> None:
             lock.close()
 
 
-def _link_those_there(config: Mapping[str, Any], wanted: Selection) -> None:
+def _link_those_there(config: Mapping[str, Any], selection: Selection) -> None:
     """Link the members that are there, whose rule did not run because another record failed."""
     from ferry.steps.link_members import link_all  # noqa: PLC0415 - nrp_cmd, for such a run only
 
     publish = publishes(config)
     last = "published.json" if publish else "upload.json"
-    if read_run().target is None or all((RESULTS_DIR / str(recid) / last).exists() for recid in wanted.recids):
+    if read_run().target is None or all((RESULTS_DIR / str(recid) / last).exists() for recid in selection.recids):
         return
     try:
-        told = link_all(
-            recids=wanted.recids,
+        message = link_all(
+            recids=selection.recids,
             repository=config["repository"],
             settings=config["upload"],
             publish=publish,
@@ -255,12 +255,12 @@ def _link_those_there(config: Mapping[str, Any], wanted: Selection) -> None:
             table_path=RESULTS_DIR / "relations.csv",
         )
     except (FerryError, OSError) as error:
-        told = f"members of collections could not be linked: {error}"
-    if told:
-        sys.stderr.write(f"ferry: {told}\n")
+        message = f"members of collections could not be linked: {error}"
+    if message:
+        sys.stderr.write(f"ferry: {message}\n")
 
 
-def _tell_what_there_is(wanted: Selection, *, publish: bool) -> None:
+def _tell_what_there_is(selection: Selection, *, publish: bool) -> None:
     """Make the tables, figures and pages whose rules did not run because a record failed; the next run does again."""
     from ferry.report.figures import draw_figures  # noqa: PLC0415 - pandas and matplotlib, for a failed run only
     from ferry.report.metadata_tables import write_metadata_tables  # noqa: PLC0415
@@ -268,8 +268,8 @@ def _tell_what_there_is(wanted: Selection, *, publish: bool) -> None:
     from ferry.report.stats import aggregate, outdate_tables  # noqa: PLC0415
 
     plan = read_plan()
-    aggregate(recids=wanted.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish)
-    write_metadata_tables(recids=wanted.recids, results_dir=RESULTS_DIR, skip_torn=True)
+    aggregate(recids=selection.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish)
+    write_metadata_tables(recids=selection.recids, results_dir=RESULTS_DIR, skip_torn=True)
     draw_figures(results_dir=RESULTS_DIR, out_dir=RESULTS_DIR / "figures", caps=plan.caps if plan else None)
     write_pages(results_dir=RESULTS_DIR, command=command_of(), publish=publish)
     outdate_tables(RESULTS_DIR)

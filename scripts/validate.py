@@ -6,7 +6,7 @@ from ferry.run.step import write_log
 from ferry.steps.validate import validate_all
 
 write_log(Path(snakemake.log[0]))
-told = validate_all(
+summary = validate_all(
     recids=snakemake.params.recids,
     metadata_dir=Path(snakemake.params.metadata["dir"]),
     results_dir=Path("results"),
@@ -16,4 +16,4 @@ told = validate_all(
     package=snakemake.params.package,
     table_path=Path(snakemake.params.table),
 )
-print(told)  # noqa: T201 - the table is what was asked for
+print(summary)  # noqa: T201 - the table is what was asked for

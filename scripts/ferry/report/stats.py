@@ -61,7 +61,7 @@ def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publi
 
     counts: Counter[str] = Counter()
     steps = steps_of(publish=publish)
-    told: list[tuple[Path, dict[str, Any]]] = []
+    rows: list[tuple[Path, dict[str, Any]]] = []
     with (
         table_writer(ATTEMPTS_SCHEMA, parquet_path=results_dir / "attempts.parquet") as attempt_table,
         table_writer(FILES_SCHEMA, parquet_path=results_dir / "files.parquet") as file_table,
@@ -82,11 +82,11 @@ def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publi
                 file_table.write(file_row)
             for attempt in evidence.attempts:
                 attempt_table.write(attempt_row(attempt))
-            told.append((record_dir, row))
+            rows.append((record_dir, row))
             counts[row["status"]] += 1
             counts["files"] += len(files)
             counts["verified"] += row["verified_count"]
-    for record_dir, row in told:
+    for record_dir, row in rows:
         _tell_failure(record_dir, row)
     totals = Totals(counts["ok"], counts["failed"], counts["skipped"], counts["files"], counts["verified"])
     log.info("%d records ok, %d failed, %d skipped", totals.ok, totals.failed, totals.skipped)

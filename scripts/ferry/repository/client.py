@@ -159,10 +159,10 @@ class Repository(RepositoryFiles, RepositoryReviews):
         try:
             yield
         except _TROUBLES as error:
-            told = _translate(action, error)
-            if isinstance(told, DeniedError) and self.flags is not None and not await self._token_works():
-                self.flags.set(TOKEN_REFUSED, str(told))
-            raise told from error
+            ours = _translate(action, error)
+            if isinstance(ours, DeniedError) and self.flags is not None and not await self._token_works():
+                self.flags.set(TOKEN_REFUSED, str(ours))
+            raise ours from error
 
     async def _token_works(self) -> bool:
         """Whether the token is good for anything: what was refused may be a matter of one record."""

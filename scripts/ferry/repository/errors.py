@@ -71,7 +71,7 @@ class AnswerError(Exception):
 
 def error_for_response(action: str, status: int, text: str) -> FerryError:
     """Return the error that an answer stands for, by what is to be done about it."""
-    told = _shortened(text) or f"status {status}, no text"
+    answer = _shortened(text) or f"status {status}, no text"
     if status == 404:
         return NotFoundError(f"{action}: the repository answers that it is not there (404)")
     if status == 410:
@@ -81,16 +81,16 @@ def error_for_response(action: str, status: int, text: str) -> FerryError:
         )
     if status in (401, 403):
         return DeniedError(
-            f"{action}: the repository refused the token or the right is missing ({status}: {told}); "
+            f"{action}: the repository refused the token or the right is missing ({status}: {answer}); "
             f"check {TOKEN_VARIABLE}"
         )
     if status in (409, 412):
-        return ConflictError(f"{action}: changed by somebody else meanwhile ({status}: {told})")
+        return ConflictError(f"{action}: changed by somebody else meanwhile ({status}: {answer})")
     if (status >= 500 and status != 501) or status in (408, 425):
         kind = FailedError if status == 500 else TransientError
-        return kind(f"{action}: the repository failed ({status}): {told}")
+        return kind(f"{action}: the repository failed ({status}): {answer}")
     if status == 413 and not _QUOTA.search(text):
-        return TooLargeError(f"{action}: larger than the repository takes in one request (413): {told}")
+        return TooLargeError(f"{action}: larger than the repository takes in one request (413): {answer}")
     if status == 400 and (unknown := _NO_WORKFLOW.search(text)):
         return ConfigError(f"{action}: the repository has no workflow {unknown[1]}; correct repository.workflow")
     if status == 400 and (refused := _NO_TERM.search(text)):
@@ -99,7 +99,7 @@ def error_for_response(action: str, status: int, text: str) -> FerryError:
             "repository does not know; run `snakemake --cores 1 preflight`, it names it, unless the id comes from a "
             "correction of this record"
         )
-    return RefusedError(f"{action}: the repository refused ({status}): {told}")
+    return RefusedError(f"{action}: the repository refused ({status}): {answer}")
 
 
 def raise_for_errors(answer: Any, action: str) -> None:

@@ -253,9 +253,9 @@ class HttpSession:
             raise DeniedError(f"not asked, the run's token was refused before: {reason}")
 
     def _note(self, response: aiohttp.ClientResponse) -> None:
-        told = response.headers.get("X-RateLimit-Limit", "")
-        if told.isdecimal():
-            self.traffic.told_limit = int(told)
+        limit = response.headers.get("X-RateLimit-Limit", "")
+        if limit.isdecimal():
+            self.traffic.told_limit = int(limit)
         if response.status not in BUSY:
             return
         self.traffic.refused += 1

@@ -128,16 +128,16 @@ def _find(file: SourceFile, by_name: Mapping[str, list[str]], left: Mapping[str,
     key: str = file["key"]
     if key in left:
         return key
-    wanted = path_of(file["uri"]).strip("/").split("/")
-    alike = [path for path in by_name.get(wanted[-1], []) if path in left]
-    depths = [_common_tail(path.split("/"), wanted) for path in alike]
+    parts = path_of(file["uri"]).strip("/").split("/")
+    alike = [path for path in by_name.get(parts[-1], []) if path in left]
+    depths = [_common_tail(path.split("/"), parts) for path in alike]
     best = [path for path, depth in zip(alike, depths, strict=True) if depth == max(depths)]
     return best[0] if len(best) == 1 else None
 
 
-def _common_tail(path: list[str], wanted: list[str]) -> int:
+def _common_tail(one: list[str], other: list[str]) -> int:
     depth = 0
-    while depth < min(len(path), len(wanted)) and path[-1 - depth] == wanted[-1 - depth]:
+    while depth < min(len(one), len(other)) and one[-1 - depth] == other[-1 - depth]:
         depth += 1
     return depth
 

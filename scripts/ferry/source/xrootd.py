@@ -49,8 +49,8 @@ def answer_limit_s(stall_s: int) -> int:
 
     That is what it is told to take for connecting and for the request. A call that takes longer never ends.
     """
-    told = {name: os.environ.get(name, value) for name, value in client_environment(stall_s).items()}
-    seconds = {name: int(value) for name, value in told.items() if value.isdigit()}
+    settings = {name: os.environ.get(name, value) for name, value in client_environment(stall_s).items()}
+    seconds = {name: int(value) for name, value in settings.items() if value.isdigit()}
     connecting_s = seconds.get("XRD_CONNECTIONWINDOW", 120) * seconds.get("XRD_CONNECTIONRETRY", 5)
     answering_s = seconds.get("XRD_REQUESTTIMEOUT", 1800) + seconds.get("XRD_STREAMERRORWINDOW", 1800)
     return connecting_s + answering_s + _MARGIN_S
@@ -135,9 +135,9 @@ class XrootdFile:
         offsets = range(start, self.size_bytes, chunk_bytes)
         if len(offsets) < 2 or in_flight < 2:
             for offset in offsets:
-                wanted = min(chunk_bytes, self.size_bytes - offset)
-                status, data = self._file.read(offset, wanted)
-                yield self._whole(status, data, offset, wanted)
+                length = min(chunk_bytes, self.size_bytes - offset)
+                status, data = self._file.read(offset, length)
+                yield self._whole(status, data, offset, length)
             return
         yield from self._chunks_ahead(offsets, chunk_bytes, in_flight)
 
@@ -147,8 +147,8 @@ class XrootdFile:
         def ask(offset: int) -> None:
             answer: queue.SimpleQueue[tuple[Any, bytes | None]] = queue.SimpleQueue()
             answers[offset] = answer
-            wanted = min(chunk_bytes, self.size_bytes - offset)
-            status = self._file.read(offset, wanted, callback=lambda status, data, _hosts: answer.put((status, data)))
+            length = min(chunk_bytes, self.size_bytes - offset)
+            status = self._file.read(offset, length, callback=lambda status, data, _hosts: answer.put((status, data)))
             if not status.ok:
                 answer.put((status, None))
 
@@ -174,11 +174,11 @@ class XrootdFile:
                 f"{self._limit_s:.0f} s; run again"
             ) from None
 
-    def _whole(self, status: Any, data: bytes | None, offset: int, wanted: int) -> bytes:
+    def _whole(self, status: Any, data: bytes | None, offset: int, length: int) -> bytes:
         _check(status, self.url, f"read at byte {offset}")
         found = len(data or b"")
-        if data is None or found != wanted:
-            raise TransientError(f"{self.url}: expected {wanted} bytes at byte {offset}, found {found}")
+        if data is None or found != length:
+            raise TransientError(f"{self.url}: expected {length} bytes at byte {offset}, found {found}")
         return data
 
 

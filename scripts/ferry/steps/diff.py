@@ -96,10 +96,10 @@ def diff_all(
 
     found = asyncio.run(ask())
     write_csv(table_path, ["recid", "state", "url", "path", "kind", "before", "after"], _rows(found))
-    told = _told(found, table_path)
+    summary = _summary(found, table_path)
     if any(each.state == "failed" for each in found):
-        raise PermanentError(told)
-    return told
+        raise PermanentError(summary)
+    return summary
 
 
 def _ours(
@@ -143,7 +143,7 @@ def _rows(found: Sequence[LiveDiff]) -> Iterator[list[Any]]:
             yield [*row, "", "", "", each.error]
 
 
-def _told(found: Sequence[LiveDiff], table_path: Path) -> str:
+def _summary(found: Sequence[LiveDiff], table_path: Path) -> str:
     lines = []
     for each in found:
         if each.error:

@@ -96,15 +96,15 @@ def link_all(
             ]
 
     rows = asyncio.run(link())
-    told = _told(rows, table_path)
+    summary = _summary(rows, table_path)
     write_csv(
         table_path,
         ["recid", "record_url", "members", "linked", "lacking", "why_not"],
         [_cells(row, recids=frozenset(recids), results_dir=results_dir) for row in rows],
     )
     if any(row.error for row in rows):
-        raise PermanentError(f"{told}\nrun again to link those")
-    return told
+        raise PermanentError(f"{summary}\nrun again to link those")
+    return summary
 
 
 def _parents(recids: Sequence[int], results_dir: Path) -> Iterator[Parent]:
@@ -176,8 +176,8 @@ def _why_lacking(lacking: Sequence[int], *, recids: Set[int], results_dir: Path)
     """Say of members without a link whether anybody here brings them."""
     carried = {recid for recid in lacking if recid in recids or (results_dir / str(recid) / "upload.json").exists()}
     others = [recid for recid in lacking if recid not in carried]
-    told = {"not carried in this folder": others, "not there yet": sorted(carried)}
-    return "; ".join(f"{why}: {_named(members)}" for why, members in told.items() if members)
+    by_reason = {"not carried in this folder": others, "not there yet": sorted(carried)}
+    return "; ".join(f"{why}: {_named(members)}" for why, members in by_reason.items() if members)
 
 
 def _named(recids: Sequence[int]) -> str:
@@ -185,7 +185,7 @@ def _named(recids: Sequence[int]) -> str:
     return ", ".join(map(str, recids[:_MOST_NAMED])) + more
 
 
-def _told(rows: Sequence[Row], table_path: Path) -> str:
+def _summary(rows: Sequence[Row], table_path: Path) -> str:
     if not rows:
         return ""
     lines = []

@@ -146,12 +146,12 @@ def _empty_lines(total: RunForecast, config: Mapping[str, Any]) -> list[str]:
     """Tell of what some repositories refuse; none tells before it is tried."""
     lines = []
     if count := total.records_without_files:
-        told = {
+        consequence = {
             True: "which this repository takes (repository.takes_records_without_files)",
             False: f"which this repository does not take (package.empty_records: {config['package']['empty_records']})",
             None: "which not every repository takes: ask, and set repository.takes_records_without_files",
         }[config["repository"]["takes_records_without_files"]]
-        lines.append(f"without files    {plural(count, 'record')}, {told}")
+        lines.append(f"without files    {plural(count, 'record')}, {consequence}")
     if count := total.records_with_empty_files:
         advice = "which not every repository takes: ask, and set package.empty_files to bundle where it does not"
         lines.append(f"empty files      in {plural(count, 'record')}, {advice}")

@@ -169,6 +169,12 @@ class RunForecast:
     """Records of which something does not open in the repository though it was asked for."""
 
 
+_ADDED_UP = (
+    "files", "source_bytes", "uploads", "bundles", "upload_bytes", "requests", "browsable_bundles", "more_uploads",
+    "more_requests",
+)  # fmt: skip
+
+
 def forecast(
     plans: Iterable[RecordPlan],
     *,
@@ -192,24 +198,15 @@ def forecast(
     possible = [plan for plan in rows if not plan.problem]
     disks = sorted((plan.disk_bytes for plan in possible), reverse=True)
     disk_bytes = sum(disks[:at_once] if removed else disks)
-    requests = sum(plan.requests for plan in possible)
-    upload_bytes = sum(plan.upload_bytes for plan in possible)
+    added = {name: sum(getattr(plan, name) for plan in possible) for name in _ADDED_UP}
     return RunForecast(
         records=len(rows),
         impossible=len(rows) - len(possible),
-        files=sum(plan.files for plan in possible),
-        source_bytes=sum(plan.source_bytes for plan in possible),
-        uploads=sum(plan.uploads for plan in possible),
-        bundles=sum(plan.bundles for plan in possible),
-        upload_bytes=upload_bytes,
-        requests=requests,
-        hours_by_rate_limit=requests / requests_per_hour if requests_per_hour else None,
-        hours_by_earlier_runs=upload_bytes / bytes_per_s / 3600 if bytes_per_s else None,
+        hours_by_rate_limit=added["requests"] / requests_per_hour if requests_per_hour else None,
+        hours_by_earlier_runs=added["upload_bytes"] / bytes_per_s / 3600 if bytes_per_s else None,
         disk_bytes=min(disk_bytes, max_bytes) if max_bytes is not None else disk_bytes,
-        browsable_bundles=sum(plan.browsable_bundles for plan in possible),
-        more_uploads=sum(plan.more_uploads for plan in possible),
-        more_requests=sum(plan.more_requests for plan in possible),
         noted=sum(bool(plan.note) for plan in possible),
         records_without_files=sum(not plan.uploads for plan in possible),
         records_with_empty_files=sum(plan.empty_uploads > 0 for plan in possible),
+        **added,
     )

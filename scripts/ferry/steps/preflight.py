@@ -109,7 +109,7 @@ def preflight(
             )
 
     checks = [*asyncio.run(ask()), check_disk(data_dir)]
-    told = "\n".join(check.line() for check in checks)
+    lines = "\n".join(check.line() for check in checks)
     if refused_lines(checks):
-        raise ConfigError(f"not ready:\n{told}")
-    return told
+        raise ConfigError(f"not ready:\n{lines}")
+    return lines

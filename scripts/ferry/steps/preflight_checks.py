@@ -88,8 +88,8 @@ async def check_access(
         if token.is_ok is False:  # what a stranger is told of a community says nothing about the user
             checks.append(Check("community", None, _NOT_ASKED))
         else:
-            told, found = await _check_community(repository, community)
-            checks.append(told)
+            check, found = await _check_community(repository, community)
+            checks.append(check)
     checks.append(_check_workflow(workflow, community, found, repository))
     return checks
 
@@ -127,10 +127,10 @@ def check_disk(folder: Path) -> Check:
     while not folder.exists():
         folder = folder.parent
     free_bytes = shutil.disk_usage(folder).free
-    told = f"{free_bytes / 1e9:.1f} GB free"
+    found = f"{free_bytes / 1e9:.1f} GB free"
     if free_bytes < FEW_BYTES:
-        told += "; make room, or set storage.max_bytes and package.mode: stream"
-    return Check("disk", free_bytes >= FEW_BYTES, told)
+        found += "; make room, or set storage.max_bytes and package.mode: stream"
+    return Check("disk", free_bytes >= FEW_BYTES, found)
 
 
 def vocabulary_ids(profile: Profile, categories: Collection[str] = ()) -> dict[str, list[str]]:
@@ -187,12 +187,12 @@ async def _check_community(repository: Repository, name: str) -> tuple[Check, Co
         return Check("community", False, f"not there: {name}; correct repository.community"), None
     except FerryError as error:
         return Check("community", _is_ok_after(error), str(error)), None
-    told = {
+    takes = {
         True: "and takes records of the token's user",
         False: "and takes no records of the token's user; ask those who manage it for the right to submit",
         None: "and does not tell whether it takes records of the token's user",
     }[community.may_submit]
-    return Check("community", community.may_submit is not False, f"{name} is there, {told}"), community
+    return Check("community", community.may_submit is not False, f"{name} is there, {takes}"), community
 
 
 def _check_workflow(

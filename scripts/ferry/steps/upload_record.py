@@ -117,7 +117,7 @@ def upload(
 def reading(data_dir: Path) -> OpenUpload:
     """Return what reads uploads; the parts of one are read by one reader, which knows what was given of it already.
 
-    A bundle that is found damaged on disk is mended where it is, and told as trouble that has passed: all of it is
+    A bundle that is found damaged on disk is repaired where it is, and told as trouble that has passed: all of it is
     read again from where it was asked for.
     """
     readers: dict[tuple[str, str], UploadReader] = {}

@@ -217,7 +217,7 @@ def validate_all(
     rows = problem_table(problems)
     refused = {problem.recid for problem in problems if problem.kind == "refused"}
     warned = {problem.recid for problem in problems if problem.kind == "warning"} - refused
-    told = "\n\n".join(
+    summary = "\n\n".join(
         part
         for part in (
             *(rendered(rows, kind=kind) for kind in _TITLES),
@@ -227,8 +227,8 @@ def validate_all(
         if part
     )
     if refused:
-        raise MetadataError(f"{told}\ncorrect these records in metadata/corrections/<recid>.yaml")
-    return told
+        raise MetadataError(f"{summary}\ncorrect these records in metadata/corrections/<recid>.yaml")
+    return summary
 
 
 def read_with_corrections(

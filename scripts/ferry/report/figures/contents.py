@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 
+from ferry.chain import DOWNLOAD_STEP, PACKAGE_STEP
 from ferry.formatting import format_bytes, format_count, plural
-from ferry.report.figures.style import FAINT, INK, PAPER, QUIET, STEPS, Drawing, new_figure, say_nothing_to_draw
+from ferry.report.figures.style import FAINT, INK, PAPER, QUIET, STEPS, Drawing, new_figure, nothing_to_draw
 from ferry.report.figures.tables import Run
 
 _BLUE = LinearSegmentedColormap.from_list("blue", [PAPER, "#cfe0ec", "#8db4d3", "#2f6690"])
@@ -31,7 +32,7 @@ def files_and_sizes(run: Run) -> Drawing:
     figure, axes = new_figure(columns=3, width=11.5, height=4.0)
     rows: list[list[Any]] = []
     for panel, (name, values, steps, names, unit), colour in zip(
-        axes, panels, (STEPS["download_files"][0], STEPS["download_files"][0], STEPS["package_files"][0]), strict=True
+        axes, panels, (STEPS[DOWNLOAD_STEP][0], STEPS[DOWNLOAD_STEP][0], STEPS[PACKAGE_STEP][0]), strict=True
     ):
         counts = np.histogram(values, bins=[*steps[:-1], 1e300])[0] if len(values) else np.zeros(len(names), int)
         panel.barh(range(len(names)), counts, height=0.7, color=colour)
@@ -59,10 +60,8 @@ def metadata_coverage(run: Run) -> Drawing:
     columns = ["field", "type", "records", "filled", "share"]
     mapped = run.stats[run.stats["metadata_fields"].map(lambda names: names is not None and len(names) > 0)]
     if mapped.empty:
-        figure, axes = new_figure(height=2.0)
-        axes.set_title("No record has target metadata yet")
-        say_nothing_to_draw(axes, "The fields are counted once records are transformed.")
-        return Drawing(figure, columns, [])
+        why = "The fields are counted once records are transformed."
+        return nothing_to_draw("No record has target metadata yet", why, columns)
     kinds = mapped["type_secondary"].fillna(mapped["type_primary"]).fillna("not stated")
     ranked = list(kinds.value_counts().index)
     kinds = kinds if len(ranked) <= _MOST_TYPES else kinds.where(kinds.isin(ranked[: _MOST_TYPES - 1]), "other types")

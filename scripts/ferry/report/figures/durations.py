@@ -14,8 +14,8 @@ from ferry.report.figures.style import (
     STEPS,
     Drawing,
     new_figure,
+    nothing_to_draw,
     put_title,
-    say_nothing_to_draw,
 )
 from ferry.report.figures.tables import Run
 
@@ -40,10 +40,7 @@ def time_by_step(run: Run) -> Drawing:
             spread = [float(seconds.quantile(share)) for share in (0.5, 0.95)]
             rows.append([step, len(chosen), *(round(n, 3) for n in (float(seconds.sum()), lost, waited, *spread))])
     if not rows:
-        figure, axes = new_figure(height=2.0)
-        axes.set_title("No step has ended yet")
-        say_nothing_to_draw(axes, "No step has ended yet.")
-        return Drawing(figure, columns, rows)
+        return nothing_to_draw("No step has ended yet", "No step has ended yet.", columns)
     figure, axes = new_figure(height=1.2 + 0.42 * len(rows))
     largest = max(row[2] for row in rows)
     for place, (step, count, seconds, lost, waited, median, late) in enumerate(rows):
@@ -76,10 +73,8 @@ def duration_by_size(run: Run) -> Drawing:
     columns = ["recid", "status", "source_bytes", "duration_s", "times_the_median_of_its_size"]
     points = run.stats[(run.stats["duration_s"] > 0) & (run.stats["source_bytes"] > 0)].copy()
     if points.empty:
-        figure, axes = new_figure(height=2.0)
-        axes.set_title("No record with files has been worked on yet")
-        say_nothing_to_draw(axes, "Records without files or without a known size are not drawn.")
-        return Drawing(figure, columns, [])
+        why = "Records without files or without a known size are not drawn."
+        return nothing_to_draw("No record with files has been worked on yet", why, columns)
     middle_x, middle_y = _median_curve(points[points["status"] == "ok"] if (points["status"] == "ok").any() else points)
     points["ratio"] = points["duration_s"] / _expected_s(points["source_bytes"].to_numpy(float), middle_x, middle_y)
     figure, axes = new_figure(height=5.0)

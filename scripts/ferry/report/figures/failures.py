@@ -6,7 +6,7 @@ import pandas as pd
 
 from ferry.chain import STEPS
 from ferry.formatting import format_count, plural, truncate
-from ferry.report.figures.style import OUTCOMES, QUIET, Drawing, new_figure, put_title, say_nothing_to_draw
+from ferry.report.figures.style import OUTCOMES, QUIET, Drawing, new_figure, nothing_to_draw, put_title
 from ferry.report.figures.tables import Run
 
 _MOST_BARS = 14
@@ -23,12 +23,10 @@ def failures(run: Run) -> Drawing:
     ]
     rows.sort(key=lambda row: (-row[2], _rank(row[0]), str(row[1])))
     if not rows:
-        figure, axes = new_figure(height=2.0)
         skipped = int((stats["status"] == "skipped").sum())
-        axes.set_title("No record failed")
         rest = f"; {plural(skipped, 'record')} skipped or not reached yet" if skipped else ""
-        say_nothing_to_draw(axes, f"{plural(len(stats) - skipped, 'record')} went through{rest}.")
-        return Drawing(figure, columns, rows)
+        text = f"{plural(len(stats) - skipped, 'record')} went through{rest}."
+        return nothing_to_draw("No record failed", text, columns)
     shown = rows[:_MOST_BARS]
     figure, axes = new_figure(height=1.5 + 0.52 * len(shown))
     places = range(len(shown))

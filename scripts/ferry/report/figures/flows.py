@@ -8,7 +8,7 @@ import pandas as pd
 from ferry.formatting import format_bytes, format_count, format_part_of, plural
 from ferry.report.figures.flow_chart import draw_flow_chart
 from ferry.report.figures.flow_layout import NO_NAME, Order, gather
-from ferry.report.figures.style import Drawing, new_figure, say_nothing_to_draw
+from ferry.report.figures.style import Drawing, nothing_to_draw
 from ferry.report.figures.tables import Run
 
 STAGES = ("Experiment and year", "Category", "Type", "Format", "Packaging", "Outcome")
@@ -77,10 +77,7 @@ def _draw(run: Run, amounts: pd.Series, *, title: str, unit: str, text: Callable
     columns = [*names.columns, unit]
     shown = gather(flows, _MOST)
     if not any(shown.values()):
-        figure, axes = new_figure(height=2.4)
-        axes.set_title(title)
-        say_nothing_to_draw(axes, f"There are no {unit} to draw.")
-        return Drawing(figure, columns, rows)
+        return nothing_to_draw(title, f"There are no {unit} to draw.", columns, rows)
     fixed: dict[int, Order] = {0: _by_name, len(STAGES) - 1: _by_outcome}
     return Drawing(draw_flow_chart(shown, stages=STAGES, fixed=fixed, title=title, text=text), columns, rows)
 

@@ -94,10 +94,13 @@ def put_title(axes: Any, text: str) -> None:
     axes.set_title(textwrap.fill(text, 84))
 
 
-def say_nothing_to_draw(axes: Any, text: str) -> None:
-    """Put one sentence where the plot would be."""
+def nothing_to_draw(title: str, text: str, columns: Sequence[str], rows: Sequence[Sequence[Any]] = ()) -> Drawing:
+    """Return a figure with one sentence where the plot would be."""
+    figure, axes = new_figure(height=2.0)
+    axes.set_title(title)
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", color=QUIET, fontsize=11, transform=axes.transAxes)
+    return Drawing(figure, columns, rows)
 
 
 def shortened(svg: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ferry.chain import DOWNLOAD_STEP, PACKAGE_STEP, UPLOAD_STEP
 from ferry.formatting import format_bytes, format_seconds, plural
 from ferry.report.figures.style import (
     FAINT,
@@ -13,20 +14,20 @@ from ferry.report.figures.style import (
     STEPS,
     Drawing,
     new_figure,
+    nothing_to_draw,
     put_title,
-    say_nothing_to_draw,
 )
 from ferry.report.figures.tables import MOVING_STEPS, Run
 from ferry.report.figures.working_time import arrived_bytes, bin_edges, bytes_per_second, jobs_at_once
 
-_JOBS = {"download_files": "download", "package_files": "packing", "upload_record": "upload"}
+_JOBS = {DOWNLOAD_STEP: "download", PACKAGE_STEP: "packing", UPLOAD_STEP: "upload"}
 _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 
 
 def throughput(run: Run) -> Drawing:
     """Draw bytes per second of downloading and of uploading over the working time."""
     columns = ["step", "second", "bytes_per_s"]
-    steps = [step for step in ("download_files", "upload_record") if _moved(run, step) > 0]
+    steps = [step for step in (DOWNLOAD_STEP, UPLOAD_STEP) if _moved(run, step) > 0]
     end_s = _end_s(run)
     if not steps or not end_s:
         return _nothing("No byte went over the network", columns)
@@ -103,8 +104,8 @@ def bytes_against_plan(run: Run) -> Drawing:
     line_x = np.concatenate([[0.0], times[keep], [end_s]])
     line_y = np.concatenate([[0.0], totals[keep], [totals[-1]]])
     figure, axes = new_figure(height=4.2)
-    axes.step(line_x, line_y, where="post", color=STEPS["download_files"][0], linewidth=2, zorder=3)
-    axes.fill_between(line_x, line_y, step="post", color=STEPS["download_files"][0], alpha=0.15, linewidth=0)
+    axes.step(line_x, line_y, where="post", color=STEPS[DOWNLOAD_STEP][0], linewidth=2, zorder=3)
+    axes.fill_between(line_x, line_y, step="post", color=STEPS[DOWNLOAD_STEP][0], alpha=0.15, linewidth=0)
     axes.axhline(plan, color=INK, linewidth=1, linestyle="--")
     guess = f", {plural(unknown, 'record')} of unknown size guessed" if unknown else ""
     axes.annotate(f"wanted: {format_bytes(plan)}{guess}", (0, plan), xytext=(4, -4), va="top",
@@ -164,7 +165,4 @@ def _moved(run: Run, step: str) -> float:
 
 
 def _nothing(title: str, columns: list[str]) -> Drawing:
-    figure, axes = new_figure(height=2.0)
-    axes.set_title(title)
-    say_nothing_to_draw(axes, f"{title}; so there is nothing to draw.")
-    return Drawing(figure, columns, [])
+    return nothing_to_draw(title, f"{title}; so there is nothing to draw.", columns)

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from ferry.chain import UPLOAD_STEP
+
 type Curve = "np.ndarray[tuple[int], np.dtype[np.float64]]"
 
 _NICE_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
@@ -41,7 +43,7 @@ def jobs_at_once(attempts: pd.DataFrame, edges: Curve) -> Curve:
 
 def arrived_bytes(run_stats: pd.DataFrame, attempts: pd.DataFrame) -> tuple[Curve, Curve]:
     """Return when records had been uploaded (seconds, ascending) and how many bytes had arrived by then."""
-    done = attempts[(attempts["step"] == "upload_record") & (attempts["status"] == "ok")]
+    done = attempts[(attempts["step"] == UPLOAD_STEP) & (attempts["status"] == "ok")]
     last = done.groupby("recid")["finish_s"].max().sort_values()
     records = run_stats.drop_duplicates("recid").set_index("recid")
     sizes = records.loc[records["bytes_uploaded"] > 0, "source_bytes"].fillna(0)

@@ -112,10 +112,10 @@ def _plan_page(path: Path) -> str:
             ]
     bad = sum(bool(row["problem"]) for row in rows)
     none = "None was made: run `snakemake --cores 2 plan`."
-    told = f"{bad:,} of {len(rows):,} records cannot succeed as is." if rows else none
+    summary = f"{bad:,} of {len(rows):,} records cannot succeed as is." if rows else none
     return table_page(
         title="Plan",
-        note=f"What each record takes, told from its metadata when `snakemake plan` was last run. {told}",
+        note=f"What each record takes, told from its metadata when `snakemake plan` was last run. {summary}",
         columns=_columns(_PLAN),
         rows=_cells(rows, _PLAN),
         filter_by="problem",

@@ -13,12 +13,12 @@ from aiohttp.web_request import BaseRequest
 
 from ferry.jsonl import append
 from sandbox.answers import Refusal, no_such_page, server_error, wrong_method
+from sandbox.bodies import Interrupted
 from sandbox.file_routes import FileRoutes
 from sandbox.other_routes import OtherRoutes
 from sandbox.rate_limit import RateLimiter
 from sandbox.record_routes import RecordRoutes
 from sandbox.site import Handler, Site, json_answer
-from sandbox.transfers import Interrupted
 
 LOG = logging.getLogger(__name__)
 

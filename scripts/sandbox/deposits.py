@@ -1,24 +1,17 @@
 """Records and drafts: what may be done with them, by whom, and what is refused."""
 
-import datetime
 import secrets
 from typing import Any
 
 from sandbox.answers import Refusal, denied, field_error, invalid, no_such_draft, no_such_record, server_error
+from sandbox.draft_sides import NO_FILES, doi_taken, side_of
 from sandbox.flavours import INDIVIDUAL, Flavour
 from sandbox.metadata_rules import check_metadata
 from sandbox.search import Index
-from sandbox.store import Document, Store
+from sandbox.store import Document, Store, now
 
 DOI_PREFIX = "10.5072"  # DataCite's prefix for tests: never resolves
-NO_FILES = "Missing uploaded files. To disable files for this record please mark it as metadata-only."
-NOT_WITHOUT_FILES = "You don't have permissions to manage files options."
 _ID_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-def now() -> str:
-    """Return the time as InvenioRDM writes it."""
-    return datetime.datetime.now(datetime.UTC).isoformat()
 
 
 def new_id() -> str:
@@ -48,7 +41,7 @@ class Deposits:
         workflow = parent.get("workflow") if self.flavour.is_nrp and isinstance(parent, dict) else None
         if workflow is not None and workflow not in self.flavour.workflows:
             raise invalid(field_error("_schema", f"Workflow {workflow} does not exist in the configuration."))
-        side, errors = self._side(given, bucket=None)
+        side, errors = self._side(given, None)
         record = {
             "id": new_id(),
             "parent": {"id": new_id(), "communities": [], "workflow": workflow},
@@ -109,7 +102,7 @@ class Deposits:
         """
         record = self.draft(user, record_id)
         self._check_revision(record["draft"], if_match)
-        side, errors = self._side(given, bucket=record["draft"]["bucket"])
+        side, errors = self._side(given, record["draft"]["bucket"])
         kept = {name: record["draft"][name] for name in ("created", "bucket", "locked", "review")}
         side = {
             **side,
@@ -149,8 +142,8 @@ class Deposits:
             raise Refusal(
                 400, "You cannot publish a draft with an open review request. Please cancel the review request first."
             )
-        errors = check_metadata(draft["metadata"], self.flavour).errors + self._doi_taken(
-            draft["pids"].get("doi"), by_other_than=record_id
+        errors = check_metadata(draft["metadata"], self.flavour).errors + doi_taken(
+            draft["pids"].get("doi"), store=self.store, by_other_than=record_id
         )
         entries = self.store.entries(draft["bucket"])
         if draft["files_enabled"] and not entries:
@@ -243,60 +236,7 @@ class Deposits:
         return self.store.records[str(record["id"])]
 
     def _side(self, given: Document, bucket: str | None) -> tuple[Document, list[Any]]:
-        checked = check_metadata(given.get("metadata"), self.flavour)
-        errors = checked.errors
-        access = given.get("access")
-        levels = access if isinstance(access, dict) else {}
-        for name in ("record", "files"):
-            if access is not None and levels.get(name) not in ("public", "restricted"):
-                errors.append(field_error(f"access.{name}", f"'{name}' must be either 'public' or 'restricted'"))
-        pids = given.get("pids")
-        if isinstance(pids, dict) and "doi" in pids:
-            errors = errors + self._doi_taken(pids["doi"], by_other_than=None)
-            if self.flavour.is_nrp:
-                errors = [*errors, field_error("pids.doi", "The prefix '' is managed by the sandbox.")]
-        files = given.get("files")
-        enabled = files.get("enabled", True) if isinstance(files, dict) else True
-        may_be_without = bool(enabled) or self._metadata_only
-        if not may_be_without:
-            errors = [*errors, field_error("files.enabled", NOT_WITHOUT_FILES)]
-        moment = now()
-        side = {
-            "metadata": checked.metadata,
-            "access": {
-                name: levels[name] if levels.get(name) == "restricted" else "public" for name in ("record", "files")
-            },
-            "files_enabled": bool(enabled) or not may_be_without,
-            "pids": pids if isinstance(pids, dict) else {},
-            "created": moment,
-            "updated": moment,
-            "revision": 4,
-            "locked": False,
-            "review": None,
-        }
-        if bucket is not None and may_be_without:
-            errors = errors + self._wrong_files(side, self.store.entries(bucket))
-        return side, errors
-
-    @staticmethod
-    def _wrong_files(side: Document, entries: dict[str, Document]) -> list[Any]:
-        if side["files_enabled"] and not entries:
-            return [field_error("files.enabled", NO_FILES)]
-        if not side["files_enabled"] and entries:
-            side["files_enabled"] = True
-            message = "You must first delete all files to set the record to be metadata-only."
-            return [field_error("files.enabled", message)]
-        return []
-
-    def _doi_taken(self, doi: Any, *, by_other_than: str | None) -> list[Any]:
-        identifier = doi.get("identifier") if isinstance(doi, dict) else None
-        taken = identifier is not None and any(
-            record["id"] != by_other_than
-            and record["published"] is not None
-            and record["published"]["pids"].get("doi", {}).get("identifier") == identifier
-            for record in self.store.records.values()
-        )
-        return [field_error("pids.doi", f"doi:{identifier} already exists.")] if taken else []
+        return side_of(given, bucket, store=self.store, flavour=self.flavour, metadata_only=self._metadata_only)
 
     def _check_revision(self, side: Document, if_match: str | None) -> None:
         if if_match is None:

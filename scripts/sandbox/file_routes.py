@@ -9,10 +9,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_request import BaseRequest
 
 from sandbox.answers import wrong_content_type
+from sandbox.bodies import Interrupted
 from sandbox.record_routes import DRAFT, RECORD
 from sandbox.site import Route, Site, json_answer, json_body
 from sandbox.store import Document
-from sandbox.transfers import Interrupted
 from sandbox.views import mimetype
 
 OCTETS = "application/octet-stream"

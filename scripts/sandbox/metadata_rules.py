@@ -1,35 +1,34 @@
 """Which metadata InvenioRDM takes: wrong fields are named and left out, unknown vocabulary ids refuse the whole."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.answers import Refusal, field_error
-from sandbox.flavours import Flavour, find_flavour
+from sandbox.field_checks import (
+    MISSING,
+    UNKNOWN,
+    Check,
+    Checked,
+    anything,
+    choice,
+    date,
+    html,
+    html_of_any_length,
+    list_of,
+    object_of,
+    one_date,
+    term,
+    term_or_text,
+    text,
+    whole_number,
+)
+from sandbox.flavours import Flavour
 
-MISSING = "Missing data for required field."
-UNKNOWN = "Unknown field."
 REQUIRED = ("resource_type", "creators", "title", "publication_date")
 IDENTIFIER_SCHEMES = frozenset(
     ("ark", "arxiv", "ads", "doi", "ean13", "eissn", "handle", "igsn", "isbn", "issn", "istc", "lissn", "lsid")
 ) | frozenset(("pmid", "purl", "upc", "url", "urn", "w3id", "other"))
-_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _DOI = re.compile(r"(doi:|https?://(dx\.)?doi\.org/)?10\.\d{4,9}(\.\d+)*/\S+", re.IGNORECASE)
-
-
-@dataclass
-class Checked:
-    """Metadata after the check: what is kept, and what was wrong with the rest."""
-
-    flavour: Flavour = field(default_factory=lambda: find_flavour("rdm"))
-    metadata: dict[str, Any] = field(default_factory=dict)
-    errors: list[dict[str, Any]] = field(default_factory=list)
-
-    def error(self, place: str, message: str) -> None:
-        """Note that the field at this place is wrong."""
-        self.errors.append(field_error(place, message))
 
 
 def check_metadata(given: Any, flavour: Flavour) -> Checked:
@@ -57,131 +56,9 @@ def check_metadata(given: Any, flavour: Flavour) -> Checked:
     return checked
 
 
-def _text(least: int = 0) -> Callable[[Checked, str, Any], str | None]:
-    def check(checked: Checked, place: str, value: Any) -> str | None:
-        if not isinstance(value, str):
-            checked.error(place, "Not a valid string.")
-            return None
-        if len(value.strip()) < least:
-            checked.error(place, f"Shorter than minimum length {least}.")
-            return None
-        return value.strip()
-
-    return check
-
-
-def _html(checked: Checked, place: str, value: Any) -> str | None:
-    text = _text(3)(checked, place, value)
-    return None if text is None else re.sub(r"</?(script|style|iframe|object)\b[^>]*>", "", text, flags=re.IGNORECASE)
-
-
-def _html_of_any_length(checked: Checked, place: str, value: Any) -> str | None:
-    return _text()(checked, place, value)
-
-
-def _whole_number(checked: Checked, place: str, value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        checked.error(place, "Not a valid integer.")
-        return None
-    return value
-
-
-def _choice(*choices: str) -> Callable[[Checked, str, Any], str | None]:
-    def check(checked: Checked, place: str, value: Any) -> str | None:
-        if value not in choices:
-            checked.error(place, f"Must be one of: {', '.join(choices)}.")
-            return None
-        return str(value)
-
-    return check
-
-
-def _one_date(checked: Checked, place: str, value: Any) -> str | None:
-    if isinstance(value, str) and "/" in value:
-        checked.error(place, "Please provide a valid date or interval.")
-        return None
-    return _date(checked, place, value)
-
-
-def _date(checked: Checked, place: str, value: Any) -> str | None:
-    if not isinstance(value, str):
-        checked.error(place, "Not a valid string.")
-        return None
-    parts = value.split("/")
-    if len(parts) > 2 or not all(_DATE.fullmatch(part) for part in parts) or parts != sorted(parts):
-        checked.error(place, "Please provide a valid date or interval.")
-        return None
-    return value
-
-
-def _term(vocabulary: str) -> Callable[[Checked, str, Any], dict[str, Any] | None]:
-    def check(checked: Checked, place: str, value: Any) -> dict[str, Any] | None:
-        if not isinstance(value, dict):
-            checked.error(f"{place}._schema", "Invalid input type.")
-            return None
-        for name in set(value) - {"id", "title"}:
-            checked.error(f"{place}.{name}", UNKNOWN)
-        if not isinstance(value.get("id"), str):
-            checked.error(f"{place}.id", MISSING)
-            return None
-        if value["id"] not in checked.flavour.vocabularies[vocabulary]:
-            raise Refusal(400, f"Invalid value {value['id']}.")
-        return {"id": value["id"]}
-
-    return check
-
-
-def _term_or_text(vocabulary: str, text_name: str, more: tuple[str, ...] = ()) -> Callable[[Checked, str, Any], Any]:
-    """A term of a vocabulary by its id, or one in one's own words."""
-
-    def check(checked: Checked, place: str, value: Any) -> Any:
-        if not isinstance(value, dict):
-            checked.error(f"{place}._schema", "Invalid input type.")
-            return None
-        for name in set(value) - {"id", "title", "description", "props", text_name, *more}:
-            checked.error(f"{place}.{name}", UNKNOWN)
-        if "id" in value:
-            return _term(vocabulary)(checked, place, {"id": value["id"]})
-        if not value.get(text_name):
-            checked.error(f"{place}.{text_name}", MISSING)
-        return {name: value[name] for name in (text_name, *more) if name in value}
-
-    return check
-
-
-def _list_of(item: Callable[[Checked, str, Any], Any]) -> Callable[[Checked, str, Any], list[Any] | None]:
-    def check(checked: Checked, place: str, value: Any) -> list[Any] | None:
-        if not isinstance(value, list):
-            checked.error(place, "Not a valid list.")
-            return None
-        kept = [item(checked, f"{place}.{number}", entry) for number, entry in enumerate(value)]
-        return [entry for entry in kept if entry is not None]
-
-    return check
-
-
-def _object(required: tuple[str, ...], **members: Callable[[Checked, str, Any], Any]) -> Callable[..., Any]:
-    def check(checked: Checked, place: str, value: Any) -> dict[str, Any] | None:
-        if not isinstance(value, dict):
-            checked.error(f"{place}._schema", "Invalid input type.")
-            return None
-        for name in required:
-            if value.get(name) is None:
-                checked.error(f"{place}.{name}", MISSING)
-        kept = {}
-        for name, entry in value.items():
-            if name not in members:
-                checked.error(f"{place}.{name}", UNKNOWN)
-            elif entry is not None and (right := members[name](checked, f"{place}.{name}", entry)) is not None:
-                kept[name] = right
-        return kept
-
-    return check
-
-
 def _person_or_org(checked: Checked, place: str, value: Any) -> dict[str, Any] | None:
-    names = _object(
-        (), type=_text(), name=_text(), given_name=_text(), family_name=_text(), identifiers=_list_of(_anything)
+    names = object_of(
+        (), type=text(), name=text(), given_name=text(), family_name=text(), identifiers=list_of(anything)
     )
     kept: dict[str, Any] | None = names(checked, place, value)
     if kept is None:
@@ -199,17 +76,12 @@ def _person_or_org(checked: Checked, place: str, value: Any) -> dict[str, Any] |
     return kept
 
 
-def _anything(checked: Checked, place: str, value: Any) -> Any:
-    del checked, place
-    return value
-
-
 def _identifier(checked: Checked, place: str, value: dict[str, Any]) -> None:
     """Fill in or check the scheme of an identifier; a wrong one is named, yet kept."""
-    text, scheme = str(value.get("identifier", "")), value.get("scheme")
-    is_url = urlsplit(text).scheme in ("http", "https", "ftp") and bool(urlsplit(text).netloc)
+    given, scheme = str(value.get("identifier", "")), value.get("scheme")
+    is_url = urlsplit(given).scheme in ("http", "https", "ftp") and bool(urlsplit(given).netloc)
     if scheme is None:
-        if _DOI.fullmatch(text):
+        if _DOI.fullmatch(given):
             value["scheme"] = "doi"
         elif is_url:
             value["scheme"] = "url"
@@ -217,12 +89,12 @@ def _identifier(checked: Checked, place: str, value: dict[str, Any]) -> None:
             checked.error(f"{place}.scheme", "No valid scheme recognized for identifier.")
     elif scheme not in IDENTIFIER_SCHEMES:
         checked.error(f"{place}.scheme", "Invalid scheme.")
-    elif (scheme == "url" and not is_url) or (scheme == "doi" and not _DOI.fullmatch(text)):
+    elif (scheme == "url" and not is_url) or (scheme == "doi" and not _DOI.fullmatch(given)):
         checked.error(f"{place}.identifier", f"Invalid {scheme.upper()} identifier.")
 
 
 def _identifiers(checked: Checked, place: str, value: Any) -> list[Any] | None:
-    entries: list[Any] | None = _list_of(_object(("identifier",), identifier=_text(1), scheme=_text(1)))(
+    entries: list[Any] | None = list_of(object_of(("identifier",), identifier=text(1), scheme=text(1)))(
         checked, place, value
     )
     if entries is None:
@@ -237,72 +109,72 @@ def _identifiers(checked: Checked, place: str, value: Any) -> list[Any] | None:
 
 
 def _related(checked: Checked, place: str, value: Any) -> list[Any] | None:
-    item = _object(
+    item = object_of(
         ("identifier", "relation_type"),
-        identifier=_text(1),
-        scheme=_text(1),
-        relation_type=_term("relationtypes"),
-        resource_type=_term("resourcetypes"),
+        identifier=text(1),
+        scheme=text(1),
+        relation_type=term("relationtypes"),
+        resource_type=term("resourcetypes"),
     )
-    entries: list[Any] | None = _list_of(item)(checked, place, value)
+    entries: list[Any] | None = list_of(item)(checked, place, value)
     for number, entry in enumerate(entries or []):
         _identifier(checked, f"{place}.{number}", entry)
     return entries
 
 
-def _creators(role_required: bool, roles: str) -> Callable[[Checked, str, Any], Any]:
-    return _list_of(
-        _object(
+def _creators(role_required: bool, roles: str) -> Check:
+    return list_of(
+        object_of(
             ("person_or_org", "role") if role_required else ("person_or_org",),
             person_or_org=_person_or_org,
-            role=_term(roles),
-            affiliations=_list_of(_term_or_text("affiliations", "name")),
+            role=term(roles),
+            affiliations=list_of(term_or_text("affiliations", "name")),
         )
     )
 
 
-_FIELDS: dict[str, Callable[[Checked, str, Any], Any]] = {
-    "resource_type": _term("resourcetypes"),
+_FIELDS: dict[str, Check] = {
+    "resource_type": term("resourcetypes"),
     "creators": _creators(False, "creatorsroles"),
     "contributors": _creators(True, "contributorsroles"),
-    "title": _text(3),
-    "additional_titles": _list_of(
-        _object(("title", "type"), title=_text(3), type=_term("titletypes"), lang=_term("languages"))
+    "title": text(3),
+    "additional_titles": list_of(
+        object_of(("title", "type"), title=text(3), type=term("titletypes"), lang=term("languages"))
     ),
-    "publisher": _text(),
-    "publication_date": _date,
-    "subjects": _list_of(_term_or_text("subjects", "subject")),
-    "dates": _list_of(_object(("date", "type"), date=_date, type=_term("datetypes"), description=_text())),
-    "languages": _list_of(_term("languages")),
+    "publisher": text(),
+    "publication_date": date,
+    "subjects": list_of(term_or_text("subjects", "subject")),
+    "dates": list_of(object_of(("date", "type"), date=date, type=term("datetypes"), description=text())),
+    "languages": list_of(term("languages")),
     "identifiers": _identifiers,
     "related_identifiers": _related,
-    "sizes": _list_of(_text(1)),
-    "formats": _list_of(_text(1)),
-    "version": _text(),
-    "rights": _list_of(_term_or_text("licenses", "title", ("description", "link"))),
-    "description": _html,
-    "additional_descriptions": _list_of(
-        _object(("description", "type"), description=_html, type=_term("descriptiontypes"), lang=_term("languages"))
+    "sizes": list_of(text(1)),
+    "formats": list_of(text(1)),
+    "version": text(),
+    "rights": list_of(term_or_text("licenses", "title", ("description", "link"))),
+    "description": html,
+    "additional_descriptions": list_of(
+        object_of(("description", "type"), description=html, type=term("descriptiontypes"), lang=term("languages"))
     ),
-    "locations": _anything,
-    "funding": _list_of(_anything),
-    "references": _list_of(_object(("reference",), reference=_text(1), scheme=_text(), identifier=_text())),
-    "copyright": _text(),
+    "locations": anything,
+    "funding": list_of(anything),
+    "references": list_of(object_of(("reference",), reference=text(1), scheme=text(), identifier=text())),
+    "copyright": text(),
 }
 
-_NRP_FIELDS: dict[str, Callable[[Checked, str, Any], Any]] = {
+_NRP_FIELDS: dict[str, Check] = {
     **{name: check for name, check in _FIELDS.items() if name not in ("sizes", "formats")},
-    "title": _text(),
-    "description": _html_of_any_length,
-    "publication_date": _one_date,
-    "related_resources": _list_of(_anything),
-    "recid": _whole_number,
-    "experiment": _term("experiments"),
-    "category": _term("particle_category"),
-    "dataset_type": _choice("simulated", "collision", "logbook", "manual"),
-    "file_types": _list_of(_text()),
-    "number_of_events": _whole_number,
-    "collision_information": _object(
-        (), type=_choice("e+e-"), energy=_text(), energy_min=_anything, energy_max=_anything
+    "title": text(),
+    "description": html_of_any_length,
+    "publication_date": one_date,
+    "related_resources": list_of(anything),
+    "recid": whole_number,
+    "experiment": term("experiments"),
+    "category": term("particle_category"),
+    "dataset_type": choice("simulated", "collision", "logbook", "manual"),
+    "file_types": list_of(text()),
+    "number_of_events": whole_number,
+    "collision_information": object_of(
+        (), type=choice("e+e-"), energy=text(), energy_min=anything, energy_max=anything
     ),
 }

@@ -4,9 +4,9 @@ import uuid
 from typing import Any
 
 from sandbox.answers import Refusal, denied, field_error, invalid, no_such_record
-from sandbox.deposits import Deposits, now
+from sandbox.deposits import Deposits
 from sandbox.flavours import COMMUNITY, CURATOR, REVIEWED
-from sandbox.store import Document, Store
+from sandbox.store import Document, Store, now
 
 COMMUNITY_FIELDS = {"workflow": COMMUNITY, "allowed_workflows": [COMMUNITY]}
 

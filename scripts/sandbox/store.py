@@ -8,6 +8,7 @@ incoming/                      bodies that are still arriving; emptied at the st
 others/<kind>/<id>.json        communities and requests
 """
 
+import datetime
 import json
 import shutil
 import uuid
@@ -18,6 +19,11 @@ from typing import Any
 from ferry.files import write_whole
 
 Document = dict[str, Any]
+
+
+def now() -> str:
+    """Return the time as InvenioRDM writes it."""
+    return datetime.datetime.now(datetime.UTC).isoformat()
 
 
 class Store:

@@ -6,23 +6,16 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from sandbox.announced import read_announced
 from sandbox.answers import Refusal, denied, field_error, invalid, no_such_file, server_error
-from sandbox.deposits import now
+from sandbox.bodies import Interrupted, md5_of, pour
 from sandbox.settings import Settings
-from sandbox.store import Document, Store
+from sandbox.store import Document, Store, now
 
 MAX_KEY_LENGTH = 255
 FAILED = "File upload transfer failed."
-_WRITTEN_BYTES = 4 << 20
-"""What is written and hashed at once, in a thread: each change of threads waits for a processor while a client is busy.
-"""
-_ENTRY_FIELDS = frozenset(["key", "metadata", "size", "checksum", "transfer", "access"])
-
-
-class Interrupted(Exception):  # noqa: N818 - nobody is there to be answered
-    """The body ended before its announced length."""
 
 
 class Transfers:
@@ -43,7 +36,7 @@ class Transfers:
         side = record["draft"]
         if not side["files_enabled"]:
             raise Refusal(403, "Files are not enabled.")
-        wanted = _read_list(given, multipart=self._settings.multipart)
+        wanted = read_announced(given, multipart=self._settings.multipart)
         known = set(self._store.entries(side["bucket"]))
         if len(known) + len(wanted) > self._settings.max_files:
             raise Refusal(400, "Uploading selected files will result in exceeding the max amount per record.")
@@ -131,7 +124,7 @@ class Transfers:
         md5 = hashlib.md5(usedforsecurity=False)
         try:
             with path.open("wb") as stream:
-                size = await _pour(body if length is not None else _nothing(body), stream, md5)
+                size = await pour(body, length, stream, md5)
         except Interrupted:
             return None
         return {"size": size, "checksum": f"md5:{md5.hexdigest()}"} if size == (length or 0) else None
@@ -177,7 +170,7 @@ class Transfers:
             return entry, False
         with self._store.blob_path(entry["file_id"]).open("r+b") as stream:
             stream.seek((number - 1) * part_size)
-            size = await _pour(body if length is not None else _nothing(body), stream, None)
+            size = await pour(body, length, stream, None)
         if size != (length or 0):
             raise Interrupted
         return entry, True
@@ -227,7 +220,7 @@ class Transfers:
         os.truncate(path, entry["size"])
         checksum = entry.get("checksum")  # declared with the entry, and believed
         if checksum is None:
-            digest = await asyncio.to_thread(_md5_of, path)
+            digest = await asyncio.to_thread(md5_of, path)
             checksum = f"md5:{digest}"
         late = self._settings.checksum_lag_s > 0
         changed = self._change(
@@ -280,71 +273,3 @@ class Transfers:
 def _refuse_locked(record: Document) -> None:
     if record["draft"]["locked"]:
         raise Refusal(403, "Bucket is locked for modifications.")
-
-
-def _read_list(given: Any, *, multipart: bool) -> list[Document]:
-    if given == []:
-        raise invalid(field_error("_schema", "No files to upload."))
-    errors = []
-    items: list[Any] = given if isinstance(given, list) else [None]
-    for number, item in enumerate(items):
-        if not isinstance(item, dict):
-            errors.append(field_error(f"{number}._schema", "Invalid input type."))
-            continue
-        if not isinstance(item.get("key"), str):
-            errors.append(field_error(f"{number}.key", "Missing data for required field."))
-        errors += [field_error(f"{number}.{name}", "Unknown field.") for name in item if name not in _ENTRY_FIELDS]
-        errors += _transfer_errors(f"{number}.transfer", item.get("transfer") or {}, multipart=multipart)
-    if errors:
-        raise invalid(*errors)
-    if any((item.get("transfer") or {}).get("type") == "M" and not item.get("size") for item in items):
-        raise Refusal(400, "Multipart file transfer requires file size.")
-    return items
-
-
-def _transfer_errors(place: str, transfer: Document, *, multipart: bool) -> list[Document]:
-    kind = transfer.get("type", "L")
-    if kind not in (("L", "M") if multipart else ("L",)):
-        return [field_error(f"{place}.type", f"Unsupported value: {kind}")]
-    names = ("parts", "part_size") if kind == "M" else ()
-    return [
-        field_error(f"{place}.{name}", "Missing data for required field.")
-        for name in names
-        if transfer.get(name) is None
-    ]
-
-
-async def _nothing(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Read the body to its end and keep none of it."""
-    async for _ in body:
-        pass
-    return
-    yield b""
-
-
-async def _pour(body: AsyncIterator[bytes], stream: BinaryIO, md5: Any) -> int:
-    """Write the body, hashing beside the loop; return the number of bytes."""
-    size = 0
-    gathered: list[bytes] = []
-    waiting = 0
-
-    def write(chunks: list[bytes]) -> None:
-        for chunk in chunks:
-            stream.write(chunk)
-            if md5 is not None:
-                md5.update(chunk)
-
-    async for chunk in body:
-        gathered.append(chunk)
-        waiting += len(chunk)
-        size += len(chunk)
-        if waiting >= _WRITTEN_BYTES:
-            await asyncio.to_thread(write, gathered)
-            gathered, waiting = [], 0
-    write(gathered)
-    return size
-
-
-def _md5_of(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

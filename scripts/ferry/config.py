@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from yarl import URL
 
 from ferry.errors import ConfigError
@@ -63,6 +62,8 @@ def _typed(value: Any, known: Mapping[str, Any]) -> Any:
     types = {types} if isinstance(types, str) else set(types)
     if not isinstance(value, str) or "string" in types or not types & {"integer", "number", "boolean", "null"}:
         return value
+    import yaml  # noqa: PLC0415 - 8 ms that each job would pay
+
     try:
         meant = yaml.safe_load(value)
     except yaml.YAMLError:

@@ -76,7 +76,7 @@ def error_for_response(action: str, status: int, text: str) -> FerryError:
         return NotFoundError(f"{action}: the repository answers that it is not there (404)")
     if status == 410:
         return DeletedError(
-            f"{action}: it was published, and was deleted in the repository since (410: {told}); take the recid from "
+            f"{action}: it was published, and was deleted in the repository since (410: {answer}); take the recid from "
             "the list, or ask the repository's operators to restore the record, and run again"
         )
     if status in (401, 403):

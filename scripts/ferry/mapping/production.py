@@ -1,11 +1,12 @@
 """Rules for how data were made and what is in them: steps of the production, container images, variables."""
 
+import re
 from html import escape
 
 from ferry.mapping.leaves import Found, find
 from ferry.mapping.rich_text import RichText
 from ferry.mapping.sections import SECTIONS
-from ferry.mapping.texts import fact, link, record_anchor
+from ferry.mapping.texts import fact, link, link_words, record_anchor
 from ferry.mapping.work import OWN_JSON, RELATED, Relation, Work
 
 _STEP_WORDS = {
@@ -15,6 +16,7 @@ _STEP_WORDS = {
     "output_dataset": "output dataset ",
     "note": "note: ",
 }
+_SAYS_WHAT = re.compile(r"configuration|script|parameters|settings", re.IGNORECASE)
 IN_SOURCE = f"too fine for a field: {OWN_JSON}"
 
 
@@ -52,11 +54,31 @@ def _configuration_files(work: Work, found: Found, section: str) -> None:
         return
     for item in find({"f": files.value}, "f[]"):
         place = Found(f"{files.place}{item.place[1:]}", f"{files.path}{item.path[1:]}", item.value)
-        link(work, place, section)
+        if work.child(place, "recid") or work.child(place, "url"):
+            link(work, place, section)
+        else:
+            _file_without_address(work, place, section)
         process_at = work.child(place, "process")
         process = work.line(process_at)
         if process_at is not None and process is not None:
             work.left_out(process_at, IN_SOURCE, warn=False)
+
+
+def _file_without_address(work: Work, found: Found, section: str) -> None:
+    """A configuration file that lies nowhere: its id, and its text as it stands."""
+    target = SECTIONS[section].target
+    words = link_words(work, found, target)
+    told = [words.html if _SAYS_WHAT.search(words.plain) else f"Configuration file {words.html}"] if words else []
+    id_at, script_at = work.child(found, "cms_confdb_id"), work.child(found, "script")
+    number, script = work.line(id_at), work.verbatim(script_at)
+    if id_at is not None and number is not None:
+        told.append(fact("Id in the CMS configuration database", number))
+        work.took(id_at.path, target)
+    if script_at is not None and script is not None:
+        told.append(f"<pre>{escape(script, quote=False)}</pre>")
+        work.took(script_at.path, target)
+    if told:
+        work.note(section).links.append("; ".join(told).replace("; <pre>", "<pre>"))
 
 
 def container_image(work: Work, found: Found) -> None:

@@ -52,14 +52,15 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "IsSourceOf",
         ),
         (
-            r"\b(derived|obtained|extracted|selected|skimmed|reduced|converted|reconstructed|processed|taken) from\b"
-            r"|\b(produced|created|generated|made|computed) (from|out of)\b|\bderivation (from|of)\b"
-            r"|\b(skim|subset|sub-sample|extract|derivative|reduction) (of|from)\b|\bparent (data ?)?sets?\b",
+            r"\b(derived|obtained|extracted|selected|skimmed|reduced|converted|reconstructed|processed|taken|drawn|prepared"
+            r"|produced|created|generated|made|computed|originat\w+|re-?processed) (from|out of)\b|\bbased (up)?on\b"
+            r"|\bderivation (from|of)\b|\b(skim|subset|sub-sample|selection|extract|derivative|reduction) (of|from)\b"
+            r"|\b(parent|source|input|original) (data ?)?(sets?|samples?)\b",
             "IsDerivedFrom",
         ),
         (
             r"\bparts? of\b|\bbelongs? to\b|\bmembers? of\b|\b(included|contained) in\b|\bcollection\b"
-            r"|\bother related data ?sets\b",
+            r"|\bother related data ?sets\b|\ball (of )?(the |these )?(open )?data ?(sets)?\b|\b(parent|main) record\b",
             "IsPartOf",
         ),
         (r"\b(parts?|members?)\b|\b(contains|includes|consists of|is made up of)\b", "HasPart"),

@@ -96,7 +96,7 @@ def address(work: Work, found: Found) -> None:
 
 def link(work: Work, found: Found, section: str) -> None:
     """Take a link (recid, url, description, title) into a section."""
-    words = _words(work, found, SECTIONS[section].target)
+    words = link_words(work, found, SECTIONS[section].target)
     targets = _targets(work, found)
     if words and not targets:
         work.note(section).links.append(words.html)
@@ -130,7 +130,7 @@ def _cut_title(work: Work, found: Found, label: str) -> str:
     return truncate(label, clean.MAX_LINE)
 
 
-def _words(work: Work, found: Found, target: str) -> RichText | None:
+def link_words(work: Work, found: Found, target: str) -> RichText | None:
     """Return description and title of a link, with a colon between; None where it has neither."""
     said: list[RichText] = []
     for name in ("description", "title"):

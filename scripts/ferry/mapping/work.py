@@ -203,6 +203,10 @@ class Work:
             self.warn(found.place, f"lost of the text: {', '.join(lost)}")
         return None if text is None else RichText(text, tuple(lost))
 
+    def verbatim(self, found: Found | None) -> str | None:
+        """Return a text with its lines as they are; None (and accounted for) if it has no such text."""
+        return self._text(found, lambda value: clean.printable(value).strip("\n"), clean.MAX_TEXT)
+
     def title(self, found: Found | None) -> str | None:
         """Return a value as one line of text without HTML; None (and accounted for) if it has no such text."""
         return self._text(found, lambda value: clean.line(plain_text(value)), clean.MAX_LINE)

@@ -35,10 +35,11 @@ def _of_metadata(path: Path, recid: int) -> KnownRecord | None:
     if not path.is_file():
         return None
     try:
-        facts = source_facts(read_record(path, recid=recid))
+        record = read_record(path, recid=recid)
     except MetadataError:
         return None  # its own job tells what is wrong with it
-    return KnownRecord(facts["title"], facts["type_primary"], facts["type_secondary"])
+    facts, title = source_facts(record), record.get("title")
+    return KnownRecord(title if isinstance(title, str) else None, facts["type_primary"], facts["type_secondary"])
 
 
 @cache

@@ -86,6 +86,18 @@ def test_the_notes_of_real_production_steps_keep_their_links(recid: int, profile
     assert "&lt;a" not in text
 
 
+def test_a_configuration_file_that_lies_nowhere_is_told_with_its_id_and_its_text() -> None:
+    assert "<li>Production script<pre>#!/bin/bash\nsource /cvmfs/cms.cern.ch/cmsset_default.sh\n" in told(743)
+    assert "<li>Configuration file; Id in the CMS configuration database: " in told(743)
+    assert "<li>Configuration file DaVinci/DataType-2012.py</li>" in told(28036)
+    rows = [row for row in mapped(743).mapping["paths"] if row["path"].endswith(".script")]
+    assert [(row["status"], row["count"]) for row in rows] == [("mapped", 1), ("dropped", 1)]  # one has an address
+    files = [{"title": "A script", "script": "if (a < b && c) {\n  x <a> y\n}"}]
+    assert "<pre>if (a &lt; b &amp;&amp; c) {\n  x &lt;a&gt; y\n}</pre>" in told(
+        {"methodology": {"steps": [{"configuration_files": files}]}}
+    )
+
+
 def test_images_of_real_records_are_links_with_their_words() -> None:
     assert f'<a href="{PORTAL}/eos/opendata/cms/software/TrackerRecHitProducerTool/production-workflow.png">' in told(
         12210

@@ -22,6 +22,7 @@ rule publish_record:
         runtime=cluster.walltime_minutes,
         mem_mb=cluster.memory,
     params:
+        data_dir="data/{recid}",
         repository=config["repository"],
         upload=config["upload"],
         sandbox_dir=config["sandbox"]["dir"],

@@ -276,7 +276,7 @@ def _tell_what_there_is(selection: Selection, *, publish: bool) -> None:
 
 
 def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:
-    from ferry.repository.client import discover  # noqa: PLC0415 - 0.4 s that a dry run does not pay
+    from ferry.repository.discovery import discover  # noqa: PLC0415 - 0.4 s that a dry run does not pay
     from ferry.run.open_repository import token_for  # noqa: PLC0415
 
     name = url = config["repository"]["url"]

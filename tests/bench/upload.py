@@ -31,7 +31,7 @@ import yaml
 
 from bench.side_by_side import RUNS, Result, compared, measure, report
 from ferry.receipts import read_receipt, write_receipt
-from ferry.repository.client import discover
+from ferry.repository.discovery import discover
 from ferry.run.run import Target, begin_run
 from ferry.source.identity import source_identifier
 from sandbox import launcher

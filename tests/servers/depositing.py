@@ -8,7 +8,8 @@ import zlib
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
-from ferry.repository.client import Repository, discover
+from ferry.repository.client import Repository
+from ferry.repository.discovery import discover
 from ferry.source.identity import source_identifier
 
 RECID = 80505
@@ -98,7 +99,7 @@ def deposit(
             open_upload=open_upload or reading(read or contents),
             state_path=tmp_path / "data" / "deposit.json",
             given_path=tmp_path / "given.json",
-            settings=settings or DepositSettings(index_delay_s=2),
+            settings=settings or DepositSettings(settle_s=2),
             sleep=sleep,
         ).run()
 

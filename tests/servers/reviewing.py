@@ -10,7 +10,8 @@ from typing import Any
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
-from ferry.repository.client import Repository, discover
+from ferry.repository.client import Repository
+from ferry.repository.discovery import discover
 from ferry.source.identity import source_identifier
 from servers.depositing import reading, uploads
 from servers.nrp.server import DATASET, NrpRepository
@@ -87,7 +88,7 @@ class Case:
                 open_upload=reading(self.contents),
                 state_path=self.folder / "deposit.json",
                 given_path=self.folder / "given.json",
-                settings=DepositSettings(index_delay_s=2, **self.settings),
+                settings=DepositSettings(settle_s=2, **self.settings),
             ).run()
 
         return dict(self.act(run).receipt)

@@ -11,7 +11,8 @@ from ferry.bundle.reader import read_chunks
 from ferry.deposit.deposit import Deposit, DepositSettings
 from ferry.deposit.manifest import Manifest
 from ferry.errors import TransientError
-from ferry.repository.client import Repository, discover
+from ferry.repository.client import Repository
+from ferry.repository.discovery import discover
 from ferry.source.identity import source_identifier
 from sandbox import launcher
 from servers.depositing import publish
@@ -75,7 +76,7 @@ def deposit(sandbox, data_dir, source, *, spoil=None):
             open_upload=lambda entry: read_chunks(entry, data_dir=data_dir),
             manifest=Manifest(recid=RECID, uploads=uploads, data_dir=data_dir),
             state_path=data_dir / "deposit.json",
-            settings=DepositSettings(index_delay_s=2, attempts=2),
+            settings=DepositSettings(settle_s=2, attempts=2),
             sleep=lambda seconds: asyncio.sleep(min(seconds, 0.05)),
         ).run()
 

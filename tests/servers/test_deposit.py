@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,8 @@ from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, PermanentError, TransientError
 from servers.depositing import CONTENTS, act, creations, deposit, document, publish, requests
+from servers.fault_proxy import fault_proxy
+from servers.faults import Fault
 
 
 def test_a_record_is_made_and_reads_back_file_by_file(sandbox, tmp_path):
@@ -38,20 +41,10 @@ def test_a_lost_state_is_found_again_by_the_identifier_and_files_are_not_sent_ag
 
 
 def test_an_answer_lost_after_the_draft_was_made_does_not_make_a_second(sandbox, tmp_path):
-    def spoil(repository):
-        create = repository.create
-        lost = []
-
-        async def create_and_lose(*arguments, **named):
-            record = await create(*arguments, **named)
-            if not lost:
-                lost.append(record.id)
-                raise TransientError("connection reset")
-            return record
-
-        repository.create = create_and_lose
-
-    done = deposit(sandbox, tmp_path, spoil=spoil, settings=DepositSettings(index_delay_s=60))
+    with fault_proxy(sandbox.url) as proxy:
+        proxy.add(Fault("lost", method="POST", path=r"/api/records(\?|$)", drop_answer=True))
+        through = replace(sandbox, url=proxy.url)
+        done = deposit(through, tmp_path, settings=DepositSettings(settle_s=600))
     assert creations(sandbox) == 1
     assert len(done.receipt["files"]) == len(CONTENTS)
 

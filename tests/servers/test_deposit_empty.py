@@ -44,7 +44,7 @@ class Deposits:
                 open_upload=reading(contents),
                 own_json=own_json,
                 state_path=self.folder / state,
-                settings=DepositSettings(**{"index_delay_s": 2, **settings}),
+                settings=DepositSettings(**{"settle_s": 2, **settings}),
             ).run()
 
         flags = RunFlags(run_id=run, directory=self.folder / "flags")

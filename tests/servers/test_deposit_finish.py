@@ -14,7 +14,7 @@ from servers import depositing
 from servers.depositing import CONTENTS, act, creations, deposit, document, requests
 from servers.raw_api import Api, Draft
 
-SETTINGS = DepositSettings(index_delay_s=2)
+SETTINGS = DepositSettings(settle_s=2)
 
 
 def publish(sandbox, uploaded, **options):

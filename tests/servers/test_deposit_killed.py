@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from ferry.receipts import read_receipt, write_receipt
-from ferry.repository.client import discover
+from ferry.repository.discovery import discover
 from ferry.run.run import Target, begin_run
 from ferry.source.identity import source_identifier
 from servers.depositing import requests

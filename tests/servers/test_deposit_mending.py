@@ -13,8 +13,8 @@ from ferry.steps.upload_record import reading
 from servers.depositing import IDENTIFIER, RECID, act, document
 
 BUNDLE, DAMAGED = "bundles/7_bundle.zip", "run1/f0001.al"
-WHOLE = DepositSettings(index_delay_s=2)
-IN_PARTS = DepositSettings(index_delay_s=2, multipart_from_bytes=20_000, part_bytes=10_000, parallel_parts=3)
+WHOLE = DepositSettings(settle_s=2)
+IN_PARTS = DepositSettings(settle_s=2, multipart_from_bytes=20_000, part_bytes=10_000, parallel_parts=3)
 
 
 def carry(sandbox, data_dir, uploads, settings):

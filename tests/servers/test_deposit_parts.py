@@ -12,7 +12,7 @@ from sandbox.settings import Settings
 from servers.depositing import deposit, requests
 
 PART = 1000
-IN_PARTS = DepositSettings(index_delay_s=2, multipart_from_bytes=PART, part_bytes=PART, parallel_parts=3)
+IN_PARTS = DepositSettings(settle_s=2, multipart_from_bytes=PART, part_bytes=PART, parallel_parts=3)
 BIG = {"big.root": random.Random(7).randbytes(9 * PART + 1), "small.txt": b"small"}
 PARTS = 10
 
@@ -46,7 +46,7 @@ def stopping_after(count, error):
 
 
 def test_what_was_interrupted_goes_on_with_the_parts_that_are_missing(sandbox, tmp_path):
-    one_by_one = DepositSettings(index_delay_s=2, multipart_from_bytes=PART, part_bytes=PART, parallel_parts=1)
+    one_by_one = DepositSettings(settle_s=2, multipart_from_bytes=PART, part_bytes=PART, parallel_parts=1)
     with pytest.raises(PermanentError, match="killed"):
         deposit(sandbox, tmp_path, contents=BIG, settings=one_by_one, spoil=stopping_after(9, PermanentError("killed")))
     done = deposit(sandbox, tmp_path, contents=BIG, settings=one_by_one)
@@ -156,7 +156,7 @@ def test_a_checksum_that_comes_late_is_waited_for(tmp_path):
 
 def test_a_checksum_that_never_comes_proves_nothing(tmp_path):
     sandbox = launcher.start(tmp_path / "repository", settings=Settings(checksum_lag_s=100))
-    settings = DepositSettings(index_delay_s=2, multipart_from_bytes=PART, part_bytes=PART, checksum_wait_s=3)
+    settings = DepositSettings(settle_s=2, multipart_from_bytes=PART, part_bytes=PART, checksum_wait_s=3)
     try:
         with pytest.raises(TransientError, match=r"expected the repository.s checksum"):
             deposit(sandbox, tmp_path, contents=BIG, settings=settings)

@@ -16,7 +16,7 @@ from servers.depositing import act, deposit, requests
 PART = 1000
 FLOOR = 100
 WHOLE_FIRST = DepositSettings(
-    index_delay_s=2, multipart_from_bytes=10**9, part_bytes=PART, least_part_bytes=FLOOR, parallel_parts=3
+    settle_s=2, multipart_from_bytes=10**9, part_bytes=PART, least_part_bytes=FLOOR, parallel_parts=3
 )
 BIG = {"big.root": random.Random(7).randbytes(2 * PART + 1)}
 SMALL = {"small.txt": b"small"}
@@ -109,7 +109,7 @@ def test_where_no_parts_are_to_be_had_the_refusal_is_told_at_once(
     taking, tmp_path, parts_taken, multipart_from_bytes, advice
 ):
     sandbox = taking(PART, multipart=parts_taken)
-    settings = DepositSettings(index_delay_s=2, multipart_from_bytes=multipart_from_bytes, part_bytes=PART)
+    settings = DepositSettings(settle_s=2, multipart_from_bytes=multipart_from_bytes, part_bytes=PART)
     with pytest.raises(PermanentError, match=rf"big\.root: larger than .*\(413\).*{advice}"):
         deposit(sandbox, tmp_path, contents=BIG, settings=settings)
     assert asked(sandbox).count("PUT /big.root/content") == 1
@@ -125,7 +125,7 @@ def test_a_file_that_would_need_too_many_parts_is_refused_with_the_numbers(takin
 def test_parts_sent_before_that_are_too_large_now_are_not_gone_on_with(taking, tmp_path):
     sandbox = taking(10**6)
     in_parts = DepositSettings(
-        index_delay_s=2, multipart_from_bytes=PART, part_bytes=PART, least_part_bytes=FLOOR, parallel_parts=1
+        settle_s=2, multipart_from_bytes=PART, part_bytes=PART, least_part_bytes=FLOOR, parallel_parts=1
     )
 
     def interrupt(repository):

@@ -9,7 +9,8 @@ from ferry.errors import TransientError
 from ferry.mapping.diff import diff_records
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
-from ferry.repository.client import Repository, discover
+from ferry.repository.client import Repository
+from ferry.repository.discovery import discover
 from ferry.retry import RetryPolicy
 from ferry.source.facts import source_facts
 from real_metadata import real_metadata

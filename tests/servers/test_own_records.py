@@ -116,7 +116,7 @@ def test_what_a_repository_objects_to_is_told_although_the_answer_that_said_so_w
         proxy.add(Fault("lost", **CREATE, drop_answer=True))
         through = type(sandbox)(**{**vars(sandbox), "url": proxy.url})
         with pytest.raises(MetadataError, match="publication_date"):
-            deposit(through, tmp_path, doc=wrong, settings=DepositSettings(index_delay_s=60))
+            deposit(through, tmp_path, doc=wrong, settings=DepositSettings(settle_s=600))
     assert creations(sandbox) == 1
 
 

@@ -12,12 +12,14 @@ from typing import Any
 
 from ferry.deposit.desired_files import DesiredFiles, OpenUpload, Upload
 from ferry.deposit.draft_search import DraftSearch
+from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.empty import KnownRefusals, WithoutFilesError, empty_file, first_empty, without_files
 from ferry.deposit.files import FileDeposit
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.metadata import MetadataDeposit, document_sha256
 from ferry.deposit.plan import LocalFile
 from ferry.deposit.settings import DepositSettings
+from ferry.deposit.settling import bring_settled
 from ferry.deposit.state import DepositState
 from ferry.deposit.workflow import DraftWorkflow
 from ferry.errors import FerryError, IntegrityError, MetadataError, PermanentError
@@ -89,7 +91,7 @@ class Deposit:
         self._own_json = own_json if settings.empty_records == "metadata_file" and not uploads else None
         self._refusals = KnownRefusals(flags=repository.flags, settings=settings)
         self._settings = settings
-        self._state = DepositState.load(path=state_path, repository=repository.name)
+        self._state = DepositState.load(path=state_path, recid=recid, repository=repository.name)
         self._known = self._state.record_id
         self._retry = RetryPolicy(attempts=settings.attempts, sleep=sleep)
         self._metadata = MetadataDeposit(
@@ -100,12 +102,16 @@ class Deposit:
             when_edited=settings.when_edited,
         )
         self._search = DraftSearch(
-            repository=repository,
-            identifier=identifier,
-            recid=document["metadata"].get("recid"),
+            one=OneRecord(
+                repository=repository,
+                recid=recid,
+                identifier=identifier,
+                model_recid=document["metadata"].get("recid"),
+                duplicates=settings.duplicate_drafts,
+            ),
             state=self._state,
             retry=self._retry,
-            index_delay_s=settings.index_delay_s,
+            settle_s=settings.settle_s,
             before_creating=self._metadata.begin,
         )
         self._files = FileDeposit(
@@ -129,7 +135,10 @@ class Deposit:
         """
         receipt: dict[str, Any] = {"recid": self._recid, "repository": self._repository.name}
         try:
-            record, files = await self._bring()
+            record, files = await bring_settled(
+                self._bring, state=self._state, settle_s=self._settings.settle_s, retry=self._retry
+            )
+            await self._search.confirm(record.id)
             receipt |= {
                 "record_id": record.id,
                 "record_url": record.page_url,
@@ -166,7 +175,7 @@ class Deposit:
         await self._refuse_what_is_known()
         workflow = await self._retry.retried(lambda: DraftWorkflow.of(self._repository, self._settings))
         record = await self._search.find_or_create(self._document, workflow=workflow.name)
-        if self._search.has_made:
+        if self._search.has_made and self._known != record.id:
             self._metadata.made(record, self._document)
         if self._known not in (None, record.id):
             became = f"made anew, as {record.id}" if self._search.has_made else f"gone on with as {record.id}"

@@ -1,19 +1,24 @@
 """Finds the one record of a recid in the repository, or makes it: never a second one, whatever was lost before."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.state import DepositState
 from ferry.errors import PermanentError, TransientError
-from ferry.repository.client import Repository
-from ferry.repository.errors import FailedError, NotFoundError
+from ferry.repository.errors import FailedError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy
 
 log = logging.getLogger(__name__)
 
 MOST_FAILED_CREATIONS = 2
+_LONGEST_PAUSE_S = 15.0
+"""Between two looks for a draft that may still be made."""
+_LONG_S = 86_400.0
+"""After a request for a draft that nobody has answered, no second draft is looked for any more."""
 _NAMES = ("title", "identifiers", "recid")
 """What of the metadata a draft needs to be found again."""
 
@@ -24,31 +29,26 @@ class DraftSearch:
     def __init__(
         self,
         *,
-        repository: Repository,
-        identifier: str,
-        recid: int | None,
+        one: OneRecord,
         state: DepositState,
         retry: RetryPolicy,
-        index_delay_s: float,
+        settle_s: float,
         before_creating: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
-        """Look for the record with this identifier.
+        """Look for one record.
 
         Args:
-            repository: where to look.
-            identifier: that each record of this recid carries in `metadata.identifiers`.
-            recid: that it carries in `metadata.recid`, None where its model has none.
+            one: searches for it, and knows what becomes of a second one.
             state: what an earlier attempt wrote down.
             retry: how often to try.
-            index_delay_s: how late the repository's search may show a new draft.
+            settle_s: how late a draft may be made of a request that nobody has answered, and be shown by the search.
             before_creating: is told of what a draft is about to be made.
         """
-        self._repository = repository
-        self._identifier = identifier
-        self._recid = recid
+        self._one = one
+        self._repository = one.repository
         self._state = state
         self._retry = retry
-        self._index_delay_s = index_delay_s
+        self._settle_s = settle_s
         self._before_creating = before_creating
         self.rediscovered: RemoteRecord | None = None
         """As the search shows it: a record that was found with nothing written down here of what it was given."""
@@ -65,73 +65,73 @@ class DraftSearch:
         found = await self.find()
         if found is None:
             found = await self._create(document, workflow)
-        if self._state.record_id != found.id or self._state.creating:
+        if self._state.record_id != found.id:
             self._state.found_record(found.id)
         return found
 
     async def find(self) -> RemoteRecord | None:
-        """Return the draft or published record, None if there is none; nothing is changed, here or there.
+        """Return the draft or published record, None if there is none.
+
+        Nothing is changed, here or there, unless there are several, and the configuration has drafts too many deleted.
 
         Raises:
-            PermanentError: several records carry the identifier.
+            DuplicateError: several records carry the identifier.
             TransientError: the repository does not get through with it.
         """
         if self._state.record_id is not None:
-            known = await self._retry.retried(lambda: self._read(str(self._state.record_id)))
+            known = await self._retry.retried(lambda: self._one.read(str(self._state.record_id)))
             if known is not None:
                 return known
             log.warning("record %s is gone from the repository; looking for another", self._state.record_id)
             self._state.forget_record()
-        return await self._retry.retried(self._find)
+        return await self._find()
 
-    async def _read(self, record_id: str) -> RemoteRecord | None:
-        for read in (self._repository.read_draft, self._repository.read_published):
-            try:
-                return await read(record_id)
-            except NotFoundError:
-                continue
-        return None
+    async def confirm(self, used_id: str) -> None:
+        """Make sure that no request for a draft, of those that nobody has answered, has made a second one.
+
+        Raises:
+            DuplicateError: one has.
+        """
+        if "creation" in self._state.unknown:
+            await self._retry.retried(lambda: self._one.confirm(used_id))
+            if time.time() > self._state.may_come_until(_LONG_S, "creation"):
+                self._state.forget_unknown("creation")
 
     async def _find(self) -> RemoteRecord | None:
-        """Find the record by the identifier of its source, allowing for a search index that is late."""
-        waited = 0.0
+        """Find the record by the identifier of its source; one that may still be made is waited for."""
+        left_s = min(self._settle_s, self._state.may_come_until(self._settle_s, "creation") - time.time())
+        if left_s > 0:
+            log.warning("a draft that was asked for may still be made: looking for it for %.0f s", left_s)
+        pause_s = 1.0
         while True:
-            hits = await self._repository.search_own(self._identifier, recid=self._recid)
-            # an NRP repository lists all versions of a record: the latest is the one to go on with
-            found = {
-                record.parent_id or record.id: record for record in sorted(hits, key=lambda record: record.version)
-            }
-            if len(found) > 1:
-                ids = sorted(record.id for record in found.values())
-                raise PermanentError(
-                    f"{self._identifier}: expected at most one record of one's own in the repository, found "
-                    f"{', '.join(ids)}; delete what is too much there and run again"
-                )
-            if found:
-                # the search shows what was indexed; what counts is the record itself
-                (hit,) = found.values()
-                if not self._state.creating:  # what came of a request whose answer was lost has yet to be told
-                    self.rediscovered = hit
-                return await self._read(hit.id)
-            if not self._state.creating or waited >= self._index_delay_s:
+            if (found := await self._retry.retried(self._find_now)) is not None:
+                return found
+            if left_s <= 0:
                 return None
-            await self._retry.sleep(1.0)
-            waited += 1.0
+            await self._retry.sleep(min(pause_s, left_s))
+            left_s, pause_s = left_s - pause_s, min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _find_now(self) -> RemoteRecord | None:
+        hit = await self._one.find()
+        if hit is not None and "creation" not in self._state.unknown:  # else what came of it has yet to be told
+            self.rediscovered = hit
+        # the search shows what was indexed; what counts is the record itself
+        return None if hit is None else await self._one.read(hit.id)
 
     async def _create(self, document: Mapping[str, Any], workflow: str | None) -> RemoteRecord:
         for attempt in range(1, self._retry.attempts + 1):
             failed = self._state.failed_creations
             if failed >= MOST_FAILED_CREATIONS:
                 raise self._too_often()
-            self._state.creating = True
-            self._state.save()
             if self._before_creating is not None:
                 self._before_creating(document)
             # what the repository cannot index it stores and never finds again: after a failure the draft is made of
             # what it is found by alone, and given the rest by its id
             given = document if failed == 0 else _named(document)
             try:
-                record = await self._repository.create(given, workflow=workflow)
+                with self._state.asking("creation", self._repository.traffic):
+                    record = await self._repository.create(given, workflow=workflow)
+                    self._state.record_id = record.id
             except TransientError as error:
                 if isinstance(error, FailedError):
                     self._state.failed_creations += 1
@@ -140,15 +140,11 @@ class DraftSearch:
                     raise
                 log.warning("%s; looking whether the draft was made all the same", error)
                 await self._retry.pause(attempt)
-                found = await self._retry.retried(self._find)
+                found = await self._find()
                 if found is not None:
                     return found
                 continue
-            except PermanentError:
-                self._state.creating = False
-                self._state.save()
-                raise
-            self._state.record_id, self._state.creating, self._state.failed_creations = record.id, False, 0
+            self._state.failed_creations = 0
             self.has_made = True
             self._state.save()
             return record
@@ -156,7 +152,7 @@ class DraftSearch:
 
     def _too_often(self) -> PermanentError:
         return PermanentError(
-            f"{self._identifier}: expected a draft, found the repository answering 500 to {MOST_FAILED_CREATIONS} "
+            f"{self._one.identifier}: expected a draft, found the repository answering 500 to {MOST_FAILED_CREATIONS} "
             "requests for one; each may have stored a draft that no search shows, so no more are asked for. Ask the "
             "repository's operators what failed and have such drafts deleted, correct the record if it is its "
             f"metadata, then delete {self._state.path} and run again"

@@ -127,7 +127,9 @@ class FileDeposit:
                     raise error or _wrong_bytes(plan, local)
                 log.warning("%s; reading the state again (attempt %d)", error or "not right", fruitless + 1)
                 await self._retry.pause(fruitless)
-            error = await self._act(draft, plan)
+            may_come = "files" in self._state.unknown
+            with self._state.asking("files", self._repository.traffic):
+                error = await self._act(draft, plan, may_come=may_come)
 
     def _is_resumable(self, entry: RemoteFile) -> bool:
         sent, upload = self._state.parts.get(entry.key), self._wanted.uploads[entry.key]
@@ -139,8 +141,11 @@ class FileDeposit:
             and self._transfers.takes_part(sent.part_bytes)
         )
 
-    async def _act(self, draft: RemoteRecord, plan: UploadPlan[RemoteFile]) -> TransientError | None:
-        """Do what the plan says. Returns the first passing trouble; what it left behind, the next plan sees."""
+    async def _act(self, draft: RemoteRecord, plan: UploadPlan[RemoteFile], *, may_come: bool) -> TransientError | None:
+        """Do what the plan says. Returns the first passing trouble; what it left behind, the next plan sees.
+
+        `may_come`: a request of before may be done just now, and announce what the plan has not seen.
+        """
         try:
             for entry in plan.delete:
                 await self._repository.delete_file(entry)
@@ -149,6 +154,10 @@ class FileDeposit:
         except PartsRefusedError as error:
             return self._transfers.without_parts(error)
         except (TransientError, NotFoundError) as error:
+            return TransientError(str(error))
+        except RefusedError as error:
+            if not may_come:
+                raise
             return TransientError(str(error))
         missing = {file.key for file in plan.send} - {entry.key for entry in announced}
         if missing:

@@ -8,6 +8,7 @@ from ferry.deposit.plan import ForeignFiles
 
 WhenPublished = Literal["compare", "update_metadata", "new_version"]
 EmptyRecords = Literal["fail", "skip", "metadata_file"]
+DuplicateDrafts = Literal["fail", "remove"]
 FilesOrder = Literal["largest_first", "smallest_first", "by_key"]
 
 
@@ -18,8 +19,10 @@ class DepositSettings:
     attempts: int = 5
     """Rounds in a row without progress before the record counts as failed."""
     parallel_files: int = 4
-    index_delay_s: float = 5.0
-    """How late the repository's search may show a new draft."""
+    settle_s: float = 120.0
+    """How late something may come of a request that nobody has answered, and be shown by the repository's search."""
+    duplicate_drafts: DuplicateDrafts = "fail"
+    """What becomes of a second draft of ours that holds nothing which the one in use does not hold."""
     checksum_wait_s: float = 600.0
     """How long the repository may take to compute a checksum."""
     foreign_files: ForeignFiles = "leave"

@@ -1,11 +1,19 @@
 """What an upload remembers of itself between two attempts: never proof that a step is done, only where to look."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from ferry.receipts import write_json
+from ferry.repository.traffic import RequestStats
+
+Asked = Literal["creation", "files"]
+"""What was asked for: a new draft, or a change of a draft's files."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +45,12 @@ class DepositState:
     """Lies in data/<recid>/deposit.json, written before and after everything that changes the repository."""
 
     path: Path
+    recid: int
     repository: str
     record_id: str | None = None
-    creating: bool = False
-    """A draft was asked for and the answer is not known: search for it before asking again."""
+    unknown: dict[str, str] = field(default_factory=dict)
+    """What was asked for -> when it was last, of what may be done though nobody has said so, or may be done yet. A
+    creation stays here when a draft has been found or made: it may make one more."""
     failed_creations: int = 0
     """How often a draft was asked for and the answer was 500: the repository may hold one that no search shows."""
     sent: dict[str, SentFile] = field(default_factory=dict)
@@ -49,22 +59,24 @@ class DepositState:
     _unsaved: int = field(default=0, init=False, compare=False)
 
     @classmethod
-    def load(cls, *, path: Path, repository: str) -> "DepositState":
-        """Return what an earlier attempt left; nothing if it is torn or tells of another repository."""
-        state = cls(path=path, repository=repository)
+    def load(cls, *, path: Path, recid: int, repository: str) -> "DepositState":
+        """Return what an earlier attempt left; nothing if it is torn, or of another record or repository."""
+        state = cls(path=path, recid=recid, repository=repository)
         try:
             found = json.loads(path.read_bytes())
         except (FileNotFoundError, ValueError):
             return state
-        if not isinstance(found, dict) or found.get("repository") != repository:
+        if not isinstance(found, dict) or (found.get("recid"), found.get("repository")) != (recid, repository):
             return state
         try:
             sent = {key: SentFile(**entry) for key, entry in found.pop("sent").items()}
             parts = {key: SentParts(**entry) for key, entry in found.pop("parts", {}).items()}
             found.pop("document_sha256", None)  # earlier releases kept it here
-            return cls(path=path, sent=sent, parts=parts, **found)
-        except (TypeError, KeyError, AttributeError):
+            left = cls(path=path, sent=sent, parts=parts, **found)
+            left.may_come_until(0.0)
+        except (TypeError, KeyError, ValueError, AttributeError):
             return state
+        return left
 
     def save(self) -> None:
         """Write it to disk before going on."""
@@ -85,9 +97,41 @@ class DepositState:
         if self._unsaved:
             self.save()
 
+    @contextlib.contextmanager
+    def asking(self, what: Asked, traffic: RequestStats) -> Iterator[None]:
+        """Ask the repository for a change: that stays written down as long as nobody has said what came of it."""
+        before, asked = self.unknown.get(what), traffic.unknown
+        self._note(what, _now())
+        try:
+            yield
+        finally:
+            self._note(what, before if traffic.unknown == asked else _now())
+
+    def may_come_until(self, settle_s: float, *what: Asked) -> float:
+        """Return until when, in seconds since 1970, something may come of what was asked; 0 if nothing can.
+
+        Args:
+            settle_s: how late it may be, at most.
+            what: of what was asked for; by default of all of it.
+        """
+        asked = [at for name, at in self.unknown.items() if name in (what or self.unknown)]
+        return max((datetime.fromisoformat(at).timestamp() + settle_s for at in asked), default=0.0)
+
+    def forget_unknown(self, what: Asked) -> None:
+        """What was asked for has had its time, and what came of it was read."""
+        if what in self.unknown:
+            self._note(what, None)
+
+    def _note(self, what: Asked, at: str | None) -> None:
+        if at is None:
+            self.unknown.pop(what, None)
+        else:
+            self.unknown[what] = at
+        self.save()
+
     def found_record(self, record_id: str) -> None:
         """There is a record: none has to be made."""
-        self.record_id, self.creating, self.failed_creations = record_id, False, 0
+        self.record_id, self.failed_creations = record_id, 0
         self.save()
 
     def forget_record(self) -> None:
@@ -99,3 +143,7 @@ class DepositState:
         """Go on with another record, for the same files."""
         self.record_id, self.parts = record_id, {}
         self.save()
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")

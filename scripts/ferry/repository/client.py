@@ -36,10 +36,11 @@ from ferry.repository.errors import (
     error_for_response,
 )
 from ferry.repository.files import RepositoryFiles
-from ferry.repository.http import HttpSession, RateLimitedRequest, RequestStats
+from ferry.repository.http import HttpSession, RateLimitedRequest
 from ferry.repository.models import RemoteRecord
 from ferry.repository.rate_limit import RateLimiter
 from ferry.repository.reviews import RepositoryReviews
+from ferry.repository.traffic import RequestStats
 
 
 class _Request(RateLimitedRequest, AuthenticatedClientRequest):
@@ -258,6 +259,12 @@ class Repository(RepositoryFiles, RepositoryReviews):
         async with self._asking_for(f"read the record {record_id}"):
             return _record(await self._records.published_records.read(record_id, model=self._model))
 
+    async def read_whole(self, record: RemoteRecord) -> dict[str, Any]:
+        """Return all that the repository tells of a record: nrp-cmd leaves out its parent and its times."""
+        async with self._asking_for(f"read the record {record.id}"):
+            shown: dict[str, Any] = await self._connection.get(url=record.self_url, result_class=dict)
+        return shown
+
     async def update_draft(self, draft: RemoteRecord, document: Mapping[str, Any]) -> RemoteRecord:
         """Replace the draft's metadata.
 
@@ -328,26 +335,17 @@ def _without_draft(url: URL) -> URL:
     return url.parent if url.name == "draft" else url
 
 
-async def discover(*, url: str, verify_tls: bool) -> dict[str, Any]:
-    """Ask a repository what it is and return nrp-cmd's RepositoryInfo as plain JSON.
+async def read_info(*, url: URL, verify_tls: bool) -> dict[str, Any]:
+    """Have nrp-cmd ask a repository what it is; return its RepositoryInfo as plain JSON.
 
     Raises:
-        PermanentError: nothing there that nrp-cmd can talk to.
+        TransientError: it has found none; what of that may pass by itself nrp-cmd does not tell.
     """
+    asked = RepositoryConfig(alias="target", url=url, verify_tls=verify_tls, retry_count=1, retry_after_seconds=0)
     try:
-        client = await get_async_client(RepositoryConfig(alias="target", url=URL(url), verify_tls=verify_tls))
-    except (
-        ValueError,
-        RepositoryError,
-        StructureError,
-        aiohttp.ClientError,
-        OSError,
-        ExceptionGroup,
-    ) as error:
-        raise PermanentError(
-            f"{url}: expected an NRP or InvenioRDM repository, found none that answers ({_first_line(error)}); "
-            "check repository.url and the network"
-        ) from error
+        client = await get_async_client(asked)
+    except (ValueError, *_TROUBLES) as error:
+        raise TransientError(f"no repository that nrp-cmd knows: {_first_line(error)}") from error
     info: dict[str, Any] = json.loads(json.dumps(converter.unstructure(client.config.info), default=str))
     return info
 

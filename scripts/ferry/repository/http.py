@@ -9,7 +9,6 @@ import contextlib
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +19,7 @@ from ferry.errors import PermanentError, TransientError
 from ferry.flags import TOKEN_REFUSED, RunFlags
 from ferry.repository.errors import BUSY, DeniedError, retry_after_s
 from ferry.repository.rate_limit import RateLimiter
+from ferry.repository.traffic import RequestStats
 
 USER_AGENT = "opendata-ferry/0.1"
 CONNECT_TIMEOUT_S = 20.0
@@ -33,27 +33,6 @@ UNSENT_BYTES = 1 << 18
 """The kernel takes no more than this before the line is ready for it: on a slow line what it has taken says nothing."""
 HANDED_ON_BYTES_PER_S = 50e6
 _REDIRECTS = 3
-
-
-@dataclass
-class RequestStats:
-    """What was asked of the repository, counted as it happens."""
-
-    requests: int = 0
-    refused: int = 0
-    """Answers 429 and 503."""
-    waited_s: float = 0.0
-    """For turns; with several requests in flight this is more than passed by."""
-    told_limit: int | None = None
-    """Requests that the repository said it takes in one of its windows; None if it says nothing of that."""
-
-    def measured(self) -> dict[str, float]:
-        """Return it as the journal has it."""
-        return {
-            "requests": self.requests,
-            "requests_refused": self.refused,
-            "rate_wait_s": round(self.waited_s, 3),
-        }
 
 
 class SendOnce:
@@ -226,14 +205,16 @@ class HttpSession:
                     _sent_in_this_task.set(body)
                     timeout = self._timeout_after(int(options["headers"]["Content-Length"]))
                     body.on_progress = lambda more: limit.reschedule(loop.time() + self._stall_s if more else None)
-                async with session.request(method, url, timeout=timeout, **options) as response:
-                    _sent_in_this_task.set(None)
-                    limit.reschedule(None)
-                    try:
-                        yield response
-                    finally:
-                        if isinstance(body, SendOnce):
-                            body.stop()
+                with self.traffic.noting_outcome(method) as outcome:
+                    async with session.request(method, url, timeout=timeout, **options) as response:
+                        _sent_in_this_task.set(None)
+                        limit.reschedule(None)
+                        outcome.status = response.status
+                        try:
+                            yield response
+                        finally:
+                            if isinstance(body, SendOnce):
+                                body.stop()
         except aiohttp.ConnectionTimeoutError as error:
             raise TransientError(f"{method} {url.path}: no connection within {CONNECT_TIMEOUT_S:g} s") from error
         except aiohttp.SocketTimeoutError as error:

@@ -17,6 +17,8 @@ from ferry.repository.tokens import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, read_to
 from ferry.run.run import Run, require_target
 from ferry.safe_text import hide
 
+SANDBOX_SETTLE_S = 5.0
+"""Nothing stands before the sandbox that could hand on a request late; its search shows a draft after a second."""
 RATE_LIMIT_DIR = Path("logs/rate_limit")
 
 
@@ -61,6 +63,12 @@ def open_repository(*, run: Run, repository: Mapping[str, Any], stall_s: float, 
         ),
         flags=RunFlags(run_id=run.run_id),
     )
+
+
+def settle_s(repository: Mapping[str, Any], *, name: str) -> float:
+    """Return how late something may come of a request that nobody has answered, in the repository of this name."""
+    configured = float(repository["settle_s"])
+    return min(configured, SANDBOX_SETTLE_S) if name == SANDBOX else configured
 
 
 def limits_of(repository: Mapping[str, Any]) -> list[Limit]:

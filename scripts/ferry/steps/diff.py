@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ferry.csv_tables import write_csv
 from ferry.deposit.draft_search import DraftSearch
+from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.state import DepositState
 from ferry.errors import FerryError, PermanentError
 from ferry.formatting import plural, truncate
@@ -118,12 +119,16 @@ async def _diff(
     try:
         ours = read()
         search = DraftSearch(
-            repository=repository,
-            identifier=source_identifier(recid)["identifier"],
-            recid=ours["metadata"].get("recid"),
-            state=DepositState.load(path=state_path, repository=repository.name),
+            one=OneRecord(
+                repository=repository,
+                recid=recid,
+                identifier=source_identifier(recid)["identifier"],
+                model_recid=ours["metadata"].get("recid"),
+                duplicates="fail",
+            ),
+            state=DepositState.load(path=state_path, recid=recid, repository=repository.name),
             retry=RetryPolicy(attempts=attempts),
-            index_delay_s=0,
+            settle_s=0,
         )
         live = await search.find()
     except FerryError as error:

@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from ferry.chain import UPLOAD_STEP, mark_again
+from ferry.deposit.draft_search import DraftSearch
+from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.publish import publish_record
 from ferry.deposit.read_back import DraftGoneError, PublishedEditedError
+from ferry.deposit.state import DepositState
 from ferry.errors import IntegrityError
 from ferry.receipts import GIVEN, REVIEW, read_receipt, write_receipt
-from ferry.run.open_repository import open_repository
+from ferry.repository.client import Repository
+from ferry.retry import RetryPolicy
+from ferry.run.disk_budget import DEPOSIT
+from ferry.run.open_repository import open_repository, settle_s
 from ferry.run.run import read_run
+from ferry.source.identity import source_identifier
 
 
 def publish(
@@ -19,6 +26,7 @@ def publish(
     upload_path: Path,
     record_path: Path,
     receipt_path: Path,
+    data_dir: Path,
     repository: Mapping[str, Any],
     settings: Mapping[str, Any],
     sandbox_dir: Path,
@@ -30,13 +38,17 @@ def publish(
     Args:
         upload_path, record_path: the receipts `upload` and `record`.
         receipt_path: where the receipt goes.
+        data_dir: data/<recid>, where the upload keeps its state.
         repository, settings: those parts of the configuration (`repository`, `upload`).
         sandbox_dir: where the sandbox keeps its token.
+
+    A draft that was asked for in vain may have been made meanwhile: then it is looked for, and told.
 
     Raises:
         DraftGoneError: the draft was deleted; the next run makes it anew.
         EditedError: somebody has changed it, or the record, in the repository.
         IntegrityError: the receipt is of another repository, or draft and receipt differ.
+        DuplicateError: there are several records of this recid.
         DeclinedError: reviewers have declined the record, and it is as it was then.
     """
     uploaded = read_receipt(upload_path, "upload")
@@ -55,6 +67,7 @@ def publish(
                     f"{upload_path}: expected an upload to {opened.name}, found one to {uploaded['repository']}; "
                     "delete it and run again"
                 )
+            await _search(uploaded, opened, data_dir, repository, settings).confirm(uploaded["record_id"])
             done = await publish_record(
                 repository=opened,
                 uploaded=uploaded,
@@ -74,3 +87,25 @@ def publish(
     except (DraftGoneError, PublishedEditedError):
         mark_again(UPLOAD_STEP, upload_path.parent)
         raise
+
+
+def _search(
+    uploaded: Mapping[str, Any],
+    opened: Repository,
+    data_dir: Path,
+    repository: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> DraftSearch:
+    identifier = source_identifier(uploaded["recid"])["identifier"]
+    return DraftSearch(
+        one=OneRecord(
+            repository=opened,
+            recid=uploaded["recid"],
+            identifier=identifier,
+            model_recid=None,
+            duplicates=repository["duplicate_drafts"],
+        ),
+        state=DepositState.load(path=data_dir / DEPOSIT, recid=uploaded["recid"], repository=opened.name),
+        retry=RetryPolicy(attempts=settings["attempts"]),
+        settle_s=settle_s(repository, name=opened.name),
+    )

@@ -19,7 +19,7 @@ from ferry.deposit.settings import DepositSettings, EmptyRecords
 from ferry.errors import TransientError
 from ferry.receipts import GIVEN, read_receipt, write_receipt
 from ferry.run.disk_budget import DEPOSIT
-from ferry.run.open_repository import open_repository
+from ferry.run.open_repository import open_repository, settle_s
 from ferry.run.run import read_run
 from ferry.source.identity import source_identifier
 from ferry.steps.drop import bytes_needed
@@ -93,6 +93,8 @@ def upload(
                     publishes=repository["finish"] != "draft",
                     when_published=repository["when_published"],
                     when_edited=repository["when_edited"],
+                    settle_s=settle_s(repository, name=opened.name),
+                    duplicate_drafts=repository["duplicate_drafts"],
                     takes_records_without_files=repository["takes_records_without_files"],
                     empty_records=empty_records,
                     order=settings["order"],

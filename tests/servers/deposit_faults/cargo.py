@@ -11,7 +11,8 @@ from typing import Any
 
 from ferry.deposit.deposit import Deposit, DepositSettings
 from ferry.deposit.publish import publish_record
-from ferry.repository.client import Repository, discover
+from ferry.repository.client import Repository
+from ferry.repository.discovery import discover
 from ferry.repository.rate_limit import RateLimiter
 from servers.raw_api import document, new_identifier
 
@@ -81,7 +82,7 @@ class Carrier:
     token: str
     info: Mapping[str, Any]
     folder: Path
-    settings: DepositSettings = field(default_factory=lambda: DepositSettings(index_delay_s=12, checksum_wait_s=20))
+    settings: DepositSettings = field(default_factory=lambda: DepositSettings(settle_s=60, checksum_wait_s=20))
     stall_s: float = STALL_S
     rate_limiter: RateLimiter | None = None
     """Shared with other carriers, as the jobs of a run share theirs."""

@@ -120,7 +120,7 @@ def test_a_bulk_run_over_a_line_that_fails_at_random_ends_whole(repository, tmp_
             token=server.token,
             info=seen_through(info, server=server.url, proxy=proxy.url),
             folder=tmp_path,
-            settings=DepositSettings(attempts=4, index_delay_s=12, checksum_wait_s=10),
+            settings=DepositSettings(attempts=4, settle_s=60, checksum_wait_s=10),
             stall_s=STALL_S,
         )
         for _ in range(FAULTY_RUNS):

@@ -1,0 +1,59 @@
+"""What was asked of the repository: how often, and how often nobody knows what came of it."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import aiohttp
+
+_TOLD = frozenset([*range(300, 500), 501])
+"""Answers that say that nothing was done."""
+
+
+@dataclass
+class Outcome:
+    """What is known of a request."""
+
+    status: int | None = None
+    """None as long as nothing was answered."""
+
+
+@dataclass
+class RequestStats:
+    """What was asked of the repository, counted as it happens."""
+
+    requests: int = 0
+    refused: int = 0
+    """Answers 429 and 503."""
+    waited_s: float = 0.0
+    """For turns; with several requests in flight this is more than passed by."""
+    told_limit: int | None = None
+    """Requests that the repository said it takes in one of its windows; None if it says nothing of that."""
+    unknown: int = 0
+    """Requests that may have changed something, or may do so yet: no answer came, or one that does not tell (5xx)."""
+
+    def measured(self) -> dict[str, float]:
+        """Return it as the journal has it."""
+        return {
+            "requests": self.requests,
+            "requests_refused": self.refused,
+            "rate_wait_s": round(self.waited_s, 3),
+        }
+
+    @contextlib.contextmanager
+    def noting_outcome(self, method: str) -> Iterator[Outcome]:
+        """Count the request that is sent inside, if nobody can say afterwards whether it was done, or will be."""
+        outcome = Outcome()
+        is_told = False
+        try:
+            yield outcome
+            is_told = outcome.status in _TOLD or outcome.status in range(200, 300)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            is_told = True  # nothing was sent
+            raise
+        except BaseException:
+            is_told = outcome.status in _TOLD
+            raise
+        finally:
+            if method not in ("GET", "HEAD") and not is_told:
+                self.unknown += 1

@@ -1,0 +1,271 @@
+"""Requests that a gateway answers 504 and hands on later, and a search that is behind: what a run makes of them.
+
+Each test runs the workflow against the sandbox and against a real InvenioRDM, through a proxy.
+"""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from subprocess import DEVNULL
+from types import SimpleNamespace
+
+import pytest
+from generated_records import content, put_below, redirect, write_records
+
+from ferry.deposit.duplicates import REMOVE
+from ferry.source.identity import source_identifier
+from sandbox import launcher
+from sandbox.settings import Settings
+from servers.deposit_faults.truth import Truth
+from servers.depositing import own_recid
+from servers.fault_proxy import FaultProxy, fault_proxy
+from servers.faults import Fault, late
+from servers.raw_api import Draft, eventually, md5
+from workflow.conftest import Flow
+
+FILES = [20_000, 300]
+FIRST, SECOND = "f00000.al", "f00001.al"
+
+REQUESTS = {
+    "create": {"method": "POST", "path": r"/api/records(\?|$)"},
+    "content": {"method": "PUT", "path": rf"{FIRST}/content$"},
+    "commit": {"method": "POST", "path": rf"{FIRST}/commit$"},
+    "publish": {"method": "POST", "path": r"/actions/publish$"},
+}
+SEARCH = {"method": "GET", "path": r"/api/user/records\?"}
+
+
+@pytest.fixture(scope="module", params=["sandbox", pytest.param("rdm", marks=[pytest.mark.rdm])])
+def repository(request, tmp_path_factory):
+    """The repository behind the proxy."""
+    if request.param == "rdm":
+        yield request.getfixturevalue("invenio")
+        return
+    started = launcher.start(tmp_path_factory.mktemp("late"), settings=Settings(index_lag_s=0.5, rate_limits=()))
+    yield started
+    started.stop()
+
+
+@dataclass
+class Line:
+    """A run of one record through a proxy, and what the repository really holds of it."""
+
+    flow: Flow
+    proxy: FaultProxy
+    truth: Truth
+    recid: int
+
+    def run(self, *, with_words_of_message=""):
+        """Run the workflow; return whether it ended well."""
+        done = self.flow.run(f"results/{self.recid}/stats.json", *shlex.split(with_words_of_message), timeout_s=900)
+        self.told = done.stdout + done.stderr
+        return done.returncode == 0
+
+    def fault(self, name, **how):
+        """Let a kind of request go wrong."""
+        return self.proxy.add(Fault(name, **REQUESTS[name], **how))
+
+    def index_behind(self, seconds):
+        """Have the search show a draft only so long after it was made."""
+
+        def is_behind(_head):
+            made = [each.ended_s for each in self.created() if each.upstream_status == 201]
+            return not made or time.monotonic() < min(made) + seconds
+
+        def nothing_found(answer):
+            answer.json = {**answer.json, "hits": {"hits": [], "total": 0}}
+
+        self.proxy.add(Fault("behind", **SEARCH, when=is_behind, change=nothing_found, times=None))
+
+    def created(self):
+        """Return the requests for a draft: what became of those by the run, and of those that were late."""
+        return [each for each in self.proxy.requests("POST") if re.search(REQUESTS["create"]["path"], each.path)]
+
+    def found(self):
+        """Return the ids of what a search shows of the record: what was deleted just now is still among it."""
+        identifier = self.identified.identifier
+        return {hit["id"] for hit in self.truth.api.search("/api/user/records", identifier)["hits"]["hits"]}
+
+    def held(self, *, expected=1):
+        """Return what the repository holds of the record once nothing is on its way any more."""
+        eventually(lambda: self.proxy.pending == 0, within_s=90)
+        return self.truth.held(self.identified, expected=expected)
+
+    @property
+    def identified(self):
+        return SimpleNamespace(identifier=source_identifier(self.recid)["identifier"])
+
+    def assert_right(self, *, is_published=False):
+        """The repository holds the record once, with the right bytes; a further run asks and writes nothing."""
+        eventually(lambda: len(self.found()) == 1)
+        (record,) = self.held()
+        assert record.id == self.flow.receipt(self.recid, "upload")["record_id"]
+        assert record.is_published == is_published
+        for number, size in enumerate(FILES):
+            key, data = f"f{number:05d}.al", content(f"generated/{self.recid}/f{number:05d}.al", size)
+            assert record.complete[key] == (size, md5(data), data)
+        asked = len(self.proxy.log)
+        assert self.run(), self.told
+        assert "Nothing to be done" in self.told
+        assert len(self.proxy.log) == asked
+
+    def assert_failed(self, step, *words):
+        """The record failed in this step, is told as failed, and the reason names all of this."""
+        failure = self.flow.receipt(self.recid, "failure")
+        assert (failure["status"], failure["step"], failure["error_type"]) == ("failed", step, "DuplicateError")
+        for word in words:
+            assert word in failure["error"]
+            assert word in self.told
+
+
+@pytest.fixture
+def line(repository, tmp_path):
+    """A run of one record, of a recid that no other test has."""
+    recid = own_recid()
+    flow = Flow(folder=tmp_path / "flow", environment={"NRP_TOKEN": repository.token})
+    flow.folder.mkdir()
+    write_records(flow.folder / "metadata", {recid: FILES}, put=put_below(tmp_path / "far"))
+    flow.want(recid)
+    with fault_proxy(repository.url) as proxy:
+        flow.config = {
+            "source": {"redirects": redirect(tmp_path / "far")},
+            "package": {"attachments": []},
+            "repository": {"url": proxy.url, "settle_s": 8},
+        }
+        yield Line(flow, proxy, Truth(repository.url, repository.token), recid)
+
+
+@pytest.mark.parametrize(
+    ("what", "finish"),
+    [("create", "draft"), ("content", "publish"), ("commit", "draft"), ("publish", "publish")],
+)
+def test_a_request_that_is_done_late_ends_in_one_record_that_is_right(line, what, finish):
+    line.flow.config["repository"]["finish"] = finish
+    fault = line.fault(what, **late(4))
+    line.index_behind(1)
+    assert line.run(), line.told
+    assert fault.fired == 1
+    line.assert_right(is_published=finish == "publish")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("behind_s", [1, 12, 40])
+@pytest.mark.parametrize("late_s", [6, 15, 40])
+@pytest.mark.parametrize("what", REQUESTS)
+def test_whatever_is_late_by_up_to_40_s_ends_right_as_the_configuration_comes(line, what, late_s, behind_s):
+    del line.flow.config["repository"]["settle_s"]
+    line.flow.config["repository"]["finish"] = "publish"
+    fault = line.fault(what, **late(late_s))
+    line.index_behind(behind_s)
+    assert line.run(), line.told
+    assert fault.fired == 1
+    line.assert_right(is_published=True)
+
+
+def test_a_draft_that_is_made_late_is_waited_for_and_no_second_one_asked_for(line):
+    line.fault("create", times=None, **late(3))
+    assert line.run(), line.told
+    assert [(each.status, each.upstream_status) for each in line.created()] == [(504, None), (None, 201)]
+    line.assert_right()
+
+
+def test_content_that_comes_late_takes_a_committed_file_away_and_it_is_sent_again(line):
+    line.fault("content", **late(4))
+    assert line.run(), line.told
+    sent = [(each.status, each.upstream_status) for each in line.proxy.requests("PUT", f"{FIRST}/content")]
+    assert sent == [(504, None), (200, 200), (None, 200), (200, 200)]
+    line.assert_right()
+
+
+def test_a_run_that_was_killed_while_a_request_was_under_way_is_gone_on_with_in_one_draft(line):
+    """The line holds the request back; when it hands it on, nobody is there any more who could have the answer."""
+    fault = line.fault("create", **late(4), hold_answer_s=60)
+    run = subprocess.Popen(
+        line.flow.command(), env={**os.environ, **line.flow.environment}, stdout=DEVNULL, stderr=DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    eventually(lambda: fault.fired, within_s=60)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert line.run(), line.told
+    assert len(line.created()) == 2
+    line.assert_right()
+
+
+# --- later than the configuration allows for ---
+
+
+@pytest.fixture
+def doubled(line):
+    """A record of which two drafts are there: the second one came later than the run would wait."""
+    line.flow.config["repository"]["settle_s"] = 0.5
+    line.fault("create", **late(8))
+    # the upload takes about 20 s: by then the late draft is there, and the search shows it
+    line.flow.config["upload"] = {"bytes_per_s": 1000, "parallel_files": 1}
+    assert not line.run(), line.told
+    line.assert_failed("upload_record")
+    records = line.held(expected=2)
+    used, other = sorted(records, key=lambda record: not record.complete)
+    return line, used, other
+
+
+def test_a_second_draft_is_told_before_the_record_is_called_uploaded_and_removed_where_that_is_wanted(doubled):
+    line, used, other = doubled
+    line.assert_failed("upload_record", used.id, other.id, f"or set repository.duplicate_drafts to remove ({REMOVE})")
+    assert not line.run(), line.told
+    assert len(line.held(expected=2)) == 2
+    assert line.run(with_words_of_message=REMOVE), line.told
+    assert f"ferry: {line.recid}: deleted the draft {other.id}" in line.told
+    line.assert_right()
+
+
+def test_a_second_draft_that_was_deleted_as_the_message_says_is_no_trouble_any_more(doubled):
+    line, _, other = doubled
+    assert line.truth.api.call("DELETE", f"/api/records/{other.id}/draft").status_code == 204
+    assert line.run(), line.told
+    line.assert_right()
+
+
+def test_a_second_draft_that_holds_something_of_its_own_is_never_removed(doubled):
+    line, used, other = doubled
+    Draft(line.truth.api, other.id).upload("of another hand.txt", b"of another hand")
+    line.flow.config["repository"]["duplicate_drafts"] = "remove"
+    assert not line.run(), line.told
+    line.assert_failed("upload_record", used.id, other.id, "it holds other files: of another hand.txt")
+    assert len(line.held(expected=2)) == 2
+
+
+def test_two_published_records_are_named_and_none_is_touched(doubled):
+    line, used, other = doubled
+    draft = Draft(line.truth.api, other.id)
+    draft.upload(FIRST, b"anything")
+    assert draft.publish().status_code == 202
+    line.flow.config["repository"] |= {"duplicate_drafts": "remove", "finish": "publish"}
+    assert not line.run(), line.told
+    line.assert_failed("upload_record", used.id, other.id, "published", "ask the repository's operators")
+
+
+@pytest.mark.parametrize("finish", ["draft", "publish"])
+def test_a_second_draft_that_comes_when_the_run_has_ended_is_told_by_the_next_one_that_touches_the_record(line, finish):
+    line.flow.config["repository"] |= {"settle_s": 0.5, "finish": "draft"}
+    line.fault("create", **late(12))
+    assert line.run(), line.told
+    records = line.held(expected=2)
+    used = line.flow.receipt(line.recid, "upload")["record_id"]
+    (other,) = [record.id for record in records if record.id != used]
+    if finish == "publish":
+        line.flow.config["repository"]["finish"] = "publish"
+    else:
+        (line.flow.folder / "metadata" / "corrections").mkdir()
+        (line.flow.folder / "metadata" / "corrections" / f"{line.recid}.yaml").write_text("title: Another title\n")
+    assert not line.run(), line.told
+    line.assert_failed("publish_record" if finish == "publish" else "upload_record", used, other)
+    assert [record.is_published for record in line.held(expected=2)] == [False, False]
+    line.flow.config["repository"]["duplicate_drafts"] = "remove"
+    assert line.run(), line.told
+    line.assert_right(is_published=finish == "publish")

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-import time
+import random
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from servers.depositing import reading, uploads
 from servers.nrp.server import DATASET, NrpRepository
 from servers.raw_api import Api
 
-_recids = itertools.count(9_300_000 + int(time.time()) % 90_000)
+_recids = itertools.count(1000 * random.SystemRandom().randrange(10**5, 10**6))
+"""Two processes that test one repository at a time have other ones."""
 CONTENTS = {"a.al": b"first" * 1000}
 
 

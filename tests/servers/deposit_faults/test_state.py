@@ -1,8 +1,12 @@
 """Faults 25-27 and 31: what is there already, whatever has become of the answer that would have told of it."""
 
+from dataclasses import replace
+
 import pytest
 
-from ferry.errors import IntegrityError, PermanentError, TransientError
+from ferry.deposit.metadata import EditedError
+from ferry.errors import IntegrityError, TransientError
+from ferry.repository.errors import DeletedError
 from servers.deposit_faults.cargo import Cargo, Carried
 from servers.faults import Fault, refusal
 from servers.raw_api import Draft
@@ -108,15 +112,29 @@ def test_metadata_that_another_hand_changed_meanwhile_are_not_overwritten_blindl
         return False
 
     outcome = line.attempt(changed, Fault("hook", method="PUT", path="/draft$", when=once(change_beforehand)))
-    assert isinstance(outcome, PermanentError)
-    assert "changed by somebody else" in str(outcome)
+    assert isinstance(outcome, EditedError)
+    assert 'metadata.title is "Of another hand", ours "A corrected title"' in str(outcome)
     updates = [each for each in line.sent("/draft") if each.method == "PUT" and each.path.endswith("/draft")]
     assert [each.upstream_status for each in updates] == [412]
     assert all("if-match" in each.headers for each in updates)
     (record,) = line.truth.held(cargo, expected=1)
     draft = line.truth.api.call("GET", f"/api/records/{record.id}/draft").json()
     assert draft["metadata"]["title"] == "Of another hand"
+    line.carrier.settings = replace(line.carrier.settings, when_edited="overwrite")
     line.settle(changed)
+
+
+def test_a_record_that_was_deleted_after_it_was_published_is_told_as_that_and_not_made_again(line):
+    cargo = Cargo()
+    assert isinstance(line.attempt(cargo), Carried)
+    (record,) = line.truth.held(cargo, expected=1)
+    gone = Fault("gone", method="GET", path=rf"/api/records/{record.id}(\?|$)", times=None)
+    gone.status, gone.body = 410, b'{"status": 410, "message": "Record deleted", "tombstone": {"is_visible": true}}'
+    outcome = line.attempt(cargo, gone)
+    assert isinstance(outcome, DeletedError)
+    assert "it was published, and was deleted in the repository since (410: " in str(outcome)
+    assert "take the recid from the list, or ask the repository's operators to restore the record" in str(outcome)
+    line.truth.held(cargo, expected=1)
 
 
 @pytest.mark.parametrize("status", [409, 412])

@@ -8,7 +8,7 @@ import pytest
 from ferry.deposit.metadata import EditedError
 from ferry.deposit.read_back import DraftGoneError, PublishedEditedError
 from ferry.deposit.settings import DepositSettings
-from ferry.errors import MetadataError, TransientError
+from ferry.errors import MetadataError, PermanentError, TransientError
 from servers import depositing
 from servers.depositing import CONTENTS, act, creations, deposit, document, requests
 from servers.raw_api import Api, Draft
@@ -247,3 +247,30 @@ def test_a_draft_that_is_deleted_while_its_files_go_up_is_made_anew_in_the_same_
     assert {file["key"] for file in receipt["files"]} == set(CONTENTS)
     assert f"{deleted[0]} is gone from the repository, deleted there; the record is made anew" in caplog.text
     assert creations(sandbox) == 2
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_a_repository_that_makes_public_what_is_to_be_restricted_is_told_each_time(sandbox, tmp_path, is_made):
+    restricted = {**document(), "access": RESTRICTED}
+    if is_made:
+        deposit(sandbox, tmp_path)
+
+    def spoil(repository):
+        create, update = repository.create, repository.update_draft
+
+        async def create_public(given, **options):
+            return await create({**given, "access": document()["access"]}, **options)
+
+        async def update_public(draft, given):
+            return await update(draft, {**given, "access": document()["access"]})
+
+        repository.create, repository.update_draft = create_public, update_public
+
+    for _ in range(2):
+        with pytest.raises(
+            PermanentError, match=r'access\.record is "public", ours "restricted"; it decides by itself'
+        ):
+            deposit(sandbox, tmp_path, doc=restricted, spoil=spoil)
+    assert creations(sandbox) == 1
+    receipt = deposit(sandbox, tmp_path, doc=restricted).receipt
+    assert held(sandbox, receipt["record_id"])[1] == "restricted"

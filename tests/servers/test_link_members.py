@@ -200,6 +200,32 @@ def test_a_draft_that_somebody_has_changed_is_left_as_it_is(collection, sandbox)
     assert "it differs in more than its links (metadata.title)" in row["why_not"]
 
 
+def test_a_collection_whose_draft_was_deleted_is_told_and_made_anew_and_linked_by_the_next_run(collection, sandbox):
+    assert_ok(collection.run())
+    expected, first = links_of(sandbox, collection), collection.receipt(PARENT, "upload")["record_id"]
+    write(sandbox, "DELETE", f"{sandbox.url}/api/records/{first}/draft", {})
+    (collection.folder / "results/relations.csv").unlink()
+    failed = collection.run()
+    assert failed.returncode != 0
+    assert f"draft {first}: expected it as it was uploaded" in failed.stderr
+    done = collection.run()
+    assert_ok(done)
+    assert f"{first} is gone from the repository, deleted there; the record is made anew, as" in done.stderr
+    assert links_of(sandbox, collection) == expected
+
+
+def test_links_go_beside_what_was_changed_by_hand_and_is_kept(collection, sandbox):
+    collection.config["relations"]["target"] = False
+    assert_ok(collection.run())
+    change_by_hand(sandbox, collection)
+    collection.config["relations"]["target"] = True
+    collection.config["repository"]["when_edited"] = "keep"
+    assert_ok(collection.run())
+    live = live_parent(sandbox, collection)
+    assert live["metadata"]["title"] == "By hand"
+    assert set(links_of(sandbox, collection)) == {FIRST, SECOND}
+
+
 @pytest.mark.nrp
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(

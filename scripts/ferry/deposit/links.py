@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ferry.deposit.metadata import MetadataDeposit, WhenEdited, raise_for_metadata_errors
 from ferry.deposit.publish import publish_record
+from ferry.deposit.read_back import DraftGoneError
 from ferry.errors import IntegrityError, PermanentError
 from ferry.mapping.diff import diff_records
 from ferry.mapping.links import Link, diff_but_links, links_in, with_links
@@ -106,6 +107,7 @@ class LinkMembers:
             PermanentError: somebody else has changed the parent's metadata meanwhile.
             MetadataError: the repository objects to the links.
             IntegrityError: what was read back is not what was written.
+            DraftGoneError: the parent's draft was deleted.
             FerryError: as the repository's methods do.
         """
         live = await self._retry.retried(self._read)
@@ -156,7 +158,11 @@ class LinkMembers:
         try:
             return await self._repository.read_draft(record_id)
         except NotFoundError:
+            pass
+        try:
             return await self._repository.read_published(record_id)
+        except NotFoundError as error:
+            raise DraftGoneError(record_id) from error
 
     async def _write(self, live: RemoteRecord, wanted: Mapping[str, Any]) -> RemoteRecord:
         async def update() -> RemoteRecord:

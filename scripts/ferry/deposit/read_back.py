@@ -13,6 +13,12 @@ from ferry.repository.models import RemoteRecord
 class DraftGoneError(PermanentError):
     """The draft was deleted in the repository before it was published: it has to be made anew."""
 
+    def __init__(self, record_id: str) -> None:
+        super().__init__(
+            f"draft {record_id}: expected it as it was uploaded, found neither it nor a record that was published of "
+            "it: it was deleted in the repository; run again, it is made anew"
+        )
+
 
 class PublishedEditedError(EditedError):
     """A public record was changed by hand: the upload is what can do something about it."""
@@ -31,10 +37,7 @@ async def read_public(
     try:
         record = await repository.read_published(uploaded["record_id"])
     except NotFoundError as error:
-        raise DraftGoneError(
-            f"draft {uploaded['record_id']}: expected it as it was uploaded, found neither it nor a record that was "
-            "published of it: it was deleted in the repository; run again, it is made anew"
-        ) from error
+        raise DraftGoneError(uploaded["record_id"]) from error
     try:
         changes = metadata.check(record, document)
     except EditedError as error:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ferry.chain import UPLOAD_STEP, mark_again
 from ferry.csv_tables import write_csv
 from ferry.deposit.links import LinkMembers, link_of
+from ferry.deposit.read_back import DraftGoneError
 from ferry.errors import FerryError, PermanentError
 from ferry.formatting import plural
 from ferry.mapping.links import Link, members_of
@@ -160,6 +162,8 @@ async def _link(
             }
             write_receipt(record_dir / "relations.json", "relations", receipt)
     except FerryError as error:
+        if isinstance(error, DraftGoneError):
+            mark_again(UPLOAD_STEP, record_dir)
         log.error("%d: %s", parent.recid, error)
         return Row(parent, error=str(error))
     return Row(parent, done.record.page_url, linked, done.why_not)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ferry.mapping.diff import FieldChange, diff_records
+from ferry.mapping.diff import FieldChange, diff_records, with_fields
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
 from ferry.source.record import read_source
@@ -140,3 +140,23 @@ def test_each_change_of_any_two_records_says_what_changes(ours: dict[str, Any], 
 def test_what_counts_as_a_change(ours: Any, live: Any, kinds: list[str]) -> None:
     changes = diff_records({"metadata": {"field": ours}, "access": {}}, {"metadata": {"field": live}})
     assert [change.kind for change in changes] == kinds
+
+
+@pytest.mark.parametrize(("active", "differs"), [(True, True), (False, False)])
+def test_an_embargo_that_we_have_not_set_is_a_difference_as_long_as_it_holds(active, differs):
+    record = {"metadata": {}, "access": {"record": "public", "files": "public"}}
+    embargo = {"active": active, "until": "2030-01-01", "reason": None}
+    changes = diff_records(record, {"metadata": {}, "access": {**record["access"], "embargo": embargo}})
+    assert [change.path for change in changes] == (["access.embargo"] if differs else [])
+
+
+def test_fields_are_taken_over_from_a_live_record_without_what_it_has_added_and_in_its_own_words():
+    record = {"metadata": {"title": "Ours", "version": "1"}, "access": {"record": "public", "files": "public"}}
+    live = {
+        "metadata": {"title": "A &lt; B", "languages": [{"id": "eng", "title": {"en": "English"}}]},
+        "access": {"record": "restricted", "files": "public"},
+    }
+    assert with_fields(record, live, ["metadata.title", "metadata.languages", "metadata.version", "access.record"]) == {
+        "metadata": {"title": "A &lt; B", "languages": [{"id": "eng"}]},
+        "access": {"record": "restricted", "files": "public"},
+    }

@@ -302,6 +302,7 @@ def _begun(
             "finish": chance.choice(["draft", "publish"]),
             "requests_per_minute": None,
             "requests_per_hour": None,
+            "duplicate_drafts": chance.choice(["fail", "remove"]),
             "settle_s": longest_late_s + lag_s + 3,
         },
         "upload": {"attempts": 3, "stall_s": 5},

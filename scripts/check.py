@@ -12,6 +12,7 @@ summary = check_all(
     publish=snakemake.params.publish,
     settings=snakemake.params.settings,
     results_dir=Path("results"),
+    data_dir=Path("data"),
     logs_dir=log.parent,
     table_path=Path(snakemake.params.table),
 )

@@ -14,6 +14,7 @@ with record_step(name="upload_record", recid=recid, log_path=Path(snakemake.log[
             package_path=Path(snakemake.input.package),
             receipt_path=Path(snakemake.output.receipt),
             data_dir=Path(snakemake.params.data_dir),
+            journal=Path(snakemake.log[0]).with_name("journal.jsonl"),
             repository=snakemake.params.repository,
             settings=snakemake.params.upload,
             empty_records=snakemake.params.empty_records,

@@ -140,6 +140,12 @@ def next_attempt(path: Path, step: str) -> int:
     return len(starts) + 1
 
 
+def tried_before(path: Path, step: str) -> str | None:
+    """Return when the attempt before the present one at a step was last heard of; None if this is the first one."""
+    tried = [attempt for attempt in attempts(read(path)) if attempt.step == step]
+    return (tried[-2].ended_at or tried[-2].started_at or None) if len(tried) > 1 else None
+
+
 def failed_for_good(path: Path, *, run_id: str, step: str) -> str | None:
     """Return why a record that is begun again by the same run need not be: a step failed with a permanent error.
 

@@ -8,6 +8,7 @@ import zlib
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
+from ferry.deposit.state import DepositState
 from ferry.repository.client import Repository
 from ferry.repository.discovery import discover
 from ferry.source.identity import source_identifier
@@ -97,7 +98,7 @@ def deposit(
             document=doc or document(files_enabled=bool(contents), recid=recid),
             uploads=packed or uploads(contents),
             open_upload=open_upload or reading(read or contents),
-            state_path=tmp_path / "data" / "deposit.json",
+            state=DepositState.load(path=tmp_path / "data" / "deposit.json", recid=recid, repository=repository.name),
             given_path=tmp_path / "given.json",
             settings=settings or DepositSettings(settle_s=2),
             sleep=sleep,

@@ -10,6 +10,7 @@ from typing import Any
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
+from ferry.deposit.state import DepositState
 from ferry.repository.client import Repository
 from ferry.repository.discovery import discover
 from ferry.source.identity import source_identifier
@@ -87,7 +88,9 @@ class Case:
                 document=self.document(),
                 uploads=uploads(self.contents),
                 open_upload=reading(self.contents),
-                state_path=self.folder / "deposit.json",
+                state=DepositState.load(
+                    path=self.folder / "deposit.json", recid=self.recid, repository=repository.name
+                ),
                 given_path=self.folder / "given.json",
                 settings=DepositSettings(settle_s=2, **self.settings),
             ).run()

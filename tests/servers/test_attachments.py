@@ -10,6 +10,7 @@ from packed_records import many, run_package, write_files
 from ferry.bundle.reader import read_chunks
 from ferry.deposit.deposit import Deposit, DepositSettings
 from ferry.deposit.manifest import Manifest
+from ferry.deposit.state import DepositState
 from ferry.errors import TransientError
 from ferry.repository.client import Repository
 from ferry.repository.discovery import discover
@@ -75,7 +76,7 @@ def deposit(sandbox, data_dir, source, *, spoil=None):
             uploads=uploads,
             open_upload=lambda entry: read_chunks(entry, data_dir=data_dir),
             manifest=Manifest(recid=RECID, uploads=uploads, data_dir=data_dir),
-            state_path=data_dir / "deposit.json",
+            state=DepositState.load(path=data_dir / "deposit.json", recid=RECID, repository=repository.name),
             settings=DepositSettings(settle_s=2, attempts=2),
             sleep=lambda seconds: asyncio.sleep(min(seconds, 0.05)),
         ).run()

@@ -7,6 +7,7 @@ import pytest
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.empty import EmptyFileError, WithoutFilesError
 from ferry.deposit.settings import DepositSettings
+from ferry.deposit.state import DepositState
 from ferry.errors import PermanentError
 from ferry.flags import RunFlags
 from ferry.source.identity import source_identifier
@@ -43,7 +44,7 @@ class Deposits:
                 uploads=uploads(contents),
                 open_upload=reading(contents),
                 own_json=own_json,
-                state_path=self.folder / state,
+                state=DepositState.load(path=self.folder / state, recid=recid, repository=repository.name),
                 settings=DepositSettings(**{"settle_s": 2, **settings}),
             ).run()
 

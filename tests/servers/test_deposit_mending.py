@@ -8,6 +8,7 @@ from packed_records import data_offset, flip, many, run_package, write_files
 
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.settings import DepositSettings
+from ferry.deposit.state import DepositState
 from ferry.errors import IntegrityError
 from ferry.steps.upload_record import reading
 from servers.depositing import IDENTIFIER, RECID, act, document
@@ -26,7 +27,7 @@ def carry(sandbox, data_dir, uploads, settings):
             document=document(),
             uploads=uploads,
             open_upload=reading(data_dir),
-            state_path=data_dir / "deposit.json",
+            state=DepositState.load(path=data_dir / "deposit.json", recid=RECID, repository=repository.name),
             settings=settings,
             sleep=lambda seconds: asyncio.sleep(min(seconds, 0.05)),
         ).run()

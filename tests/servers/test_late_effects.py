@@ -182,9 +182,22 @@ def test_content_that_comes_late_takes_a_committed_file_away_and_it_is_sent_agai
     line.assert_right()
 
 
-def test_a_run_that_was_killed_while_a_request_was_under_way_is_gone_on_with_in_one_draft(line):
-    """The line holds the request back; when it hands it on, nobody is there any more who could have the answer."""
-    fault = line.fault("create", **late(4), hold_answer_s=60)
+def test_check_names_what_nobody_has_answered(line):
+    line.flow.config["upload"] = {"attempts": 1}
+    line.fault("create", **late(3))
+    assert not line.run(), line.told
+    checked = line.flow.run("check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert f"nobody has answered what was asked for of {line.recid} (creation, last at 20" in checked.stdout
+    assert line.run(), line.told
+    line.assert_right()
+    assert "nobody has answered" not in line.flow.run("check").stdout
+
+
+@pytest.mark.parametrize("lost", ["nothing", "deposit.json"])
+def test_a_run_that_was_killed_while_a_request_was_under_way_is_gone_on_with_in_one_draft(line, lost):
+    """When the request is done, nobody is there any more who has asked for it."""
+    fault = line.fault("create", **late(4))
     run = subprocess.Popen(
         line.flow.command(), env={**os.environ, **line.flow.environment}, stdout=DEVNULL, stderr=DEVNULL,
         start_new_session=True,
@@ -192,6 +205,8 @@ def test_a_run_that_was_killed_while_a_request_was_under_way_is_gone_on_with_in_
     eventually(lambda: fault.fired, within_s=60)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
+    if lost != "nothing":
+        (line.flow.folder / "data" / str(line.recid) / lost).unlink()
     assert line.run(), line.told
     assert len(line.created()) == 2
     line.assert_right()

@@ -59,7 +59,7 @@ class Deposit:
         document: Mapping[str, Any],
         uploads: Sequence[Upload],
         open_upload: OpenUpload,
-        state_path: Path,
+        state: DepositState,
         settings: DepositSettings,
         given_path: Path | None = None,
         manifest: Manifest | None = None,
@@ -75,7 +75,7 @@ class Deposit:
             document: the target metadata.
             uploads: entries of the receipt `package`.
             open_upload: reads one of them.
-            state_path: where the upload remembers what it has done.
+            state: what an earlier attempt has left.
             settings: how to behave.
             given_path: where it is remembered what metadata the record was given; None: nowhere.
             manifest: goes up last, made from what the repository has confirmed of all other uploads.
@@ -91,8 +91,7 @@ class Deposit:
         self._own_json = own_json if settings.empty_records == "metadata_file" and not uploads else None
         self._refusals = KnownRefusals(flags=repository.flags, settings=settings)
         self._settings = settings
-        self._state = DepositState.load(path=state_path, recid=recid, repository=repository.name)
-        self._known = self._state.record_id
+        self._state, self._known = state, state.record_id
         self._retry = RetryPolicy(attempts=settings.attempts, sleep=sleep)
         self._metadata = MetadataDeposit(
             repository=repository,

@@ -99,9 +99,9 @@ class DraftSearch:
 
     async def _find(self) -> RemoteRecord | None:
         """Find the record by the identifier of its source; one that may still be made is waited for."""
-        left_s = min(self._settle_s, self._state.may_come_until(self._settle_s, "creation") - time.time())
+        left_s = min(self._settle_s, self._state.may_come_until(self._settle_s, "creation", "upload") - time.time())
         if left_s > 0:
-            log.warning("a draft that was asked for may still be made: looking for it for %.0f s", left_s)
+            log.warning("a draft that was asked for may still be made, or shown: looking for %.0f s", left_s)
         pause_s = 1.0
         while True:
             if (found := await self._retry.retried(self._find_now)) is not None:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from ferry.deposit.state import DepositState
+from ferry.deposit.state import DepositState, told_unanswered
 from ferry.errors import TransientError
 from ferry.retry import RetryPolicy
 
@@ -31,14 +31,14 @@ async def bring_settled[Brought](
     begun = time.time()
     for _ in range(retry.attempts):
         brought = await bring()
-        until = state.may_come_until(settle_s)
+        until = state.may_come_until(settle_s, "creation", "files")
         if begun >= until:
             state.forget_unknown("files")
             return brought
         wait_s = min(settle_s, max(0.0, until - time.time()))
         log.warning(
             "requests that nobody has answered (%s) may still be done: reading again in %.0f s",
-            " and ".join(f"{what}, last at {at}" for what, at in sorted(state.unknown.items())),
+            told_unanswered(state.path),
             wait_s,
         )
         await retry.sleep(wait_s)

@@ -12,8 +12,8 @@ from typing import Literal
 from ferry.receipts import write_json
 from ferry.repository.traffic import RequestStats
 
-Asked = Literal["creation", "files"]
-"""What was asked for: a new draft, or a change of a draft's files."""
+Asked = Literal["creation", "files", "upload"]
+"""What was asked for: a new draft, a change of a draft's files, or all of an upload that has left nothing here."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,15 @@ class DepositState:
     _unsaved: int = field(default=0, init=False, compare=False)
 
     @classmethod
-    def load(cls, *, path: Path, recid: int, repository: str) -> "DepositState":
-        """Return what an earlier attempt left; nothing if it is torn, or of another record or repository."""
-        state = cls(path=path, recid=recid, repository=repository)
+    def load(cls, *, path: Path, recid: int, repository: str, tried_at: str | None = None) -> "DepositState":
+        """Return what an earlier attempt left; nothing if it is torn, or of another record or repository.
+
+        Args:
+            path: where it lies.
+            recid, repository: that it is of.
+            tried_at: when an upload of the record was last tried: with nothing left of it, there may be a draft.
+        """
+        state = cls(path=path, recid=recid, repository=repository, unknown={"upload": tried_at} if tried_at else {})
         try:
             found = json.loads(path.read_bytes())
         except (FileNotFoundError, ValueError):
@@ -132,6 +138,7 @@ class DepositState:
     def found_record(self, record_id: str) -> None:
         """There is a record: none has to be made."""
         self.record_id, self.failed_creations = record_id, 0
+        self.unknown.pop("upload", None)
         self.save()
 
     def forget_record(self) -> None:
@@ -143,6 +150,15 @@ class DepositState:
         """Go on with another record, for the same files."""
         self.record_id, self.parts = record_id, {}
         self.save()
+
+
+def told_unanswered(path: Path) -> str:
+    """Return what of an upload was asked for and answered by nobody, and when, as its state has it; "" if nothing."""
+    try:
+        unknown = json.loads(path.read_bytes())["unknown"].items()
+        return " and ".join(f"{what}, last at {at}" for what, at in sorted(unknown))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
 
 
 def _now() -> str:

@@ -11,11 +11,13 @@ from typing import Any
 
 from ferry.chain import BY_NAME, CHAIN, steps_of
 from ferry.csv_tables import write_csv
+from ferry.deposit.state import told_unanswered
 from ferry.errors import FerryError, IntegrityError
 from ferry.formatting import plural
 from ferry.receipts import read_receipt
 from ferry.report.evidence import Evidence, is_through, read_evidence, record_status
 from ferry.report.stats_row import stats_row
+from ferry.run.disk_budget import DEPOSIT
 from ferry.run.plan import command_of
 
 MOST_LINES = 20
@@ -41,6 +43,7 @@ def check_all(
     publish: bool,
     settings: Mapping[str, str],
     results_dir: Path,
+    data_dir: Path,
     logs_dir: Path,
     table_path: Path,
 ) -> str:
@@ -50,7 +53,7 @@ def check_all(
         recids: of the records.
         publish: whether they go on from a draft.
         settings: name of the present settings by part, as in results/settings.
-        results_dir, logs_dir: what runs have left.
+        results_dir, data_dir, logs_dir: what runs have left.
         table_path: gets one row per misfit (CSV).
 
     Raises:
@@ -59,17 +62,26 @@ def check_all(
     command = command_of()
     misfits: list[Misfit] = []
     unfinished = 0
+    unanswered: list[str] = []
     for recid in recids:
         record_dir, journal = results_dir / str(recid), logs_dir / str(recid) / "journal.jsonl"
         evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
         found = _misfit(evidence, record_dir=record_dir, publish=publish, settings=settings, command=command)
         misfits += [found] if found else []
-        unfinished += found is None and "stats" not in evidence.receipts
+        if found is None and "stats" not in evidence.receipts:
+            unfinished += 1
+            unanswered += [f"{recid} ({told})"] if (told := told_unanswered(data_dir / str(recid) / DEPOSIT)) else []
     write_csv(table_path, ["recid", "receipt", "problem", "command"], map(astuple, misfits))
     summary = (
         f"{plural(len(recids), 'record')}: {len(recids) - len(misfits) - unfinished} complete, {unfinished} not "
         f"finished (a plain run goes on with them), {len(misfits)} with a receipt that does not fit"
     )
+    if unanswered:
+        more = f" and {len(unanswered) - MOST_LINES} more" if len(unanswered) > MOST_LINES else ""
+        summary += (
+            f"\n  nobody has answered what was asked for of {', '.join(unanswered[:MOST_LINES])}{more}: it may be done "
+            "all the same, or yet; a plain run looks"
+        )
     if misfits:
         raise IntegrityError("\n".join([summary, *_lines(misfits, table_path)]))
     return summary

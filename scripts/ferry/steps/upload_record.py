@@ -10,13 +10,15 @@ from ferry.bundle.attachments import attach_source
 from ferry.bundle.proof import ChangedError
 from ferry.bundle.reader import GoneError, UploadReader, open_upload
 from ferry.bundle.repair import repair_bundle
-from ferry.chain import PACKAGE_STEP, mark_again
+from ferry.chain import PACKAGE_STEP, UPLOAD_STEP, mark_again
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.desired_files import OpenUpload, Upload
 from ferry.deposit.empty import EmptyFileError
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.settings import DepositSettings, EmptyRecords
+from ferry.deposit.state import DepositState
 from ferry.errors import TransientError
+from ferry.journal import tried_before
 from ferry.receipts import GIVEN, read_receipt, write_receipt
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository, settle_s
@@ -32,6 +34,7 @@ def upload(
     package_path: Path,
     receipt_path: Path,
     data_dir: Path,
+    journal: Path,
     repository: Mapping[str, Any],
     settings: Mapping[str, Any],
     empty_records: EmptyRecords,
@@ -44,6 +47,7 @@ def upload(
         record_path, package_path: the receipts `record` and `package`.
         receipt_path: where the receipt goes.
         data_dir: data/<recid>, where the bytes lie and the upload keeps its state.
+        journal: of the record, which tells of earlier attempts where their state is lost.
         repository, settings: those parts of the configuration (`repository`, `upload`).
         empty_records: what becomes of a record without files where the repository takes none (package.empty_records).
         sandbox_dir: where the sandbox keeps its token.
@@ -82,7 +86,12 @@ def upload(
                 open_upload=reading(data_dir),
                 manifest=manifest if package.get("manifest") else None,
                 own_json=own_json,
-                state_path=data_dir / DEPOSIT,
+                state=DepositState.load(
+                    path=data_dir / DEPOSIT,
+                    recid=recid,
+                    repository=opened.name,
+                    tried_at=tried_before(journal, UPLOAD_STEP),
+                ),
                 given_path=receipt_path.with_name(GIVEN),
                 settings=DepositSettings(
                     attempts=settings["attempts"],

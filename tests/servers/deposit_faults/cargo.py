@@ -11,6 +11,7 @@ from typing import Any
 
 from ferry.deposit.deposit import Deposit, DepositSettings
 from ferry.deposit.publish import publish_record
+from ferry.deposit.state import DepositState
 from ferry.repository.client import Repository
 from ferry.repository.discovery import discover
 from ferry.repository.rate_limit import RateLimiter
@@ -101,7 +102,7 @@ class Carrier:
                 document=cargo.document,
                 uploads=cargo.uploads,
                 open_upload=cargo.chunks,
-                state_path=self.state_path(cargo),
+                state=DepositState.load(path=self.state_path(cargo), recid=cargo.recid, repository=repository.name),
                 given_path=self.state_path(cargo).with_name("given.json"),
                 settings=self.settings,
                 sleep=hurried,

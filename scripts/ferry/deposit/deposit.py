@@ -18,25 +18,18 @@ from ferry.deposit.files import FileDeposit
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.metadata import MetadataDeposit, document_sha256
 from ferry.deposit.plan import LocalFile
+from ferry.deposit.published import raise_if_left_alone
 from ferry.deposit.settings import DepositSettings
 from ferry.deposit.settling import bring_settled
 from ferry.deposit.state import DepositState
 from ferry.deposit.workflow import DraftWorkflow
-from ferry.errors import FerryError, IntegrityError, MetadataError, PermanentError
+from ferry.errors import FerryError, PermanentError
 from ferry.notices import notice
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeniedError, NotFoundError, RefusedError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy, Sleep
 from ferry.upload_names import source_key
-
-_AGAIN = (
-    "compare {url}, then remove the recid from the list, or set repository.when_published to what shall become of it"
-)
-_FILES_STAY = (
-    "update_metadata leaves the files of {url} as they are, also <recid>.json, which holds the metadata of the source: "
-    "set repository.when_published to new_version, or change by a correction what shall change"
-)
 
 
 @dataclass(frozen=True)
@@ -258,30 +251,19 @@ class Deposit:
 
     async def _adopt(self, record: RemoteRecord) -> tuple[RemoteRecord, list[LocalFile]]:
         """Accept a published record that is equal; where it differs, do what the configuration says."""
-        choice = self._settings.when_published
         local, wrong = await self._compare_files(record)
         changes = [change.path for change in self._metadata.check(record, self._document)]
-        if wrong:
-            if choice != "new_version":
-                advice = _AGAIN if choice == "compare" else _FILES_STAY
-                raise IntegrityError(
-                    f"record {record.id} of {self._identifier} is published already and its files differ: "
-                    f"{', '.join(wrong[:10])}; {advice.format(url=record.page_url)}"
-                )
-        elif not changes:
+        if not wrong and not changes:
             return record, local
-        match choice:
-            case "compare":
-                raise MetadataError(
-                    f"record {record.id} of {self._identifier} is published already and its metadata differ: "
-                    f"{', '.join(changes[:10])}; {_AGAIN.format(url=record.page_url)}"
-                )
-            case "update_metadata":
-                self._metadata.take_for_ours(record.document, self._document)
-                draft = await self._retry.retried(lambda: self._repository.edit(record))
-                return await self._bring_metadata(draft), local
-            case "new_version":
-                return await self._begin_version(record)
+        choice = self._settings.when_published
+        raise_if_left_alone(
+            record, identifier=self._identifier, wrong_files=wrong, changed_fields=changes, choice=choice
+        )
+        if choice == "new_version":
+            return await self._begin_version(record)
+        self._metadata.take_for_ours(record.document, self._document)
+        draft = await self._retry.retried(lambda: self._repository.edit(record))
+        return await self._bring_metadata(draft), local
 
     async def _begin_version(self, record: RemoteRecord) -> tuple[RemoteRecord, list[LocalFile]]:
         draft = await self._retry.retried(lambda: self._repository.new_version(record))
@@ -289,6 +271,7 @@ class Deposit:
         opened = {**record.document["metadata"], "publication_date": draft.document["metadata"].get("publication_date")}
         self._metadata.take_for_ours({**record.document, "metadata": opened}, self._document)
         self._state.begin_record(draft.id)
+        self._known = draft.id
         draft = await self._bring_metadata(draft)
         if self._has_files:
             # what is right already need not be sent again; with files in the draft this is refused, and not needed

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ferry.errors import MetadataError
+from ferry.mapping import clean
 from ferry.mapping.kinds import longest_key
 from ferry.mapping.leaves import Found, find, shown
 from ferry.mapping.people import is_portal
@@ -108,7 +109,8 @@ def _kinds(work: Work) -> list[str]:
     found = work.record.get("type")
     kinds = found if isinstance(found, dict) else {}
     primary, secondary = kinds.get("primary"), kinds.get("secondary")
-    if not isinstance(primary, str) or not primary.strip():
+    name = shown(clean.line(primary)) if isinstance(primary, str) and primary.strip() else None
+    if name is None:
         return []
     several = secondary if isinstance(secondary, list) else [secondary]
-    return [*(f"{primary.strip()}/{each.strip()}" for each in several if isinstance(each, str)), primary.strip()]
+    return [*(f"{name}/{shown(clean.line(each))}" for each in several if isinstance(each, str)), name]

@@ -78,6 +78,7 @@ files = st.lists(
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(record=records(), files=files, profile=st.sampled_from(sorted(PROFILES)))
 @example(record={"title": "\ud800\ud800\ud800", "type": {}}, files=[], profile="rdm")
+@example(record={"title": "A title", "type": {"primary": "a\ud800"}, "experiment": ["CMS"]}, files=[], profile="rdm")
 def test_any_record_is_mapped_to_a_valid_one_or_refused_by_name(
     record: dict[str, Any], files: list[dict[str, Any]], profile: str
 ) -> None:

@@ -170,7 +170,7 @@ def experiment(work: Work, found: Found) -> None:
         work.took(found.path, "metadata.experiment")
         return
     if particles and not known:
-        work.notice(found.path, f"{name!r} is no experiment of this target: kept as keyword")
+        work.notice(found.path, "no experiment of this target: keyword only", found=name)
     work.subjects.setdefault(name)
     work.took(found.path, "metadata.subjects[]")
 

@@ -64,7 +64,7 @@ def category(work: Work, found: Found) -> None:
             work.metadata["category"] = {"id": known}
             to.append("metadata.category")
         else:
-            work.notice(found.path, f"{name!r} is not in the target's vocabulary of categories: kept as keyword only")
+            work.notice(found.path, "no term of the target's vocabulary of categories: keyword only", found=name)
     work.took(found.path, *to)
 
 

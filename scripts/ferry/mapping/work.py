@@ -147,9 +147,9 @@ class Work:
         """Note what somebody should look at."""
         self.warnings.append({"path": shown(place), "message": message})
 
-    def notice(self, place: str, message: str) -> None:
-        """Note what is so of the target, whatever the record: it is told once a run."""
-        self.notices.append({"path": shown(place), "message": message})
+    def notice(self, place: str, message: str, *, found: str) -> None:
+        """Note of a value what is so of all such values at this target, whatever the record: it is told once a run."""
+        self.notices.append({"path": shown(place), "message": message, "found": shown(found)})
 
     def add(self, to: str, reason: str) -> None:
         """Note a part of the target that does not come from a value of the record."""

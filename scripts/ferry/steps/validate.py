@@ -37,6 +37,7 @@ _VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|[\w.:/+-]*\d[\w.:/+-]*")
 _INDEX_NUMBER = re.compile(r"\[\d+\]")
 WHOLE = "(the whole record)"
 SHOWN_RECIDS = 5
+SHOWN_VALUES = 5
 MAX_CELL = 60  # characters of a value in the table
 
 
@@ -83,7 +84,7 @@ def validate_record(
     except FerryError as error:
         return [_refusal(recid, str(error))]
     unread = any(map(is_index, record.get("files") or []))
-    notices = [Problem(recid, "notice", _path(each["path"]), each["message"]) for each in done.notices]
+    notices = [Problem(recid, "notice", _path(each["path"]), each["message"], each["found"]) for each in done.notices]
     warnings = [
         Problem(recid, "warning", _path(warning["path"]), warning["message"])
         for warning in done.warnings
@@ -135,8 +136,8 @@ def _path(place: str) -> str:
 def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Return one row per path and expectation, those refused first, then by number of records.
 
-    Columns: kind, path, expected and found (of the first record; others may have other values), records (number),
-    places (number, in all of them), recids (the first of them).
+    Columns: kind, path, expected (of the first record; others may have other values), found (the first values), records
+    (number), places (number, in all of them), recids (the first of them).
     """
     groups: dict[tuple[str, ...], list[Problem]] = {}
     for problem in problems:
@@ -151,13 +152,18 @@ def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
                 "kind": members[0].kind,
                 "path": members[0].path,
                 "expected": members[0].expected,
-                "found": members[0].found,
+                "found": _several(problem.found for problem in members),
                 "records": len(recids),
                 "places": sum(problem.count for problem in members),
                 "recids": shown + more,
             }
         )
     return sorted(rows, key=lambda row: (row["kind"] != "refused", -row["records"], row["path"], row["expected"]))
+
+
+def _several(found: Iterable[str]) -> str:
+    values = list(dict.fromkeys(found))
+    return ", ".join(values[:SHOWN_VALUES]) + (", …" if len(values) > SHOWN_VALUES else "")
 
 
 def rendered(rows: Sequence[Mapping[str, Any]], *, kind: Kind) -> str:

@@ -150,6 +150,27 @@ def test_real_records_are_documented_by_manuals_and_refer_to_displays_and_softwa
     assert related(11405)["https://github.com/AliceO2Group/O2OpenAccess"] == "references"
 
 
+@pytest.mark.parametrize(
+    ("address", "absolute"),
+    [
+        ("docs/x", "https://opendata.cern.ch/docs/x"),
+        ("../docs/x", "https://opendata.cern.ch/docs/x"),
+        ("opendata.cern.ch/record/8", f"{PORTAL}/8"),
+        ("http://opendata.cern.ch/record/8/", f"{PORTAL}/8"),
+        ("www.cern.ch/x", "https://www.cern.ch/x"),
+    ],
+)
+def test_the_address_of_a_link_is_made_absolute(address: str, absolute: str) -> None:
+    assert list(related({"usage": {"links": [{"url": address}]}})) == [absolute]
+
+
+@pytest.mark.parametrize("address", ["n/a", "none", "see below", "http://"])
+def test_what_is_no_address_is_left_out_with_a_warning(address: str) -> None:
+    record = {"usage": {"links": [{"url": address}]}}
+    assert related(record) == {}
+    assert warned(record) == {"usage.links[0].url": "left out: expected an address on the web"}
+
+
 # --- each target once ---
 
 

@@ -46,11 +46,11 @@ def _of_metadata(path: Path, recid: int) -> KnownRecord | None:
 def _of_catalogue(path: Path) -> dict[int, KnownRecord]:
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
         return {
             int(row["recid"]): KnownRecord(
                 row.get("title") or None, row.get("type_primary") or None, row.get("type_secondary") or None
             )
             for row in csv.DictReader(stream)
-            if (row.get("recid") or "").isdigit()
+            if (row.get("recid") or "").isdecimal()
         }

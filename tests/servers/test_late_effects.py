@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from subprocess import DEVNULL
 from types import SimpleNamespace
 
@@ -237,6 +237,32 @@ def test_a_second_draft_is_told_before_the_record_is_called_uploaded_and_removed
     assert line.run(with_words_of_message=REMOVE), line.told
     assert f"ferry: {line.recid}: deleted the draft {other.id}" in line.told
     line.assert_right()
+
+
+def test_one_command_removes_the_second_drafts_of_many_records(line, tmp_path):
+    recids = [line.recid, own_recid()]
+    write_records(line.flow.folder / "metadata", dict.fromkeys(recids, FILES), put=put_below(tmp_path / "far"))
+    line.flow.want(*recids)
+    assert line.flow.run(*(f"results/{recid}/record.json" for recid in recids)).returncode == 0
+    create = line.truth.api.call
+    documents = {recid: line.flow.receipt(recid, "record") for recid in recids}
+    made = {
+        recid: [create("POST", "/api/records", json=document).json()["id"] for _ in range(2)]
+        for recid, document in documents.items()
+    }
+    lines = [replace(line, recid=recid) for recid in recids]
+    for each in lines:
+        eventually(lambda each=each: len(each.found()) == 2)
+    targets = [f"results/{recid}/stats.json" for recid in recids]
+    failed = line.flow.run("--keep-going", *targets)
+    assert failed.returncode != 0
+    for each in lines:
+        each.told = failed.stdout + failed.stderr
+        each.assert_failed("upload_record", *made[each.recid], REMOVE)
+    done = line.flow.run(*targets, *shlex.split(REMOVE))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for each in lines:
+        each.assert_right()
 
 
 def test_a_second_draft_that_was_deleted_as_the_message_says_is_no_trouble_any_more(doubled):

@@ -50,6 +50,7 @@ include: "rules/plan.smk"
 include: "rules/preflight.smk"
 include: "rules/diff.smk"
 include: "rules/check.smk"
+include: "rules/mend.smk"
 include: "rules/aggregate_metadata.smk"
 include: "rules/package_files.smk"
 include: "rules/upload_record.smk"
@@ -64,8 +65,9 @@ include: "rules/write_pages.smk"
 rule all:
     default_target: True
     input:
-        # the last receipts themselves: without one of them a record has not arrived, whatever its stats say
+        # the last receipts themselves: without one of them a record has not arrived, whatever the tables say
         expand(rules.record_stats.input.finished, recid=selection.recids),
+        expand(rules.record_stats.output.stats, recid=selection.recids),
         branch(
             config["relations"]["target"],
             then=rules.link_members.output.table,

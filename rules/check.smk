@@ -1,5 +1,5 @@
 # Needs: what runs have left, of each wanted record.
-# Makes: a table of receipts that do not fit, each with the command that mends it. Has no output: it runs whenever it is
+# Makes: a table of receipts that do not fit, and the command that mends them all. Has no output: it runs whenever it is
 #        asked, moves nothing and asks nobody.
 
 

@@ -12,4 +12,5 @@ aggregate(
     results_dir=Path(snakemake.output.stats).parent,
     logs_dir=log.parent,
     publish=snakemake.params.publish,
+    all_through=True,
 )

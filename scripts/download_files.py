@@ -9,6 +9,7 @@ recid = int(snakemake.wildcards.recid)
 with record_step(name="download_files", recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         download_to_receipt(
+            recid=recid,
             source_path=Path(snakemake.input.source),
             receipt_path=Path(snakemake.output.receipt),
             data_dir=Path(snakemake.params.data_dir),

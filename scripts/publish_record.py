@@ -9,6 +9,7 @@ recid = int(snakemake.wildcards.recid)
 with record_step(name="publish_record", recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         publish(
+            recid=recid,
             upload_path=Path(snakemake.input.upload),
             record_path=Path(snakemake.input.record),
             receipt_path=Path(snakemake.output.receipt),

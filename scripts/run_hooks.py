@@ -35,7 +35,7 @@ from ferry.steps.drop import drop, heed_marks
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
 RULES_THAT_SEND = {"link_members", *(step.name for step in CHAIN if step.asks_repository)}
 RULES_THAT_ASK = {"preflight", "diff"} | RULES_THAT_SEND
-RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight", "check"}
+RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight", "check", "mend"}
 
 _run_state: dict[str, Any] = {}
 """What has to live as long as the run: the lock of the folder, the script server and the sandbox."""

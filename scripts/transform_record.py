@@ -11,6 +11,7 @@ corrections = next(iter(snakemake.input.corrections), None)
 with record_step(name="transform_record", recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         transform_to_receipts(
+            recid=recid,
             source_path=Path(snakemake.input.source),
             corrections_path=Path(corrections) if corrections else None,
             profile=snakemake.params.transform["profile"],

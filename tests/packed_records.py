@@ -56,7 +56,7 @@ def measure_package(data_dir, threads=2, **changes):
 def run_package(data_dir, threads=2, **changes):
     """Run the step and return the uploads of its receipt."""
     measure_package(data_dir, threads, **changes)
-    return read_receipt(data_dir / "package.json", "package")["uploads"]
+    return read_receipt(data_dir / "package.json", "package", recid=RECID)["uploads"]
 
 
 def many(count, size=3000):

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from target_records import mapping, target
+
+from ferry.receipts import digest
 from ferry.report.stats import record_stats
 
 URL = "https://repository.example.org"
@@ -78,7 +81,8 @@ def write_run(folder: Path, plans: list[Plan], *, title: str = "Data set", lanes
         lines, free_s[lane] = _journal(plan, begin_s=free_s[lane], number=number)
         (logs / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         for name, document in _receipts(plan, f"{title} {number}").items():
-            (results / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+            sealed = document if name == "record" else {**document, "sha256": digest(document)}
+            (results / f"{name}.json").write_text(json.dumps(sealed), encoding="utf-8")
         if plan.fault is None:
             row = record_stats(recid=plan.recid, record_dir=results, journal=logs / "journal.jsonl", publish=False)
             (results / "stats.json").write_text(json.dumps(row), encoding="utf-8")
@@ -154,17 +158,20 @@ def _receipts(plan: Plan, title: str) -> dict[str, dict]:
         "categories": {"primary": category},
         "distribution": {"formats": formats},
     }
-    fields = {"title": title, "creators": [1], "dates": [1], "subjects": [1] if plan.recid % 3 else []}
+    fields = target(plan.recid, title=title, dates=[1], subjects=[1] if plan.recid % 3 else [])
+    origin = {"recid": plan.recid, "origin": "metadata", "record": record, "files": source}
     documents = {
-        "read_record": ("source", {"origin": "metadata", "record": record, "files": source}),
+        "read_record": ("source", origin),
         "download_files": ("download", {"files": [{**file, "verified": "adler32"} for file in files]}),
-        "transform_record": ("record", {"metadata": fields}),
+        "transform_record": ("record", fields),
         "package_files": ("package", {"uploads": uploads}),
-        "upload_record": ("upload", {**there, "files": held}),
+        "upload_record": ("upload", {**there, "files": held, "metadata_sha256": digest(fields)}),
     }
     made = {}
     for step, (name, document) in documents.items():
         if plan.fault is not None and plan.fault[0] == step:
             break
         made[name] = document if name == "record" else {"recid": plan.recid, **document}
+        if name == "record":
+            made["mapping"] = mapping(plan.recid, fields, origin)
     return made

@@ -79,6 +79,11 @@ def steps_after(name: str) -> Iterator[Step]:
             yield step
 
 
+def step_that_makes(receipt: str) -> str | None:
+    """Return the step that leaves this receipt, None if no step does."""
+    return next((step.name for step in CHAIN if receipt in step.receipts), None)
+
+
 def take_away_after(name: str, record_dir: Path) -> None:
     """Remove the receipts of the steps after one that begins: they tell of what is about to change.
 
@@ -98,31 +103,38 @@ def take_away_from(name: str, record_dir: Path) -> None:
 
 
 def mark_again(name: str, record_dir: Path) -> None:
-    """Note that the next run has to begin this record at the step: a later one has found that it needs it.
+    """Note that the next run has to begin this record at the step, or before: a later one has found that it needs it.
 
     Its receipts stay until the run ends: Snakemake gives up the whole run where an input is gone of a job that it tries
     once more.
     """
-    Path(record_dir, _AGAIN).write_text(name, encoding="ascii")
+    noted = _marked(record_dir)
+    first = name if noted is None else min(name, noted, key=STEPS.index)
+    Path(record_dir, _AGAIN).write_text(first, encoding="ascii")
 
 
 def take_away_marked(record_dir: Path) -> str | None:
     """Remove the receipts that `mark_again` meant, when the run ends; return the name of the step, None without one."""
-    mark = Path(record_dir, _AGAIN)
+    name = _marked(record_dir)
+    if name is not None:
+        take_away_from(name, record_dir)
+    Path(record_dir, _AGAIN).unlink(missing_ok=True)
+    return name
+
+
+def _marked(record_dir: Path) -> str | None:
     try:
-        name = mark.read_text(encoding="ascii")
+        name = Path(record_dir, _AGAIN).read_text(encoding="ascii", errors="replace")
     except FileNotFoundError:
         return None
-    if name in BY_NAME:
-        take_away_from(name, record_dir)
-    mark.unlink()
-    return name
+    return name if name in BY_NAME else None
 
 
 def has_arrived(record_dir: Path, *, publish: bool) -> bool:
     """Tell whether a record is through: its stats say so, and with `publish` it went on from a draft."""
     try:
-        is_ok = bool(json.loads((record_dir / "stats.json").read_bytes())["status"] == "ok")
-    except (OSError, ValueError, KeyError, TypeError):
+        stats = json.loads((record_dir / "stats.json").read_bytes())
+        is_ok = stats["status"] == "ok" and str(stats.get("recid", record_dir.name)) == record_dir.name
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    return is_ok and (not publish or (record_dir / "published.json").exists())
+    return bool(is_ok) and (not publish or (record_dir / "published.json").exists())

@@ -1,5 +1,6 @@
 """Receipts: small, deterministic JSON files, each saying that one step of one record is done."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import orjson
 
 from ferry.errors import IntegrityError, disk_error
 from ferry.files import write_whole
+from ferry.identity import source_identifier
 from ferry.safe_text import redact_bytes
 from ferry.schemas import problems
 
@@ -15,6 +17,34 @@ REVIEW = "review.json"
 
 GIVEN = "given.json"
 """Lies beside the receipts of a record, and is none: what its draft was given."""
+
+_SEAL = "sha256"
+"""Holds the digest of all the rest of a receipt."""
+_SEALED = frozenset({"source", "download", "mapping", "package", "upload", "published", "given"})
+"""Those that steps go by. The target metadata are sent as they are: the receipt `mapping` has their digest."""
+_TARGET = "record"
+
+
+class ReceiptError(IntegrityError):
+    """A receipt is not what it must be: the step that makes it has to make it anew."""
+
+    def __init__(self, path: Path, kind: str, *, recid: int, found: str) -> None:
+        """Say what was found in place of the receipt."""
+        super().__init__(
+            f"{path}: expected the receipt {kind} of record {recid}, found {found}; run "
+            "again, it is made anew (if that finds nothing to do, after `snakemake --cores 1 mend`)"
+        )
+        self.kind = kind
+        self.found = found
+
+
+class LostReceiptError(ReceiptError):
+    """There is none."""
+
+
+def digest(document: Any) -> str:
+    """Return what tells one document from another: two that are equal have the same."""
+    return hashlib.sha256(redact_bytes(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))).hexdigest()
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -36,32 +66,72 @@ def write_receipt(path: Path, kind: str, document: dict[str, Any]) -> None:
         IntegrityError: the document is not what its own schema promises; nothing was written.
         DiskError: the disk did not take it; `path` is as it was before.
     """
-    _check(path, kind, document)
+    if kind in _SEALED:
+        document = {**document, _SEAL: digest(document)}
+    if found := _broken(kind, document):
+        raise IntegrityError(f"{path}: not a receipt of the kind {kind}: {found}; nothing was written")
     try:
         write_json(path, document)
     except OSError as error:
         raise disk_error(path, "be written", error) from error
 
 
-def read_receipt(path: Path, kind: str) -> dict[str, Any]:
-    """Read a receipt and check it: a torn or foreign one is an error, never trusted.
+def read_receipt(path: Path, kind: str, *, recid: int) -> dict[str, Any]:
+    """Read the receipt of a record: one that is torn, edited or of another record is an error, never trusted.
+
+    Returns:
+        What `write_receipt` was given.
 
     Raises:
-        IntegrityError: the file is not a receipt of this kind.
+        ReceiptError: the file is not the receipt of this kind and record.
+        LostReceiptError: there is no file.
+        OSError: the disk refuses.
     """
+    document, found = _read(path, kind, recid)
+    if found is None and kind == _TARGET:
+        # told as the record's own fault: both are made by one step, and a mapping that is wrong proves nothing
+        mapping, found = _read(path.with_name("mapping.json"), "mapping", recid)
+        if found is not None:
+            found = f"none that the receipt mapping beside it vouches for, which is {found}"
+        elif mapping.get("record_sha256") != digest(document):
+            found = "another one than was made (the receipt mapping beside it has its digest)"
+    if found is not None:
+        kind_of_error = ReceiptError if path.exists() else LostReceiptError
+        raise kind_of_error(path, kind, recid=recid, found=found)
+    return document
+
+
+def _read(path: Path, kind: str, recid: int) -> tuple[dict[str, Any], str | None]:
+    """Return what a receipt says, and what is wrong with it."""
     try:
         document = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}, "no file"
     except orjson.JSONDecodeError as error:
-        raise IntegrityError(
-            f"{path}: expected a receipt ({kind}), found no JSON: {error}; delete it and run again"
-        ) from error
-    _check(path, kind, document)
-    receipt: dict[str, Any] = document
-    return receipt
+        return {}, f"no JSON: {error}"
+    if found := _broken(kind, document):
+        return {}, f"something else: {found}"
+    if kind == _TARGET:
+        own, named = source_identifier(recid)["identifier"], _named(document)
+        # a model may hold the number of the record too, by which its copy is found
+        others = {str(document["metadata"].get("recid", recid))} - {str(recid)}
+        wrong = [f"one of {' and '.join(named) or 'no record'}"] if own not in named else []
+        wrong += [f"one of record {other}" for other in others]
+        return document, wrong[0] if wrong else None
+    seal = document.pop(_SEAL, None) if kind in _SEALED else digest(document)
+    if document["recid"] != recid:
+        return {}, f"that of record {document['recid']}"
+    if seal != digest(document):
+        return {}, "one that was changed after it was written (its sha256 is missing or not that of the rest)"
+    return document, None
 
 
-def _check(path: Path, kind: str, document: Any) -> None:
+def _named(target: dict[str, Any]) -> list[str]:
+    entries = [entry for entry in target["metadata"]["identifiers"] if isinstance(entry, dict)]
+    return [str(entry.get("identifier")) for entry in entries if entry.get("scheme") == "url"]
+
+
+def _broken(kind: str, document: Any) -> str | None:
     found = problems(document, f"receipts/{kind}")
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise IntegrityError(f"{path}: not a receipt of the kind {kind}: {found[0]}{more}; delete it and run again")
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{found[0]}{more}" if found else None

@@ -48,6 +48,7 @@ from ferry.run.step import write_log
 folder, config = Path(sys.argv[1]), json.loads(sys.argv[2])
 write_log(folder / "log")
 measured = download_to_receipt(
+    recid=int(sys.argv[3]),
     source_path=folder / "source.json", receipt_path=folder / "target/download.json", data_dir=folder / "target/data",
     sandbox_dir=folder, **config)
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -81,12 +82,12 @@ class Record:
         config = {"repository": "", **{part: CONFIG[part] for part in parts}}
         config["source"] = {**config["source"], "redirects": {CERN: self.prefix}}
         done = subprocess.run(
-            [sys.executable, "-c", STEP, self.folder, json.dumps(config)],
+            [sys.executable, "-c", STEP, self.folder, json.dumps(config), str(RECID)],
             env={**os.environ, "PYTHONPATH": "scripts"},
             stdout=subprocess.PIPE,
             check=True,
         )
-        receipt = read_receipt(self.folder / "target/download.json", "download")
+        receipt = read_receipt(self.folder / "target/download.json", "download", recid=RECID)
         assert [file["verified"] for file in receipt["files"]] == ["adler32"] * len(self.keys)
         measured: dict[str, int] = json.loads(done.stdout)
         assert measured["bytes_moved"] == self.size_bytes

@@ -6,7 +6,6 @@ goal: 200 records a second, 0.25 s of CPU.
 """
 
 import copy
-import json
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from bench.side_by_side import Result, compared, report
 from ferry.mapping.profiles import PROFILES
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
+from ferry.receipts import write_receipt
 from ferry.source.record import bare_record, read_source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,8 +38,9 @@ from ferry.mapping.work import MappingOptions
 from ferry.steps.transform_record import transform_to_receipts
 import ferry.run.step, sys
 folder = Path(sys.argv[1])
+recid = 100_000
 paths = {f"{name}_path": folder / f"{name}.json" for name in ("source", "record", "mapping")}
-transform_to_receipts(corrections_path=None, profile="ccmm2", options=MappingOptions(), **paths)
+transform_to_receipts(recid=recid, corrections_path=None, profile="ccmm2", options=MappingOptions(), **paths)
 print(time.process_time() - start)
 """
 
@@ -84,7 +85,7 @@ def main() -> None:
     """Measure everything."""
     folder = Path("results/bench/metadata_job")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "source.json").write_text(json.dumps(next(generated(1))))
+    write_receipt(folder / "source.json", "source", next(generated(1)))
     results = [throughput(profile) for profile in PROFILES]
     for case, script in (("import of the job transform_record", IMPORT), ("import and one record with receipts", JOB)):
         cpu_s(script, str(folder))  # compiles what is not there yet

@@ -82,7 +82,7 @@ def repair_cases(record: Path, name: str) -> Iterator[Result]:
         clear(record)
         rebuilt.append(seconds(lambda: pack(record, threads=2)))
         whole, place = bundle.read_bytes(), bundle.stat().st_size // 2
-        (entry,) = read_receipt(record / "package.json", "package")["uploads"]
+        (entry,) = read_receipt(record / "package.json", "package", recid=RECID)["uploads"]
         damage(bundle, place)
         layout = layout_of(entry)
         repair = partial(repair_bundle, bundle, layout, files_dir=record / "files", offset=place)

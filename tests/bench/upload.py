@@ -28,12 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from target_records import write_target
 
 from bench.side_by_side import RUNS, Result, compared, measure, report
+from ferry.identity import source_identifier
 from ferry.receipts import read_receipt, write_receipt
 from ferry.repository.discovery import discover
 from ferry.run.run import Target, begin_run
-from ferry.source.identity import source_identifier
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.raw_api import document
@@ -123,7 +124,7 @@ class Cargo:
         """Carry the files as the step `upload` does."""
         recid = next(recids)
         record = document(identifiers=[source_identifier(recid)])
-        write_receipt(self.folder / "record.json", "record", record)
+        write_target(self.folder, recid, record)
         write_receipt(self.folder / "package.json", "package", {"recid": recid, "uploads": self.files})
         settings = CONFIG["upload"] | ({} if self.multipart else {"multipart_from_bytes": None})
         repository = CONFIG["repository"] | {"requests_per_minute": None, "requests_per_hour": None}
@@ -138,7 +139,7 @@ class Cargo:
             repository=repository,
             settings=settings,
         )
-        receipt = read_receipt(self.folder / "upload.json", "upload")
+        receipt = read_receipt(self.folder / "upload.json", "upload", recid=recid)
         assert [file["key"] for file in receipt["files"]] == [file["key"] for file in self.files]
         self.measured.append(measured)
 

@@ -9,9 +9,9 @@ from ferry.deposit.deposit import Deposit
 from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
 from ferry.deposit.state import DepositState
+from ferry.identity import source_identifier
 from ferry.repository.client import Repository
 from ferry.repository.discovery import discover
-from ferry.source.identity import source_identifier
 
 RECID = 80505
 IDENTIFIER = source_identifier(RECID)["identifier"]

@@ -11,9 +11,9 @@ from ferry.deposit.deposit import Deposit
 from ferry.deposit.publish import publish_record
 from ferry.deposit.settings import DepositSettings
 from ferry.deposit.state import DepositState
+from ferry.identity import source_identifier
 from ferry.repository.client import Repository
 from ferry.repository.discovery import discover
-from ferry.source.identity import source_identifier
 from servers.depositing import reading, uploads
 from servers.nrp.server import DATASET, NrpRepository
 from servers.raw_api import Api

@@ -12,9 +12,9 @@ from ferry.deposit.deposit import Deposit, DepositSettings
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.state import DepositState
 from ferry.errors import TransientError
+from ferry.identity import source_identifier
 from ferry.repository.client import Repository
 from ferry.repository.discovery import discover
-from ferry.source.identity import source_identifier
 from sandbox import launcher
 from servers.depositing import publish
 

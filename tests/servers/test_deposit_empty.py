@@ -10,7 +10,7 @@ from ferry.deposit.settings import DepositSettings
 from ferry.deposit.state import DepositState
 from ferry.errors import PermanentError
 from ferry.flags import RunFlags
-from ferry.source.identity import source_identifier
+from ferry.identity import source_identifier
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.depositing import act, document, publish, reading, uploads

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from target_records import write_target
 
+from ferry.identity import source_identifier
 from ferry.receipts import read_receipt, write_receipt
 from ferry.repository.discovery import discover
 from ferry.run.run import Target, begin_run
-from ferry.source.identity import source_identifier
 from servers.depositing import requests
 from servers.raw_api import document
 
@@ -74,7 +75,7 @@ def parts_sent(sandbox):
 def test_a_gigabyte_killed_at_nine_tenths_goes_on_with_the_parts_that_were_open(sandbox, tmp_path):
     uploads = [lay_file(tmp_path / "data/files" / KEY)]
     write_receipt(tmp_path / "package.json", "package", {"recid": RECID, "uploads": uploads})
-    write_receipt(tmp_path / "record.json", "record", document(identifiers=[source_identifier(RECID)]))
+    write_target(tmp_path, RECID, document(identifiers=[source_identifier(RECID)]))
     info = asyncio.run(discover(url=sandbox.url, verify_tls=True))
     begin_run(target=Target(sandbox.url, sandbox.url, info), path=tmp_path / "logs/run.json")
 
@@ -94,5 +95,5 @@ def test_a_gigabyte_killed_at_nine_tenths_goes_on_with_the_parts_that_were_open(
     assert set(before) | set(after) == set(range(1, PARTS + 1))
     assert len(set(before) & set(after)) <= CONFIG["upload"]["parallel_parts"]
     assert json.loads(told)["bytes_moved"] == len(after) * PART_BYTES <= SIZE_BYTES // 5
-    (file,) = read_receipt(tmp_path / "upload.json", "upload")["files"]
+    (file,) = read_receipt(tmp_path / "upload.json", "upload", recid=RECID)["files"]
     assert (file["key"], file["size_bytes"]) == (KEY, SIZE_BYTES)

@@ -17,7 +17,7 @@ import pytest
 from generated_records import content, put_below, redirect, write_records
 
 from ferry.deposit.duplicates import REMOVE
-from ferry.source.identity import source_identifier
+from ferry.identity import source_identifier
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.deposit_faults.truth import Truth

@@ -9,8 +9,8 @@ import urllib.request
 import pytest
 from generated_records import document, put_below, redirect, write_records
 
+from ferry.identity import record_url
 from ferry.mapping.links import Link, links_in
-from ferry.source.identity import record_url
 from workflow.conftest import Flow
 
 PARENT, FIRST, SECOND = 7000, 7001, 7002

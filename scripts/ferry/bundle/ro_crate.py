@@ -9,8 +9,8 @@ from rocrate.model.contextentity import ContextEntity  # type: ignore[import-unt
 from rocrate.rocrate import ROCrate  # type: ignore[import-untyped]
 
 from ferry.bundle.attachments import attach
+from ferry.identity import record_url
 from ferry.mapping.profiles import find_profile
-from ferry.source.identity import record_url
 from ferry.upload_names import RO_CRATE_KEY
 
 _IDENTICAL = "isidenticalto"

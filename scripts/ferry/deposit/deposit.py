@@ -16,7 +16,7 @@ from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.empty import KnownRefusals, WithoutFilesError, empty_file, first_empty, without_files
 from ferry.deposit.files import FileDeposit
 from ferry.deposit.manifest import Manifest
-from ferry.deposit.metadata import MetadataDeposit, document_sha256
+from ferry.deposit.metadata import MetadataDeposit
 from ferry.deposit.plan import LocalFile
 from ferry.deposit.published import raise_if_left_alone
 from ferry.deposit.settings import DepositSettings
@@ -25,6 +25,7 @@ from ferry.deposit.state import DepositState
 from ferry.deposit.workflow import DraftWorkflow
 from ferry.errors import FerryError, PermanentError
 from ferry.notices import notice
+from ferry.receipts import digest
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeniedError, NotFoundError, RefusedError
 from ferry.repository.models import RemoteRecord
@@ -134,7 +135,7 @@ class Deposit:
             receipt |= {
                 "record_id": record.id,
                 "record_url": record.page_url,
-                "metadata_sha256": document_sha256(self._document),
+                "metadata_sha256": digest(self._document),
                 "files": [_receipt_entry(file) for file in sorted(files, key=lambda file: file.key)],
             }
             if self._metadata.kept:

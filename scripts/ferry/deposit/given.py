@@ -43,10 +43,10 @@ class GivenMetadata:
         if path is None:
             return memory
         try:
-            found = read_receipt(path, "given")
+            found = read_receipt(path, "given", recid=recid)
         except (OSError, FerryError):
             return memory
-        if (found["recid"], found["repository"]) == (recid, repository):
+        if found["repository"] == repository:
             memory._given, memory._shown = found["given"], found["shown"]
             memory.is_answered = found["is_answered"]
         return memory

@@ -11,7 +11,7 @@ from ferry.deposit.read_back import DraftGoneError
 from ferry.errors import IntegrityError, PermanentError
 from ferry.mapping.diff import diff_records
 from ferry.mapping.links import Link, diff_but_links, links_in, with_links
-from ferry.receipts import read_receipt
+from ferry.receipts import ReceiptError, read_receipt
 from ferry.repository.client import Repository
 from ferry.repository.errors import NotFoundError
 from ferry.repository.models import RemoteRecord
@@ -40,14 +40,15 @@ def link_of(record_dir: Path, *, repository: str, publish: bool) -> Link | None:
         repository: that the link is for.
         publish: whether a record counts as there when it is public; else its draft will do.
     """
+    recid = int(record_dir.name)
     try:
-        uploaded = read_receipt(record_dir / "upload.json", "upload")
+        uploaded = read_receipt(record_dir / "upload.json", "upload", recid=recid)
         if uploaded["repository"] != repository:
             return None
         if not publish:
             return Link(uploaded["record_url"], "url")
-        published = read_receipt(record_dir / "published.json", "published")
-    except (FileNotFoundError, IntegrityError):
+        published = read_receipt(record_dir / "published.json", "published", recid=recid)
+    except ReceiptError:
         return None
     if published["state"] != "published" or published["record_id"] != uploaded["record_id"]:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from ferry.bundle.attachments import attach
 from ferry.deposit.plan import LocalFile
-from ferry.source.identity import record_url
+from ferry.identity import record_url
 from ferry.upload_names import manifest_key
 
 

@@ -1,6 +1,5 @@
 """Brings the metadata of a draft up to ours: what it has is not written again, what a person wrote not overwritten."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -189,11 +188,6 @@ class MetadataDeposit:
         if self._given.is_known:
             return self._given.is_answered or (shown is not None and not diff_but_links(document, shown.document))
         return shown is None or not diff_but_links(document, shown.document)
-
-
-def document_sha256(document: Document) -> str:
-    """Return what tells one target metadata from another."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def raise_for_metadata_errors(record: RemoteRecord, *, of: str = "metadata") -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ferry.deposit.metadata import MetadataDeposit, WhenEdited, document_sha256
+from ferry.deposit.metadata import MetadataDeposit, WhenEdited
 from ferry.deposit.read_back import compare_files, read_public
-from ferry.deposit.review_state import ReviewState, digest, request_entry
+from ferry.deposit.review_state import ReviewState, request_entry
 from ferry.errors import IntegrityError, PermanentError
+from ferry.receipts import digest
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeclinedError, NotFoundError
 from ferry.repository.models import RemoteRecord, ReviewRequest
@@ -76,7 +77,7 @@ async def publish_record(
     """
     retry = RetryPolicy(attempts=attempts, sleep=sleep)
     document = {**document, "files": {"enabled": bool(uploaded["files"])}}
-    if uploaded.get("metadata_sha256", document_sha256(document)) != document_sha256(document):
+    if uploaded.get("metadata_sha256", digest(document)) != digest(document):
         raise IntegrityError(
             f"record {uploaded['recid']}: expected the metadata that were uploaded, found others in record.json; "
             f"delete results/{uploaded['recid']}/upload.json and run again"

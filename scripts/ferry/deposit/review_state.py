@@ -5,16 +5,13 @@ next run on. As long as the decision is open, the last step of a record writes i
 is newer than the receipt `published`, and the next run asks again; once the record is public it is written no more.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
-
 from ferry.errors import FerryError
-from ferry.receipts import REVIEW, read_receipt, write_receipt
+from ferry.receipts import REVIEW, digest, read_receipt, write_receipt
 from ferry.repository.models import ReviewRequest
 
 
@@ -36,11 +33,11 @@ class ReviewState:
     def load(cls, path: Path, uploaded: Mapping[str, Any]) -> Self | None:
         """Return what is known of the review of what was uploaded; None if nothing is, or it is of another draft."""
         try:
-            known = cls(**read_receipt(path, "review"))
+            known = cls(**read_receipt(path, "review", recid=uploaded["recid"]))
         except (OSError, FerryError):
             return None
-        there = (known.recid, known.repository, known.record_id)
-        return known if there == (uploaded["recid"], uploaded["repository"], uploaded["record_id"]) else None
+        there = (known.repository, known.record_id)
+        return known if there == (uploaded["repository"], uploaded["record_id"]) else None
 
     @classmethod
     def of(cls, request: ReviewRequest, *, uploaded: Mapping[str, Any], before: "ReviewState | None") -> Self:
@@ -65,16 +62,11 @@ def request_entry(request: ReviewRequest) -> dict[str, str]:
     return {"id": request.id, "status": request.status, "url": request.url}
 
 
-def digest(uploaded: Mapping[str, Any]) -> str:
-    """Return what tells one receipt `upload` from another."""
-    return hashlib.sha256(orjson.dumps(dict(uploaded), option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def ask_again(record_dir: Path) -> None:
+def ask_again(recid: int, record_dir: Path) -> None:
     """Have the next run ask about a record whose receipt `published` says that its review is open."""
     path = record_dir / REVIEW
     try:
-        known = read_receipt(path, "review")
+        known = read_receipt(path, "review", recid=recid)
     except (OSError, FerryError):
         path.unlink(missing_ok=True)  # an input that is gone has the step run again, too
         return

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from urllib.parse import urljoin, urlsplit
 
-from ferry.source.identity import PORTAL, record_url
+from ferry.identity import PORTAL, record_url
 
 MAX_LINE = 2_000  # characters of a title, a name, a keyword, an address; Lucene refuses terms over 32,766 bytes
 MAX_TEXT = 200_000  # characters of a description; the longest of the portal has some 10,000

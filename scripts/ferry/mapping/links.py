@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ferry.identity import PORTAL_DOIS, record_number
 from ferry.mapping.diff import FieldChange, diff_records
-from ferry.source.identity import PORTAL_DOIS, record_number
 
 _HAS_PART = "haspart"
 """The relation of a parent to its members, in the letter case of no vocabulary."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from html import escape
 
+from ferry.identity import source_identifier
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found
 from ferry.mapping.relation_terms import LABELS, VAGUE, decide, leads_on, with_colon
@@ -10,7 +11,6 @@ from ferry.mapping.rich_text import RichText, plain_text
 from ferry.mapping.sections import SECTIONS
 from ferry.mapping.texts import record_anchor
 from ferry.mapping.work import RELATED, Relation, Work
-from ferry.source.identity import source_identifier
 
 MIN_TITLE = 3  # characters of the title of a related resource
 _RANK = {term: place for place, term in enumerate(LABELS)}  # the more telling first

@@ -14,8 +14,8 @@ from urllib.parse import urljoin
 
 import nh3
 
+from ferry.identity import PORTAL
 from ferry.mapping.clean import absolute_url, line, printable
-from ferry.source.identity import PORTAL
 
 # What InvenioRDM allows by default (invenio-config, ALLOWED_HTML_TAGS), without what is unsafe in itself.
 ALLOWED_TAGS = set(

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ferry.identity import record_number, record_url
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found, Ledger, count_leaves, shown
 from ferry.mapping.profiles import DateDescriptions, Profile
 from ferry.mapping.rich_text import RichText, plain_text, rich_text
 from ferry.mapping.sections import SECTIONS
-from ferry.source.identity import record_number, record_url
 from ferry.source.known_records import KnownRecord
 
 RELATED = "metadata.related_identifiers[]"

@@ -1,20 +1,17 @@
 """What the receipts and the journal of one record say, read without trusting any of it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ferry.chain import BY_NAME, CHAIN, FAILURE, UPLOAD_STEP
-from ferry.errors import FerryError, IntegrityError
+from ferry.errors import FerryError
 from ferry.journal import Attempt, attempts, read
-from ferry.receipts import read_receipt
+from ferry.receipts import LostReceiptError, ReceiptError, read_receipt
+from ferry.report.misfits import misfits
 
-_NOT_REACHED = (
-    "not reached: the run ended before this step; run again, and if that finds nothing to do, "
-    "`snakemake --cores 1 check` says how to go on"
-)
+_NOT_REACHED = "not reached: the run ended before this step; run again"
 
 SKIPPED = "WithoutFilesError"
 """Kind of the reason why a record is skipped that the configuration wants skipped; one not reached has none."""
@@ -22,14 +19,16 @@ SKIPPED = "WithoutFilesError"
 
 @dataclass(frozen=True)
 class Evidence:
-    """Receipts that are there and right, by name; those that are there and not right, with the reason; attempts.
+    """Receipts that can be read, by name; those that are not right, with the reason; attempts.
 
-    `failure` is what the last run has left of a record that failed, for the case that its journal is gone.
+    A receipt is not right that is torn, edited or of another record, that does not fit those that it was made of, or
+    that is lost though something was made of it. `failure` is what the last run has left of a record that failed, for
+    the case that its journal is gone.
     """
 
     recid: int
     receipts: Mapping[str, Mapping[str, Any]]
-    torn: Mapping[str, FerryError]
+    wrong: Mapping[str, ReceiptError]
     attempts: Sequence[Attempt]
     failure: Mapping[str, Any] | None = None
 
@@ -57,19 +56,21 @@ def is_through(row: Mapping[str, Any]) -> bool:
 def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
     """Read every receipt of the record (results/<recid>) and its journal; nothing in them makes this fail."""
     receipts: dict[str, Mapping[str, Any]] = {}
-    torn: dict[str, FerryError] = {}
-    for name in (*(step.receipt for step in CHAIN), "review"):
+    wrong: dict[str, ReceiptError] = {}
+    for name in (*(name for step in CHAIN for name in step.receipts), "review"):
         path = record_dir / f"{name}.json"
         try:
-            receipts[name] = _read(path, name, recid)
-        except FileNotFoundError:
+            receipts[name] = read_receipt(path, name, recid=recid)
+        except LostReceiptError:
             continue
-        except FerryError as error:
-            torn[name] = error
-        except (OSError, RecursionError) as error:
-            torn[name] = IntegrityError(f"{path}: cannot be read: {error}; delete it and run again")
+        except ReceiptError as error:
+            wrong[name] = error
+        except OSError as error:
+            wrong[name] = ReceiptError(path, name, recid=recid, found=f"what cannot be read: {error}")
+    for name, found in misfits(receipts, there={*receipts, *wrong}).items():
+        wrong.setdefault(name, ReceiptError(record_dir / f"{name}.json", name, recid=recid, found=found))
     tried = [attempt for attempt in attempts(read(journal)) if attempt.recid == recid]
-    return Evidence(recid, receipts, torn, tried, None if tried else _failure(record_dir, recid))
+    return Evidence(recid, receipts, wrong, tried, None if tried else _failure(record_dir, recid))
 
 
 def record_status(evidence: Evidence, steps: Sequence[str]) -> Verdict:
@@ -92,10 +93,9 @@ def record_status(evidence: Evidence, steps: Sequence[str]) -> Verdict:
         reason = f"attempt {worst.attempt} on {worst.host} (pid {worst.pid}) left no end: the job was killed; run again"
         return Verdict("failed", worst.step, "Killed", reason)
     for step in steps:
-        name = BY_NAME[step].receipt
-        if name in evidence.torn:
-            error = evidence.torn[name]
-            return Verdict("failed", step, type(error).__name__, str(error))
+        for name in BY_NAME[step].receipts:
+            if error := evidence.wrong.get(name):
+                return Verdict("failed", step, type(error).__name__, str(error))
     for step in steps:
         if BY_NAME[step].receipt not in evidence.receipts:
             if not evidence.attempts and (failure := evidence.failure):
@@ -106,32 +106,9 @@ def record_status(evidence: Evidence, steps: Sequence[str]) -> Verdict:
     return Verdict("ok")
 
 
-def _read(path: Path, name: str, recid: int) -> Mapping[str, Any]:
-    if name == "record":  # the target metadata: a document of the repository's kind, not of ours
-        return _read_target(path)
-    receipt = read_receipt(path, name)
-    if receipt["recid"] != recid:
-        raise IntegrityError(
-            f"{path}: expected a receipt of recid {recid}, found one of {receipt['recid']}; delete it and run again"
-        )
-    return receipt
-
-
 def _failure(record_dir: Path, recid: int) -> Mapping[str, Any] | None:
     try:
-        failure = read_receipt(record_dir / FAILURE, "stats")
+        failure = read_receipt(record_dir / FAILURE, "stats", recid=recid)
     except (FerryError, OSError):
         return None
-    return failure if (failure["recid"], failure["status"]) == (recid, "failed") else None
-
-
-def _read_target(path: Path) -> Mapping[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise IntegrityError(f"{path}: expected JSON: {error}; delete it and run again") from error
-    if not isinstance(document, dict):
-        raise IntegrityError(
-            f"{path}: expected a JSON object, found {type(document).__name__}; delete it and run again"
-        )
-    return document
+    return failure if failure["status"] == "failed" else None

@@ -4,21 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ferry.chain import DOWNLOAD_STEP, PACKAGE_STEP, UPLOAD_STEP
 from ferry.report.evidence import Evidence
 
 type _Item = Mapping[str, Any]
 
 _PROVES = frozenset({"adler32", "md5", "sha1", "sha256"})
 _UNDECLARED: _Item = {"uri": None, "size_bytes": None, "checksum": None}
-
-_STEPS_TO_GO = {
-    "not downloaded": DOWNLOAD_STEP,
-    "not packaged": PACKAGE_STEP,
-    "packaged with other bytes than downloaded": PACKAGE_STEP,
-    "not uploaded": UPLOAD_STEP,
-    "uploaded with other bytes than packaged": UPLOAD_STEP,
-}
 
 
 @dataclass(frozen=True)
@@ -48,11 +39,6 @@ def file_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
         upload, packed = members.get(key, (loose, loose))
         held = remote.get(upload["key"]) if upload else None
         yield _row(evidence.recid, _Trail(source, local.get(key), upload, packed, held))
-
-
-def step_to_go(problem: str | None) -> str | None:
-    """Return the step that has to run again for a file with this problem, None if no step would mend it."""
-    return None if problem is None else _STEPS_TO_GO.get(problem)
 
 
 def _row(recid: int, trail: _Trail) -> dict[str, Any]:

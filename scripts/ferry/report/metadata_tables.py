@@ -37,7 +37,7 @@ def _mappings(recids: Sequence[int], results_dir: Path, *, skip_torn: bool) -> I
         if not path.exists():
             continue
         try:
-            yield read_receipt(path, "mapping")
+            yield read_receipt(path, "mapping", recid=recid)
         except IntegrityError as error:
             if not skip_torn:
                 raise

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferry.chain import FAILURE, LAST_STEP, steps_of
+from ferry.chain import BY_NAME, FAILURE, LAST_STEP, mark_again, steps_of
+from ferry.errors import IntegrityError
+from ferry.formatting import plural
 from ferry.report.evidence import is_through, read_evidence, record_status
 from ferry.report.stats_log import write_failure
 from ferry.report.stats_row import attempt_row, stats_row
 
 log = logging.getLogger(__name__)
 
+_MOST_TOLD = 3
 _OF_FAILED_RUN_S = 1
 """Time of tables that no rule has made: older than anything. 0 would be none to Snakemake."""
 _TABLES = ("*.parquet", "stats.*", "coverage*.csv", "corrections.csv", "relations.csv", "failures.csv", "overview.html")
@@ -47,14 +50,25 @@ def record_stats(*, recid: int, record_dir: Path, journal: Path, publish: bool) 
     return row
 
 
-def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publish: bool) -> Totals:
+def aggregate(
+    *, recids: Sequence[int], results_dir: Path, logs_dir: Path, publish: bool, all_through: bool = False
+) -> Totals:
     """Write stats.parquet, stats.csv, stats.jsonl, files.parquet and attempts.parquet to `results_dir`.
 
     One row per wanted recid, in the order given, whatever became of it; rows come from receipts and journals
     alone, so that an old stats.json never speaks for a record that failed since: of one that is not ok it is
     removed, and what became of a failed one is in its failure.json. Memory does not grow with the number of files.
 
+    The next run begins a record with a receipt that is not right at the step that makes it.
+
+    Args:
+        recids: of the wanted records.
+        results_dir, logs_dir: what runs have left.
+        publish: whether records go on from a draft.
+        all_through: all of them are through, as far as the rules have seen.
+
     Raises:
+        IntegrityError: some are not; the tables are written.
         OSError: the tables could not be written; those that were there before are untouched.
     """
     from ferry.report.tables import ATTEMPTS_SCHEMA, FILES_SCHEMA, STATS_SCHEMA, table_writer  # noqa: PLC0415 - pyarrow
@@ -83,6 +97,8 @@ def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publi
             for attempt in evidence.attempts:
                 attempt_table.write(attempt_row(attempt))
             rows.append((record_dir, row))
+            if wrong := [step for step in steps if not evidence.wrong.keys().isdisjoint(BY_NAME[step].receipts)]:
+                mark_again(wrong[0], record_dir)
             counts[row["status"]] += 1
             counts["files"] += len(files)
             counts["verified"] += row["verified_count"]
@@ -90,6 +106,12 @@ def aggregate(*, recids: Sequence[int], results_dir: Path, logs_dir: Path, publi
         _tell_failure(record_dir, row)
     totals = Totals(counts["ok"], counts["failed"], counts["skipped"], counts["files"], counts["verified"])
     log.info("%d records ok, %d failed, %d skipped", totals.ok, totals.failed, totals.skipped)
+    if all_through and (bad := [row for _, row in rows if not is_through(row)]):
+        named = "; ".join(f"record {row['recid']}: {row['error']}" for row in bad[:_MOST_TOLD])
+        more = f"; and {len(bad) - _MOST_TOLD} more, see {results_dir}/failures.csv" if len(bad) > _MOST_TOLD else ""
+        raise IntegrityError(
+            f"{plural(len(bad), 'record')} of {len(rows)} not as the last run left them: {named}{more}"
+        )
     return totals
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ferry.chain import CHAIN, DOWNLOAD_STEP, LAST_STEP, UPLOAD_STEP
 from ferry.journal import MEASURES, Attempt
 from ferry.report.evidence import Evidence, Verdict
-from ferry.report.files_table import file_rows, step_to_go
+from ferry.report.files_table import file_rows
 from ferry.source.facts import source_facts, target_fields
 
 _SECONDS = {step.seconds: step.name for step in CHAIN if step.seconds}
@@ -19,7 +19,6 @@ def stats_row(evidence: Evidence, verdict: Verdict) -> tuple[dict[str, Any], lis
     """Return a row of `STATS_SCHEMA`, which is also the record's stats.json, and the rows of its files."""
     receipts = evidence.receipts
     files = list(file_rows(evidence))
-    verdict = _unless_behind(verdict, files)
     upload, published = receipts.get("upload", {}), receipts.get("published", {})
     if published.get("record_id") != upload.get("record_id", published.get("record_id")):
         published = {}  # an earlier version: what was uploaded since is a draft
@@ -75,16 +74,6 @@ def _state(
         return "draft", {}
     states = {"submitted": "in_review", "declined": "declined"}
     return states.get(review["request"]["status"], "draft"), review["request"]
-
-
-def _unless_behind(verdict: Verdict, files: Sequence[Mapping[str, Any]]) -> Verdict:
-    """A record is not ok while its receipts are of different states of it: a run may have ended between its steps."""
-    if verdict.status != "ok":
-        return verdict
-    for file in files:
-        if step := step_to_go(file["problem"]):
-            return Verdict("skipped", step, None, f"not reached: {file['key']}: {file['problem']}; run again")
-    return verdict
 
 
 def _times(attempts: Sequence[Attempt]) -> dict[str, Any]:

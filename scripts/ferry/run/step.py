@@ -10,12 +10,13 @@ from pathlib import Path
 from types import TracebackType
 
 from ferry import journal
-from ferry.chain import take_away_after
+from ferry.chain import mark_again, step_that_makes, take_away_after
 from ferry.errors import DiskError, FerryError, PermanentError, StoppedError, disk_error
 from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
 from ferry.jsonl import append
 from ferry.notices import show_notices
+from ferry.receipts import ReceiptError
 from ferry.report.stats_log import tell_failed
 from ferry.run.disk_budget import DiskBudget
 from ferry.run.run import read_run
@@ -34,9 +35,9 @@ log = logging.getLogger(__name__)
 def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, float]]:
     """Run one step of one record: `with record_step(...) as measured: measured.update(...)`.
 
-    What comes after the step in the chain is not done any more once it begins: its receipts are taken away. The journal
-    lies beside the log. Whatever the step raises is told in the log, in the journal and in one line on
-    standard error, and raised on.
+    What comes after the step in the chain is not done any more once it begins: its receipts are taken away. One that it
+    reads and that is not what it must be is made anew by the next run. The journal lies beside the log. Whatever the
+    step raises is told in the log, in the journal and in one line on standard error, and raised on.
 
     Raises:
         StoppedError: no step of this run is begun any more.
@@ -47,7 +48,8 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
 
 
 def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, float]]:
-    take_away_after(name, ATTEMPTS_FILE.parent / str(recid))
+    record_dir = ATTEMPTS_FILE.parent / str(recid)
+    take_away_after(name, record_dir)
     write_log(log_path)
     journal_path = log_path.parent / "journal.jsonl"
     run_id = read_run().run_id
@@ -66,6 +68,8 @@ def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
             yield measured
     except BaseException as raised:
         error = raised
+        if isinstance(raised, ReceiptError) and (made_by := step_that_makes(raised.kind)):
+            mark_again(made_by, record_dir)
         log.error("%s of %d failed: %s", name, recid, raised, exc_info=not isinstance(raised, FerryError | SystemExit))
         raise
     finally:

@@ -1,4 +1,4 @@
-"""The step `check`: whether the receipts of all records fit each other, and what mends those that do not.
+"""The steps `check` and `mend`: whether the receipts of all records fit each other, and taking away those that do not.
 
 Snakemake asks for the last receipts of a record only. One that is lost or torn before them is found here, without any
 work at the start of a run.
@@ -7,14 +7,12 @@ work at the start of a run.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
 
-from ferry.chain import BY_NAME, CHAIN, steps_of
+from ferry.chain import BY_NAME, steps_of, take_away_from
 from ferry.csv_tables import write_csv
 from ferry.deposit.state import told_unanswered
-from ferry.errors import FerryError, IntegrityError
+from ferry.errors import IntegrityError
 from ferry.formatting import plural
-from ferry.receipts import read_receipt
 from ferry.report.evidence import Evidence, is_through, read_evidence, record_status
 from ferry.report.stats_row import stats_row
 from ferry.run.disk_budget import DEPOSIT
@@ -28,13 +26,23 @@ _SETTINGS_OF = {"mapping": "transform", "package": "package"}
 
 @dataclass(frozen=True)
 class Misfit:
-    """A receipt that does not fit, and the command that makes it right."""
+    """A receipt that does not fit."""
 
     recid: int
+    step: str
+    """That makes it."""
     receipt: str
     """Path of it."""
     problem: str
-    command: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    misfits: Sequence[Misfit]
+    unfinished: Sequence[int]
+    """Records that a plain run goes on with."""
+    outdated: int
+    """Records that were made with other settings than the present ones."""
 
 
 def check_all(
@@ -57,83 +65,88 @@ def check_all(
         table_path: gets one row per misfit (CSV).
 
     Raises:
-        IntegrityError: some do not fit; the message has the first ones, each with its command.
+        IntegrityError: some do not fit; the message has the first ones, and the command that mends all.
     """
-    command = command_of()
+    found = _find(recids, publish=publish, settings=settings, results_dir=results_dir, logs_dir=logs_dir)
+    write_csv(table_path, ["recid", "step", "receipt", "problem"], map(astuple, found.misfits))
+    bad = len({misfit.recid for misfit in found.misfits})
+    complete = len(recids) - bad - len(found.unfinished) - found.outdated
+    lines = [
+        f"{plural(len(recids), 'record')}: {complete} complete, {len(found.unfinished)} not finished (a plain run goes on "
+        f"with them), {bad} with receipts that do not fit"
+    ]
+    if found.outdated:
+        made = plural(found.outdated, "record")
+        lines.append(f"{made} made with other settings than the present ones: a plain run brings them up to date")
+    if unanswered := _unanswered(found.unfinished, data_dir):
+        more = f" and {len(unanswered) - MOST_LINES} more" if len(unanswered) > MOST_LINES else ""
+        lines.append(
+            f"  nobody has answered what was asked for of {', '.join(unanswered[:MOST_LINES])}{more}: it may be done "
+            "all the same, or yet; a plain run looks"
+        )
+    if found.misfits:
+        command = command_of()
+        shown = _lines(found.misfits, table_path)
+        raise IntegrityError("\n".join([*lines, *shown, f"to mend all of this: {command} -- mend && {command}"]))
+    return "\n".join(lines)
+
+
+def mend_all(
+    *, recids: Sequence[int], publish: bool, settings: Mapping[str, str], results_dir: Path, logs_dir: Path
+) -> str:
+    """Take away each receipt that does not fit, with all that was made of it; return what is to be printed.
+
+    The next run makes them anew: what is on disk and in the repository is proven again, and only what is missing is
+    done.
+    """
+    found = _find(recids, publish=publish, settings=settings, results_dir=results_dir, logs_dir=logs_dir)
+    first = {misfit.recid: misfit.step for misfit in reversed(found.misfits)}
+    for recid, step in first.items():
+        take_away_from(step, results_dir / str(recid))
+    return f"{plural(len(first), 'record')} with receipts that did not fit: a plain run makes them anew"
+
+
+def _find(
+    recids: Sequence[int], *, publish: bool, settings: Mapping[str, str], results_dir: Path, logs_dir: Path
+) -> _Found:
     misfits: list[Misfit] = []
-    unfinished = 0
-    unanswered: list[str] = []
+    unfinished: list[int] = []
+    outdated = 0
     for recid in recids:
         record_dir, journal = results_dir / str(recid), logs_dir / str(recid) / "journal.jsonl"
         evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
-        found = _misfit(evidence, record_dir=record_dir, publish=publish, settings=settings, command=command)
-        misfits += [found] if found else []
-        if found is None and "stats" not in evidence.receipts:
-            unfinished += 1
-            unanswered += [f"{recid} ({told})"] if (told := told_unanswered(data_dir / str(recid) / DEPOSIT)) else []
-    write_csv(table_path, ["recid", "receipt", "problem", "command"], map(astuple, misfits))
-    summary = (
-        f"{plural(len(recids), 'record')}: {len(recids) - len(misfits) - unfinished} complete, {unfinished} not "
-        f"finished (a plain run goes on with them), {len(misfits)} with a receipt that does not fit"
-    )
-    if unanswered:
-        more = f" and {len(unanswered) - MOST_LINES} more" if len(unanswered) > MOST_LINES else ""
-        summary += (
-            f"\n  nobody has answered what was asked for of {', '.join(unanswered[:MOST_LINES])}{more}: it may be done "
-            "all the same, or yet; a plain run looks"
-        )
-    if misfits:
-        raise IntegrityError("\n".join([summary, *_lines(misfits, table_path)]))
-    return summary
+        found = list(_misfits(evidence, record_dir=record_dir, publish=publish))
+        misfits += found
+        if not found:
+            is_finished = "stats" in evidence.receipts
+            unfinished += [] if is_finished else [recid]
+            outdated += is_finished and any(
+                evidence.receipts.get(name, {}).get("settings", settings[part]) != settings[part]
+                for name, part in _SETTINGS_OF.items()
+            )
+    return _Found(misfits, unfinished, outdated)
+
+
+def _unanswered(recids: Sequence[int], data_dir: Path) -> list[str]:
+    asked = {recid: told_unanswered(data_dir / str(recid) / DEPOSIT) for recid in recids}
+    return [f"{recid} ({what})" for recid, what in asked.items() if what]
+
+
+def _misfits(evidence: Evidence, *, record_dir: Path, publish: bool) -> Iterator[Misfit]:
+    """Yield each receipt of a record that does not fit, in the order of the chain."""
+    wanted = steps_of(publish=publish)
+    names = [(step, name) for step in wanted for name in BY_NAME[step].receipts if name in evidence.wrong]
+    for step, name in names:
+        yield Misfit(evidence.recid, step, str(record_dir / f"{name}.json"), f"found {evidence.wrong[name].found}")
+    last = BY_NAME[wanted[-1]].receipt
+    if not names and last in evidence.receipts:
+        row, _ = stats_row(evidence, record_status(evidence, wanted))
+        if not is_through(row):  # by its journal
+            yield Misfit(evidence.recid, row["step"], str(record_dir / f"{last}.json"), row["error"])
 
 
 def _lines(misfits: Sequence[Misfit], table_path: Path) -> Iterator[str]:
     for misfit in misfits[:MOST_LINES]:
-        yield f"  {misfit.receipt}: {misfit.problem}\n    to mend it: {misfit.command}"
+        yield f"  {misfit.receipt}: {misfit.problem}"
     if len(misfits) > MOST_LINES:
         yield f"  and {len(misfits) - MOST_LINES} more in {table_path}"
-
-
-def _misfit(
-    evidence: Evidence, *, record_dir: Path, publish: bool, settings: Mapping[str, str], command: str
-) -> Misfit | None:
-    """Return the first receipt of a record, in the order of the chain, that does not fit."""
-
-    def misfit(receipt: str, problem: str, *, remove: bool) -> Misfit:
-        path = record_dir / f"{receipt}.json"
-        again = f"{command} -- {path} {record_dir / 'stats.json'}"
-        return Misfit(evidence.recid, str(path), problem, f"rm {path} && {again}" if remove else again)
-
-    there = {name for step in CHAIN for name in step.receipts if (record_dir / f"{name}.json").exists()}
-    mapping, torn = _mapping(record_dir, evidence.torn)
-    wanted = steps_of(publish=publish)
-    for step in wanted:
-        for name in BY_NAME[step].receipts:
-            if name in torn:
-                return misfit(name, f"not what it must be: {torn[name]}", remove=True)
-            if name not in there and _is_used(step, there):
-                return misfit(name, "lost, though what was made of it is there", remove=False)
-            receipt = mapping if name == "mapping" else evidence.receipts.get(name, {})
-            part = _SETTINGS_OF.get(name)
-            if part and receipt.get("settings", settings[part]) != settings[part]:
-                return misfit(name, f"made with other settings than the present ones ({settings[part]})", remove=True)
-    if BY_NAME[wanted[-1]].receipt in there:
-        row, _ = stats_row(evidence, record_status(evidence, wanted))
-        if not is_through(row):
-            return misfit(BY_NAME[row["step"]].receipt, row["error"], remove=True)
-    return None
-
-
-def _mapping(record_dir: Path, torn: Mapping[str, FerryError]) -> tuple[Mapping[str, Any], Mapping[str, FerryError]]:
-    """Return the receipt `mapping`, which is no evidence of how a record stands, and all that are torn."""
-    try:
-        return read_receipt(record_dir / "mapping.json", "mapping"), torn
-    except FerryError as error:
-        return {}, {**torn, "mapping": error}
-    except OSError:
-        return {}, torn
-
-
-def _is_used(step: str, there: set[str]) -> bool:
-    """Tell whether a receipt that was made of this step's is there."""
-    return any(name in there for later in CHAIN if step in later.needs for name in later.receipts)

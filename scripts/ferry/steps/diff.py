@@ -14,6 +14,7 @@ from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.state import DepositState
 from ferry.errors import FerryError, PermanentError
 from ferry.formatting import plural, truncate
+from ferry.identity import source_identifier
 from ferry.mapping.corrections import corrected
 from ferry.mapping.diff import FieldChange
 from ferry.mapping.links import diff_but_links
@@ -24,7 +25,6 @@ from ferry.retry import RetryPolicy
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
-from ferry.source.identity import source_identifier
 from ferry.source.known_records import KnownRecords
 from ferry.steps.transform_record import mapping_options
 from ferry.steps.validate import read_with_corrections

@@ -16,6 +16,7 @@ from ferry.steps.drop import DroppedFiles
 
 def download_to_receipt(
     *,
+    recid: int,
     source_path: Path,
     receipt_path: Path,
     data_dir: Path,
@@ -31,6 +32,7 @@ def download_to_receipt(
     Files that have arrived in the repository and were removed (`storage.remove`) are not fetched for the receipt.
 
     Args:
+        recid: of the record.
         source_path: the receipt `source`.
         receipt_path: where the receipt goes.
         data_dir: data/<recid>.
@@ -41,7 +43,7 @@ def download_to_receipt(
     Returns:
         What was measured: bytes_moved, files_moved, retries, waited_for_disk_s.
     """
-    record = read_receipt(source_path, "source")
+    record = read_receipt(source_path, "source", recid=recid)
     fetched = source["data_root"] is None
     known = DroppedFiles.of(data_dir) if fetched else None
     is_known = known is not None and known.has(record["files"], repository=repository)

@@ -5,7 +5,6 @@ not goes on from there: a new title fetches no terabyte. Where a byte is needed 
 """
 
 import gzip
-import hashlib
 import logging
 import shutil
 import zlib
@@ -21,7 +20,7 @@ from ferry.bundle.receipt import member_entry
 from ferry.chain import DOWNLOAD_STEP, mark_again, take_away_marked
 from ferry.errors import FerryError, TransientError
 from ferry.files import write_whole
-from ferry.receipts import read_receipt
+from ferry.receipts import digest, read_receipt
 from ferry.run.disk_budget import DROPPED, LEDGER, DiskBudget, notes_bytes
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ def drop(*, recid: int, record_dir: Path, data_dir: Path, remove: Collection[str
         ledger: where the record's room is noted; it is given back.
     """
     if "files" in remove and (data_dir / "files").exists():
-        _note(record_dir, data_dir)
+        _note(recid, record_dir, data_dir)
     freed = 0
     for name in (*remove, *(["attachments"] if "files" in remove else [])):
         freed += sum(path.stat().st_size for path in (data_dir / name).rglob("*") if path.is_file())
@@ -51,16 +50,16 @@ def drop(*, recid: int, record_dir: Path, data_dir: Path, remove: Collection[str
     return freed
 
 
-def _note(record_dir: Path, data_dir: Path) -> None:
+def _note(recid: int, record_dir: Path, data_dir: Path) -> None:
     """Write down what was proven; nothing where receipts or disk do not let us, or of files that nobody has listed."""
     try:
-        files = read_receipt(record_dir / "source.json", "source")["files"]
-        download = read_receipt(record_dir / "download.json", "download")
-        package = read_receipt(record_dir / "package.json", "package")
-        repository = read_receipt(record_dir / "upload.json", "upload")["repository"]
+        files = read_receipt(record_dir / "source.json", "source", recid=recid)["files"]
+        download = read_receipt(record_dir / "download.json", "download", recid=recid)
+        package = read_receipt(record_dir / "package.json", "package", recid=recid)
+        repository = read_receipt(record_dir / "upload.json", "upload", recid=recid)["repository"]
         if sorted(file["key"] for file in files) != sorted(file["key"] for file in download["files"]):
             return
-        known = DroppedFiles(repository, _sha256(files), download, package["uploads"])
+        known = DroppedFiles(repository, digest(files), download, package["uploads"])
         # packed, since it counts against storage.max_bytes
         write_whole(data_dir / DROPPED, gzip.compress(orjson.dumps(vars(known)), mtime=0))
     except (FerryError, OSError) as error:
@@ -90,7 +89,7 @@ class DroppedFiles:
 
     def has(self, files: list[dict[str, Any]], *, repository: str) -> bool:
         """Tell whether it is these files (`files` of the receipt `source`) that went, and went to this repository."""
-        return (self.repository, self.files_sha256) == (repository, _sha256(files))
+        return (self.repository, self.files_sha256) == (repository, digest(files))
 
     def entry(self, upload: PlannedUpload) -> dict[str, Any] | None:
         """Return the entry of an upload in the receipt `package`, if it is one that was made then."""
@@ -122,10 +121,6 @@ def heed_marks(*, recids: Iterable[int], results_dir: Path, data_dir: Path) -> N
     for recid in recids:
         if take_away_marked(results_dir / str(recid)) == DOWNLOAD_STEP:
             (data_dir / str(recid) / DROPPED).unlink(missing_ok=True)
-
-
-def _sha256(files: list[dict[str, Any]]) -> str:
-    return hashlib.sha256(orjson.dumps(files, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _without_packing(member: Mapping[str, Any]) -> dict[str, Any]:

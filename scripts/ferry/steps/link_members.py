@@ -14,7 +14,7 @@ from ferry.deposit.read_back import DraftGoneError
 from ferry.errors import FerryError, PermanentError
 from ferry.formatting import plural
 from ferry.mapping.links import Link, members_of
-from ferry.receipts import GIVEN, read_receipt, write_receipt
+from ferry.receipts import GIVEN, LostReceiptError, read_receipt, write_receipt
 from ferry.repository.client import Repository
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
@@ -112,8 +112,8 @@ def link_all(
 def _parents(recids: Sequence[int], results_dir: Path) -> Iterator[Parent]:
     for recid in recids:
         try:
-            document = read_receipt(results_dir / str(recid) / "record.json", "record")
-        except FileNotFoundError:  # of a record that failed
+            document = read_receipt(results_dir / str(recid) / "record.json", "record", recid=recid)
+        except LostReceiptError:  # of a record that failed
             continue
         if members := members_of(document):
             yield Parent(recid, document, members)
@@ -136,7 +136,7 @@ async def _link(
     if there(parent.recid) is None:
         return Row(parent, why_not="it is not there itself: the next run that brings it links its members")
     try:
-        uploaded = read_receipt(record_dir / "upload.json", "upload")
+        uploaded = read_receipt(record_dir / "upload.json", "upload", recid=parent.recid)
         done = await LinkMembers(
             repository=opened,
             uploaded=uploaded,

@@ -52,11 +52,11 @@ def package(
     Raises:
         PermanentError: the record is beyond what the repository takes, its bundles beyond the free disk, or a file is
             called as an attachment is.
-        IntegrityError: a file is not what its receipt says.
+        IntegrityError: a file is not what its receipt says, or a receipt is not that of this record.
         TransientError: bytes that were dropped are needed; the next run fetches them.
     """
     record_dir = download_path.parent
-    download = read_receipt(download_path, "download")
+    download = read_receipt(download_path, "download", recid=recid)
     plan = plan_packages(recid=recid, files=download["files"], settings=settings)
     if plan.note:
         log.warning("record %d: %s", recid, plan.note)
@@ -66,7 +66,7 @@ def package(
     else:
         entries, work = _pack_all(plan, data_dir=data_dir, settings=settings, threads=threads)
     if entries and "source" in settings.attachments:
-        record = read_receipt(source_path, "source")["record"]
+        record = read_receipt(source_path, "source", recid=recid)["record"]
         entries.append(attach_source(recid=recid, record=record, data_dir=data_dir))
         entries.sort(key=lambda entry: str(entry["key"]))
     receipt: dict[str, Any] = {"recid": recid, "uploads": entries}

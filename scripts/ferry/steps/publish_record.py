@@ -11,18 +11,18 @@ from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.publish import publish_record
 from ferry.deposit.read_back import DraftGoneError, PublishedEditedError
 from ferry.deposit.state import DepositState
-from ferry.errors import IntegrityError
-from ferry.receipts import GIVEN, REVIEW, read_receipt, write_receipt
+from ferry.identity import source_identifier
+from ferry.receipts import GIVEN, REVIEW, ReceiptError, read_receipt, write_receipt
 from ferry.repository.client import Repository
 from ferry.retry import RetryPolicy
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository, settle_s
 from ferry.run.run import read_run
-from ferry.source.identity import source_identifier
 
 
 def publish(
     *,
+    recid: int,
     upload_path: Path,
     record_path: Path,
     receipt_path: Path,
@@ -47,31 +47,31 @@ def publish(
     Raises:
         DraftGoneError: the draft was deleted; the next run makes it anew.
         EditedError: somebody has changed it, or the record, in the repository.
-        IntegrityError: the receipt is of another repository, or draft and receipt differ.
+        ReceiptError: the receipt is of another record or repository.
+        IntegrityError: draft and receipt differ.
         DuplicateError: there are several records of this recid.
         DeclinedError: reviewers have declined the record, and it is as it was then.
     """
-    uploaded = read_receipt(upload_path, "upload")
+    uploaded = read_receipt(upload_path, "upload", recid=recid)
     if "skipped" in uploaded:
         names = ("recid", "repository", "record_id", "record_url")
         receipt = {name: uploaded[name] for name in names} | {"state": "skipped", "doi": None, "request": None}
         write_receipt(receipt_path, "published", receipt)
         return {}
 
+    document = read_receipt(record_path, "record", recid=recid)
+
     async def finish() -> dict[str, float]:
         async with open_repository(
             run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
         ) as opened:
             if uploaded["repository"] != opened.name:
-                raise IntegrityError(
-                    f"{upload_path}: expected an upload to {opened.name}, found one to {uploaded['repository']}; "
-                    "delete it and run again"
-                )
+                raise ReceiptError(upload_path, "upload", recid=recid, found=f"one of {uploaded['repository']}")
             await _search(uploaded, opened, data_dir, repository, settings).confirm(uploaded["record_id"])
             done = await publish_record(
                 repository=opened,
                 uploaded=uploaded,
-                document=read_receipt(record_path, "record"),
+                document=document,
                 community=repository["community"],
                 finish=repository["finish"],
                 when_edited=repository["when_edited"],

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from ferry.chain import FAILURE, take_away_from
+from ferry.chain import FAILURE, mark_again
 from ferry.deposit.review_state import ask_again
 from ferry.errors import IntegrityError
 from ferry.receipts import write_receipt
@@ -32,21 +32,19 @@ def finish_record(
         What was measured: bytes_freed.
 
     Raises:
-        IntegrityError: a receipt is lost, torn or of another state of the record than the others. What it says is
-            taken away with all that was proven after it, so that the next run proves it anew.
+        IntegrityError: a receipt is lost, torn or of another state of the record than the others. The next run makes
+            it anew, with all that was made of it.
     """
     row = record_stats(recid=recid, record_dir=record_dir, journal=journal, publish=publish)
     if not is_through(row):
-        step = row["step"]
-        take_away_from(step, record_dir)
+        mark_again(row["step"], record_dir)
         raise IntegrityError(
-            f"record {recid}: expected receipts of each step, found {step} not done: {row['error']}; what was proven "
-            "from there on is proven anew by the next run"
+            f"record {recid}: expected receipts of each step, found {row['step']} not done: {row['error']}"
         )
     # first: stats that are there tell that this was done
     freed = drop(recid=recid, record_dir=record_dir, data_dir=data_dir, remove=remove)
     if row["state"] == "in_review":
-        ask_again(record_dir)
+        ask_again(recid, record_dir)
     write_receipt(path, "stats", row)
     (record_dir / FAILURE).unlink(missing_ok=True)
     tell_row(row, record_dir.parent / STATS_LOG.name)

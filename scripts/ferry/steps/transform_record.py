@@ -10,7 +10,7 @@ from ferry.mapping.correction_files import read_correction
 from ferry.mapping.corrections import corrected
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
-from ferry.receipts import read_receipt, write_receipt
+from ferry.receipts import digest, read_receipt, write_receipt
 from ferry.source.known_records import KnownRecords
 
 
@@ -39,6 +39,7 @@ def mapping_options(
 
 def transform_to_receipts(
     *,
+    recid: int,
     source_path: Path,
     corrections_path: Path | None,
     profile: str,
@@ -50,6 +51,7 @@ def transform_to_receipts(
     """Transform one record, corrected where there is a correction, and write both receipts.
 
     Args:
+        recid: of the record.
         source_path: the receipt `source`.
         corrections_path: the record's corrections, None if there are none.
         profile: of the target.
@@ -62,9 +64,10 @@ def transform_to_receipts(
 
     Raises:
         MetadataError: the record cannot be mapped, or the target would refuse it; names record and path.
-        IntegrityError: `source_path` is not a receipt of the kind `source`.
+        ReceiptError: `source_path` is not the receipt `source` of this record.
     """
-    source = read_receipt(source_path, "source")
+    source = read_receipt(source_path, "source", recid=recid)
+    source_sha256 = digest(source)
     changes: list[dict[str, Any]] = []
     try:
         if corrections_path is not None:
@@ -72,8 +75,13 @@ def transform_to_receipts(
             source = {**source, "record": record}
         transformed = transform_record(source=source, profile=profile, options=options)
     except MetadataError as error:
-        raise MetadataError(f"record {source['recid']}: {error}") from error
-    mapping = {**transformed.mapping, "corrected": changes}
+        raise MetadataError(f"record {recid}: {error}") from error
+    mapping = {
+        **transformed.mapping,
+        "corrected": changes,
+        "source_sha256": source_sha256,
+        "record_sha256": digest(transformed.record),
+    }
     write_receipt(mapping_path, "mapping", mapping if settings is None else {**mapping, "settings": settings})
     write_receipt(record_path, "record", transformed.record)
     leaves = transformed.mapping["leaves"]

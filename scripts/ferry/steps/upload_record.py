@@ -18,12 +18,12 @@ from ferry.deposit.manifest import Manifest
 from ferry.deposit.settings import DepositSettings, EmptyRecords
 from ferry.deposit.state import DepositState
 from ferry.errors import TransientError
+from ferry.identity import source_identifier
 from ferry.journal import tried_before
 from ferry.receipts import GIVEN, read_receipt, write_receipt
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository, settle_s
 from ferry.run.run import read_run
-from ferry.source.identity import source_identifier
 from ferry.steps.drop import bytes_needed
 
 
@@ -56,12 +56,13 @@ def upload(
         What was measured: bytes_moved, files_moved, requests, retries …
 
     Raises:
+        ReceiptError: a receipt is not that of this record; nothing was asked of the repository.
         TransientError: bytes that are needed are gone; the next run fetches them.
         EmptyFileError: the repository takes no empty file; the next run packs the record anew, as is configured then.
     """
-    package = read_receipt(package_path, "package")
+    package = read_receipt(package_path, "package", recid=recid)
     # data on disk may bring files that the record does not list: what goes up decides whether there are files
-    document = {**read_receipt(record_path, "record"), "files": {"enabled": bool(package["uploads"])}}
+    document = {**read_receipt(record_path, "record", recid=recid), "files": {"enabled": bool(package["uploads"])}}
     uploads = package["uploads"]
     if package.get("ro_crate"):
         from ferry.bundle.ro_crate import attach_ro_crate  # noqa: PLC0415 - 0.4 s that only those pay who ask for it
@@ -70,7 +71,7 @@ def upload(
     manifest = Manifest(recid=recid, uploads=package["uploads"], data_dir=data_dir)
 
     def own_json() -> Upload:
-        record = read_receipt(package_path.parent / "source.json", "source")["record"]
+        record = read_receipt(package_path.parent / "source.json", "source", recid=recid)["record"]
         return attach_source(recid=recid, record=record, data_dir=data_dir)
 
     async def deposit() -> dict[str, float]:

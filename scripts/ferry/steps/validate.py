@@ -245,7 +245,7 @@ def read_with_corrections(
     corrections = read_correction(corrections_path) if corrections_path.exists() else {}
     metadata_path, receipt_path = metadata_dir / f"{recid}.json", results_dir / str(recid) / "source.json"
     if not metadata_path.exists() and receipt_path.exists():
-        return read_receipt(receipt_path, "source"), corrections
+        return read_receipt(receipt_path, "source", recid=recid), corrections
     source = read_source(
         recid=recid,
         metadata_path=metadata_path,

@@ -73,12 +73,15 @@ def test_the_manifest_has_every_file_with_its_md5_and_where_it_is(tmp_path, mode
     write_files(tmp_path, CONTENTS)
     attached = frozenset({"source", "manifest"})
     uploads = run_package(tmp_path, max_files=max_files, mode=mode, attachments=attached)
-    assert read_receipt(tmp_path / "package.json", "package")["manifest"] is True
+    assert read_receipt(tmp_path / "package.json", "package", recid=RECID)["manifest"] is True
     manifest = Manifest(recid=RECID, uploads=uploads, data_dir=tmp_path)
     entry = manifest.make(sent(tmp_path, uploads))
     content = b"".join(read_chunks(entry, data_dir=tmp_path))
     document = json.loads(content)
-    adler32s = {file["key"]: file["adler32"] for file in read_receipt(tmp_path / "download.json", "download")["files"]}
+    adler32s = {
+        file["key"]: file["adler32"]
+        for file in read_receipt(tmp_path / "download.json", "download", recid=RECID)["files"]
+    }
     bundle = "7_bundle.zip" if max_files == 2 else None
     assert document["files"] == [
         {
@@ -93,7 +96,7 @@ def test_the_manifest_has_every_file_with_its_md5_and_where_it_is(tmp_path, mode
     ]
     assert [entry["key"] for entry in document["bundles"]] == ([bundle] if bundle else [])
     assert manifest.make(list(reversed(sent(tmp_path, uploads)))) == entry
-    record = read_receipt(tmp_path / "source.json", "source")["record"]
+    record = read_receipt(tmp_path / "source.json", "source", recid=RECID)["record"]
     written = sum(path.stat().st_size for path in (tmp_path / "attachments").iterdir())
     assert written <= most_attached_bytes(record=record, keys=list(CONTENTS)) < 3 * written
 
@@ -103,14 +106,14 @@ def test_the_record_goes_up_as_the_portal_gave_it(tmp_path):
     uploads = run_package(tmp_path, attachments=frozenset({"source"}))
     assert [(upload["key"], upload["kind"]) for upload in uploads] == [("7.json", "attachment"), ("a.al", "file")]
     content = b"".join(read_chunks(uploads[0], data_dir=tmp_path))
-    assert json.loads(content) == read_receipt(tmp_path / "source.json", "source")["record"]
-    assert "manifest" not in read_receipt(tmp_path / "package.json", "package")
+    assert json.loads(content) == read_receipt(tmp_path / "source.json", "source", recid=RECID)["record"]
+    assert "manifest" not in read_receipt(tmp_path / "package.json", "package", recid=RECID)
 
 
 def test_a_record_without_files_has_no_attachments(tmp_path):
     write_files(tmp_path, {})
     assert run_package(tmp_path, attachments=frozenset({"source", "manifest"})) == []
-    assert "manifest" not in read_receipt(tmp_path / "package.json", "package")
+    assert "manifest" not in read_receipt(tmp_path / "package.json", "package", recid=RECID)
 
 
 def test_a_full_disk_leaves_no_half_attachment(tmp_path, monkeypatch):

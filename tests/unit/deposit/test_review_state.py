@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ferry.deposit.review_state import ReviewState, ask_again, digest
-from ferry.receipts import read_receipt
+from ferry.deposit.review_state import ReviewState, ask_again
+from ferry.receipts import digest, read_receipt
 from ferry.repository.models import ReviewRequest
 from ferry.run.job_functions import RecordInputs
 
@@ -40,9 +40,9 @@ def test_each_run_that_finds_a_review_open_leaves_other_content_for_the_next_one
     ReviewState.of(request("submitted"), uploaded=UPLOADED, before=None).save(path)
     for asked in (1, 2):
         before = path.read_bytes()
-        ask_again(tmp_path)
+        ask_again(7, tmp_path)
         assert path.read_bytes() != before
-        assert read_receipt(path, "review")["asked"] == asked
+        assert read_receipt(path, "review", recid=7)["asked"] == asked
     known = ReviewState.load(path, UPLOADED)
     assert ReviewState.of(request("submitted"), uploaded=UPLOADED, before=known).asked == 2
 
@@ -52,5 +52,5 @@ def test_what_cannot_be_read_any_more_is_removed_so_that_the_step_has_other_inpu
     (tmp_path / "results" / "7" / "review.json").write_text("{")
     inputs = RecordInputs(metadata_dir=tmp_path, results_dir=tmp_path / "results")
     assert inputs.review(SimpleNamespace(recid="7")) == [f"{tmp_path}/results/7/review.json"]
-    ask_again(tmp_path / "results" / "7")
+    ask_again(7, tmp_path / "results" / "7")
     assert inputs.review(SimpleNamespace(recid="7")) == []

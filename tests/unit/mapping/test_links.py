@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from ferry.identity import record_number, record_url
 from ferry.mapping.diff import diff_records
 from ferry.mapping.links import Link, links_in, members_of, with_links, without_links
 from ferry.mapping.profiles import PROFILES
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
 from ferry.schemas import problems
-from ferry.source.identity import record_number, record_url
 from ferry.source.record import read_source
 
 RECORDS = Path(__file__).parents[2] / "fixtures" / "records"

@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from ferry.errors import ConfigError, MetadataError
+from ferry.identity import source_identifier
 from ferry.mapping.coverage import coverage_of
 from ferry.mapping.profiles import PROFILES
 from ferry.mapping.transform import Transformed, transform_record
 from ferry.mapping.work import MappingOptions
 from ferry.receipts import read_receipt, write_receipt
 from ferry.schemas import problems
-from ferry.source.identity import source_identifier
 from ferry.source.record import bare_record, read_source
 from ferry.steps.transform_record import mapping_options, transform_to_receipts
 from real_metadata import real_metadata
@@ -379,14 +379,15 @@ def test_the_step_writes_both_receipts_with_the_correction_applied(tmp_path: Pat
     corrections.write_text("title: Corrected\ndoi: null\nprepublication: {date: 2014-06-20}\n")
     paths = {"record_path": tmp_path / "record.json", "mapping_path": tmp_path / "mapping.json"}
     counts = transform_to_receipts(
+        recid=7,
         source_path=tmp_path / "source.json",
         corrections_path=corrections,
         profile="rdm-plain",
         options=MappingOptions(),
         **paths,
     )
-    record = read_receipt(paths["record_path"], "record")
-    mapping = read_receipt(paths["mapping_path"], "mapping")
+    record = read_receipt(paths["record_path"], "record", recid=7)
+    mapping = read_receipt(paths["mapping_path"], "mapping", recid=7)
     assert record["metadata"]["title"] == "Corrected"
     assert "10.7483" not in json.dumps(record)
     assert mapping["corrected"] == [
@@ -402,6 +403,7 @@ def test_a_record_that_fails_leaves_no_receipt_and_names_itself(tmp_path: Path) 
     write_receipt(tmp_path / "source.json", "source", small(title=None))
     with pytest.raises(MetadataError, match=r"^record 7: title"):
         transform_to_receipts(
+            recid=7,
             source_path=tmp_path / "source.json",
             corrections_path=None,
             profile="rdm-plain",

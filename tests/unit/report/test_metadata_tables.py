@@ -1,11 +1,11 @@
 """What became of the metadata of all records: by experiment, by path, and what was corrected."""
 
 import csv
-import json
 
 import pytest
 
 from ferry.errors import IntegrityError
+from ferry.receipts import write_receipt
 from ferry.report.metadata_tables import write_metadata_tables
 
 
@@ -18,7 +18,7 @@ def mapping(recid, experiment, **more):
     leaves = {"total": 4, "mapped": 1, "dropped": 1, "unknown": 2}
     return {
         "recid": recid, "profile": "rdm", "experiments": experiment, "corrected": [], "leaves": leaves, "paths": paths,
-        "added": [], "warnings": [], **more,
+        "added": [], "warnings": [], "source_sha256": 64 * "0", "record_sha256": 64 * "0", **more,
     }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def rows_of(path):
 def write(folder, *mappings):
     for found in mappings:
         (folder / str(found["recid"])).mkdir(exist_ok=True)
-        (folder / str(found["recid"]) / "mapping.json").write_text(json.dumps(found))
+        write_receipt(folder / str(found["recid"]) / "mapping.json", "mapping", found)
 
 
 def test_values_are_counted_by_experiment_and_by_path_over_all_records(tmp_path):
@@ -75,7 +75,7 @@ def test_without_any_record_there_are_tables_without_rows(tmp_path):
 def test_a_torn_receipt_is_named_or_left_out_with_a_warning(tmp_path, caplog, text):
     write(tmp_path, mapping(1, ["CMS"]), mapping(2, ["CMS"]))
     (tmp_path / "2" / "mapping.json").write_text(text)
-    with pytest.raises(IntegrityError, match=r"2/mapping\.json: .*delete it and run again"):
+    with pytest.raises(IntegrityError, match=r"2/mapping\.json: .*run again, it is made anew"):
         write_metadata_tables(recids=[1, 2], results_dir=tmp_path)
     write_metadata_tables(recids=[1, 2], results_dir=tmp_path, skip_torn=True)
     assert [row["records"] for row in rows_of(tmp_path / "coverage.csv")] == ["1"]

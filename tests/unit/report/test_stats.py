@@ -6,12 +6,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from target_records import target, write_target
 
-from ferry.chain import STEPS
+from ferry.chain import STEPS, take_away_marked
 from ferry.errors import IntegrityError
 from ferry.journal import Moment, end_event, start_event
 from ferry.jsonl import append
-from ferry.receipts import read_receipt, write_json, write_receipt
+from ferry.receipts import digest, read_receipt, write_receipt
 from ferry.report.stats import aggregate, outdate_tables, record_stats
 from ferry.report.tables import ATTEMPTS_SCHEMA, FILES_SCHEMA, STATS_SCHEMA
 from ferry.schemas import load_schema
@@ -82,9 +83,13 @@ class Folder:
             },
             "published": {**there, "state": "published", "doi": None, "request": None},
         }
+        record = target(recid, title="t t", dates=[1])
+        source = {"recid": recid, **documents["source"], **changes.get("source", {})}
+        files = {**documents["upload"], **changes.get("upload", {})}["files"]
+        documents["upload"]["metadata_sha256"] = digest({**record, "files": {"enabled": bool(files)}})
         for name in only:
             if name == "record":
-                write_json(self.path(name, recid), {"metadata": {"title": "t", "creators": [], "dates": [1]}})
+                write_target(self.results / str(recid), recid, record, source)
             else:
                 write_receipt(
                     self.path(name, recid), name, {"recid": recid, **documents[name], **changes.get(name, {})}
@@ -138,7 +143,7 @@ def test_a_record_whose_receipts_are_all_there_is_ok_and_counted(folder: Folder)
         "Collision",
         ["LONG"],
     )
-    assert row["metadata_fields"] == ["dates", "title"]
+    assert row["metadata_fields"] == ["dates", "identifiers", "publication_date", "resource_type", "title"]
 
 
 def test_the_columns_of_the_table_and_of_the_schema_are_the_same():
@@ -243,18 +248,18 @@ def test_files_that_only_lay_on_the_disk_are_counted_too(folder: Folder):
 )
 def test_a_size_that_differs_along_the_way_makes_a_file_not_verified(folder: Folder, receipt: str, problem: str):
     folder.receipts()
-    document = json.loads(folder.path(receipt).read_bytes())
+    document = read_receipt(folder.path(receipt), receipt, recid=RECID)
     document["uploads" if receipt == "package" else "files"][0]["size_bytes"] = 11
-    write_json(folder.path(receipt), document)
+    write_receipt(folder.path(receipt), receipt, document)
     folder.aggregate()
     assert [file["problem"] for file in folder.rows("files")] == [problem, None]
 
 
 def test_an_adler32_that_is_not_the_declared_one_makes_a_file_not_verified(folder: Folder):
     folder.receipts()
-    document = json.loads(folder.path("source").read_bytes())
+    document = read_receipt(folder.path("source"), "source", recid=RECID)
     document["files"][0]["checksum"]["value"] = "0000000f"
-    write_json(folder.path("source"), document)
+    write_receipt(folder.path("source"), "source", document)
     assert folder.stats()["verified_count"] == 1
 
 
@@ -274,7 +279,7 @@ def test_a_record_that_failed_at_any_step_is_listed_with_step_and_reason(folder:
     assert (totals.failed, row["status"], row["step"], row["attempts"]) == (1, "failed", step, 2)
     assert (row["error_type"], row["error"]) == ("IntegrityError", "expected 1, found 2")
     assert row["log"] == f"logs/{RECID}/{step}.log"
-    assert read_receipt(folder.path("failure"), "stats")["status"] == "failed"
+    assert read_receipt(folder.path("failure"), "stats", recid=RECID)["status"] == "failed"
 
 
 def test_a_killed_job_is_a_failure_that_says_so(folder: Folder):
@@ -323,11 +328,11 @@ def test_a_torn_or_foreign_receipt_is_that_records_failure_and_never_a_crash(fol
     folder.aggregate(recids=(RECID, 2))
     torn, other = folder.rows()
     assert other["status"] == "ok"
-    if name == "record" and content == '{"recid": 1}':
-        assert torn["status"] == "ok"  # the target metadata is the repository's kind of document, not ours
-    else:
-        assert torn["status"] == "failed"
-        assert "delete it and run again" in torn["error"]
+    assert torn["status"] == "failed"
+    assert f"{name}.json: expected the receipt {name} of record {RECID}, found" in torn["error"]
+    assert "run again, it is made anew" in torn["error"]
+    assert take_away_marked(folder.path(name).parent) is not None
+    assert not folder.path(name).exists(), "the next run makes it anew"
 
 
 def test_a_receipt_of_another_record_is_refused(folder: Folder):
@@ -336,7 +341,7 @@ def test_a_receipt_of_another_record_is_refused(folder: Folder):
     folder.path("upload").write_bytes(folder.path("upload", 7).read_bytes())
     row = folder.stats()
     assert (row["status"], row["step"]) == ("failed", "upload_record")
-    assert "expected a receipt of recid 81494, found one of 7" in row["error"]
+    assert "upload.json: expected the receipt upload of record 81494, found that of record 7" in row["error"]
 
 
 def test_a_record_never_tried_is_skipped_and_in_every_table(folder: Folder):
@@ -367,21 +372,24 @@ def test_a_chain_that_stopped_with_no_failure_is_skipped_at_the_step_not_reached
 @pytest.mark.parametrize(
     ("receipt", "step", "problem"),
     [
-        ("download", "download_files", "not downloaded"),
-        ("package", "package_files", "not packaged"),
-        ("upload", "upload_record", "not uploaded"),
+        ("download", "download_files", "differs from the receipt source"),
+        ("package", "package_files", "differs from the receipt download"),
+        ("upload", "upload_record", "differs from the receipt package"),
     ],
 )
 def test_a_run_that_ended_between_the_steps_of_a_changed_record_leaves_it_not_ok(folder, receipt, step, problem):
     folder.all_steps()
     folder.receipts()
-    document = json.loads(folder.path(receipt).read_text())
+    document = read_receipt(folder.path(receipt), receipt, recid=RECID)
     name = "uploads" if receipt == "package" else "files"
     lost = document[name].pop(0)["key"]
-    folder.path(receipt).write_text(json.dumps(document))
+    write_receipt(folder.path(receipt), receipt, document)
     row = folder.stats()
-    assert (row["status"], row["step"]) == ("skipped", step)
-    assert row["error"] == f"not reached: {lost}: {problem}; run again"
+    assert (row["status"], row["step"]) == ("failed", step)
+    assert (
+        f"{receipt}.json: expected the receipt {receipt} of record {RECID}, found one that {problem} in {lost}"
+        in row["error"]
+    )
 
 
 def test_publishing_counts_only_where_it_is_asked_for(folder: Folder):
@@ -501,7 +509,7 @@ def test_what_became_of_a_failed_record_is_in_its_failure_and_stats_are_of_recor
     folder.attempt("read_record", recid=3, error=OSError("no"))
     write_receipt(folder.path("stats", 3), "stats", folder.stats() | {"recid": 3})
     folder.aggregate(recids=(RECID, 3))
-    failure = read_receipt(folder.path("failure", 3), "stats")
+    failure = read_receipt(folder.path("failure", 3), "stats", recid=3)
     assert (failure["status"], failure["step"], failure["error"]) == ("failed", "read_record", "no")
     assert not folder.path("stats", 3).exists()
     assert folder.path("stats").exists()
@@ -516,7 +524,7 @@ def test_the_failure_of_a_record_that_is_ok_by_now_goes(folder: Folder):
     folder.all_steps()
     folder.finish()
     assert not folder.path("failure").exists()
-    assert read_receipt(folder.path("stats"), "stats")["status"] == "ok"
+    assert read_receipt(folder.path("stats"), "stats", recid=RECID)["status"] == "ok"
 
 
 def test_a_failed_record_whose_journal_is_gone_is_not_called_not_reached(folder: Folder):
@@ -543,6 +551,8 @@ def test_a_record_with_a_receipt_that_is_lost_is_not_finished_and_proven_anew_fr
     folder.path(receipt).unlink()
     with pytest.raises(IntegrityError, match=rf"record {RECID}: expected receipts of each step, found {step} not done"):
         folder.finish()
+    assert folder.path("upload").exists(), "as long as the run goes on"
+    assert take_away_marked(folder.path("upload").parent) == step
     assert not any(folder.path(name).exists() for name in ("stats", "upload", "published", receipt))
     assert folder.path("download").exists() == (receipt == "package")
     assert (folder.results.parent / "data" / "files").exists(), "its bytes are not removed"

@@ -212,6 +212,7 @@ def prepare(folder, source):
 
 def step(folder):
     return download_to_receipt(
+        recid=7,
         source_path=folder / "source.json",
         receipt_path=folder / "results" / "download.json",
         data_dir=folder / "data",

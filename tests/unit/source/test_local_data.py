@@ -242,6 +242,7 @@ def test_a_link_that_leads_nowhere_is_an_error(tmp_path):
 def step(tmp_path, source, **settings):
     write_receipt(tmp_path / "source.json", "source", source)
     return download_to_receipt(
+        recid=7,
         source_path=tmp_path / "source.json",
         receipt_path=tmp_path / "download.json",
         data_dir=tmp_path / "data",
@@ -258,7 +259,7 @@ def test_the_step_takes_local_data_where_a_data_root_is_set_and_moves_nothing(tm
     lay(tmp_path / "root", FILES)
     nothing = {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": 0}
     assert step(tmp_path, record(FILES)) == nothing
-    assert len(read_receipt(tmp_path / "download.json", "download")["files"]) == 4
+    assert len(read_receipt(tmp_path / "download.json", "download", recid=7)["files"]) == 4
 
 
 def test_what_is_on_tape_at_the_source_may_lie_here(tmp_path):
@@ -276,7 +277,7 @@ def test_a_listed_file_without_checksum_must_be_allowed_here_too(tmp_path):
         step(tmp_path, source)
     assert not (tmp_path / "download.json").exists()
     step(tmp_path, source, allow_unverified=True)
-    verified = [file["verified"] for file in read_receipt(tmp_path / "download.json", "download")["files"]]
+    verified = [file["verified"] for file in read_receipt(tmp_path / "download.json", "download", recid=7)["files"]]
     assert verified == ["adler32", "size", "adler32", "adler32"]
 
 

@@ -98,7 +98,7 @@ def test_the_first_step_asks_the_portal_where_there_is_no_file(tmp_path):
         )  # fmt: skip
         origin = f"{server.url}/api/records/7"
     assert measured == {"files_moved": 0}
-    assert read_receipt(receipt_path, "source") == {
+    assert read_receipt(receipt_path, "source", recid=7) == {
         "recid": 7, "origin": origin, "record": RECORD["metadata"], "files": []
     }  # fmt: skip
 
@@ -130,7 +130,7 @@ def test_the_first_step_reads_an_index_through_the_redirects(tmp_path):
         sandbox_dir=tmp_path,
         receipt_path=tmp_path / "source.json",
     )
-    files = read_receipt(tmp_path / "source.json", "source")["files"]
+    files = read_receipt(tmp_path / "source.json", "source", recid=7)["files"]
     assert [(file["key"], file["size_bytes"], file["checksum"]["value"]) for file in files] == [
         ("a.root", 3, "024d0127")
     ]
@@ -154,4 +154,4 @@ def test_an_index_file_is_read_again_as_a_download_is(tmp_path, trouble):
             read_step(server, attempts=1)
         read_step(server, attempts=2)
         assert (len(server.asked), pauses) == (3, [2.0])
-    assert read_receipt(receipt_path, "source")["files"] == []
+    assert read_receipt(receipt_path, "source", recid=7)["files"] == []

@@ -29,7 +29,7 @@ def gone(tmp_path):
         {"key": key, "uri": f"root://host//{key}", "size_bytes": None, "checksum": None, "online": True}
         for key in TEXTS
     ]
-    source = read_receipt(tmp_path / "source.json", "source")
+    source = read_receipt(tmp_path / "source.json", "source", recid=7)
     write_receipt(tmp_path / "source.json", "source", {**source, "files": files})
     uploaded(tmp_path)
     drop(recid=7, record_dir=tmp_path, data_dir=tmp_path, remove=["bundles", "files"], ledger=tmp_path / "ledger")
@@ -57,7 +57,7 @@ def test_what_would_be_packaged_in_another_way_needs_its_bytes(gone):
 
 def test_a_member_with_other_bytes_is_not_the_one_that_went_up(gone):
     known = DroppedFiles.of(gone)
-    download = read_receipt(gone / "download.json", "download")
+    download = read_receipt(gone / "download.json", "download", recid=7)
     (same,) = plan_packages(recid=7, files=download["files"], settings=PackageSettings(max_files=2)).uploads
     assert known.entry(same) == known.uploads[0]
     download["files"][1]["crc32"] = "00000000"
@@ -79,7 +79,7 @@ def test_a_note_that_is_torn_says_nothing(gone, content):
 
 
 def test_what_went_to_another_repository_has_to_be_fetched(gone):
-    files = read_receipt(gone / "source.json", "source")["files"]
+    files = read_receipt(gone / "source.json", "source", recid=7)["files"]
     known = DroppedFiles.of(gone)
     assert known.has(files, repository="one")
     assert not known.has(files, repository="another")

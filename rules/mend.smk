@@ -1,0 +1,18 @@
+# Needs: what runs have left, of each wanted record.
+# Makes: room for receipts that fit: those that do not, and what was made of them, are taken away. Has no output: it runs
+#        whenever it is asked, and asks nobody.
+
+
+rule mend:
+    """Take away each receipt that `check` would name; the next plain run makes them anew."""
+    log:
+        "logs/mend.log",
+    localrule: True
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        recids=selection.recids,
+        publish=publishes(config),
+        settings=settings_files.names,
+    script:
+        "../scripts/mend.py"

@@ -25,6 +25,11 @@ rule package_files:
         mem_mb=cluster.memory,
     params:
         data_dir="data/{recid}",
+        source=config["source"],
+        download=config["download"],
         package=config["package"],
+        storage=config["storage"],
+        repository=config["repository"],
+        sandbox_dir=config["sandbox"]["dir"],
     script:
         "../scripts/package_files.py"

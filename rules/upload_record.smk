@@ -27,7 +27,10 @@ rule upload_record:
         data_dir="data/{recid}",
         repository=config["repository"],
         upload=config["upload"],
-        empty_records=config["package"]["empty_records"],
+        source=config["source"],
+        download=config["download"],
+        package=config["package"],
+        storage=config["storage"],
         sandbox_dir=config["sandbox"]["dir"],
     script:
         "../scripts/upload_record.py"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ferry.chain import CHAIN, has_arrived
+from ferry.chain import CHAIN, has_arrived, heed_marks
 from ferry.config import check_config, normalise_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.config_files import refuse_repeated_keys
 from ferry.errors import FerryError
@@ -30,7 +30,7 @@ from ferry.run.run import Target, begin_run, lock_folder, read_run, refuse_other
 from ferry.run.selection import Selection, selection_of
 from ferry.run.step import ATTEMPTS_FILE
 from ferry.run.termination import end_steps
-from ferry.steps.drop import drop, heed_marks
+from ferry.steps.drop import drop
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
 RULES_THAT_SEND = {"link_members", *(step.name for step in CHAIN if step.asks_repository)}
@@ -222,7 +222,7 @@ def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> Non
                     _tell_what_there_is(selection, publish=publishes(config))
                 except OSError as error:
                     sys.stderr.write(f"ferry: the tables could not be made: {error}; see to the disk and run again\n")
-            heed_marks(recids=selection.recids, results_dir=RESULTS_DIR, data_dir=Path("data"))
+            heed_marks(selection.recids, RESULTS_DIR)
             for line in closing_lines(selection.recids, plan=read_plan()):
                 sys.stderr.write(line + "\n")
             if reason := _run_state.pop("stopped", None):

@@ -1,7 +1,7 @@
 """The chain of a record: its steps, what each needs and leaves, and what counts as done. All else asks this table."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,8 +113,14 @@ def mark_again(name: str, record_dir: Path) -> None:
     Path(record_dir, _AGAIN).write_text(first, encoding="ascii")
 
 
+def heed_marks(recids: Iterable[int], results_dir: Path) -> None:
+    """When a run ends, have the next one begin those records where a step has found that it has to."""
+    for recid in recids:
+        take_away_marked(results_dir / str(recid))
+
+
 def take_away_marked(record_dir: Path) -> str | None:
-    """Remove the receipts that `mark_again` meant, when the run ends; return the name of the step, None without one."""
+    """Remove the receipts that `mark_again` meant; return the name of the step, None without one."""
     name = _marked(record_dir)
     if name is not None:
         take_away_from(name, record_dir)

@@ -15,14 +15,14 @@ from typing import Any
 
 from isal import isal_zlib
 
-from ferry.bundle.member_files import AGAIN
+from ferry.bundle.member_files import AGAIN, BytesError
 from ferry.bundle.receipt import layout_of
 from ferry.bundle.zip_format import DEFLATED
 from ferry.checksums import combine_adler32
 from ferry.errors import IntegrityError
 
 
-class ChangedError(IntegrityError):
+class ChangedError(BytesError):
     """Bytes changed since they were packed."""
 
     def __init__(self, message: str, *, where: str, offset: int) -> None:

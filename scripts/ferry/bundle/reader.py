@@ -17,17 +17,16 @@ from typing import Any
 from isal import isal_zlib
 
 from ferry.bundle.layout import BundleLayout
-from ferry.bundle.member_files import AGAIN, read_piece
+from ferry.bundle.member_files import AGAIN, BytesError, read_piece
 from ferry.bundle.proof import ReadCursor, Segment, StreamCheck
 from ferry.bundle.receipt import layout_of
 from ferry.bundle.write import texts_path
 from ferry.bundle.zip_format import DEFLATED
-from ferry.errors import IntegrityError
 
 CHUNK_BYTES = 1 << 20
 
 
-class GoneError(IntegrityError):
+class GoneError(BytesError):
     """What is to be read is not there."""
 
     def __init__(self, path: Path, size_bytes: int) -> None:
@@ -103,6 +102,20 @@ class UploadReader:
         with closing(_LastFile()) as files:
             for position in range(offset, end, chunk_bytes):
                 yield self._read(position, min(chunk_bytes, end - position), cursor, files)
+
+    def require(self) -> None:
+        """See that each file is there and has its length, without opening it.
+
+        Raises:
+            BytesError: one is missing or has another length.
+        """
+        for path, size_bytes in {source.path: source.file_bytes for source in self._sources if source.path}.items():
+            try:
+                found = path.stat().st_size
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise GoneError(path, size_bytes) from error
+            if found != size_bytes:
+                raise BytesError(f"{path}: expected {size_bytes} bytes, found {found}; {AGAIN}")
 
     async def stream(self, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Yield the same as `chunks`, each piece read and checked in a thread."""
@@ -186,7 +199,7 @@ class _LastFile:
             self._path = path
             found = os.fstat(self._descriptor).st_size
             if found != size_bytes:
-                raise IntegrityError(f"{path}: expected {size_bytes} bytes, found {found}; {AGAIN}")
+                raise BytesError(f"{path}: expected {size_bytes} bytes, found {found}; {AGAIN}")
         return self._descriptor
 
     def close(self) -> None:

@@ -12,10 +12,9 @@ from isal import isal_zlib
 
 from ferry.bundle.compression import block_ranges, deflate_block
 from ferry.bundle.layout import BundleLayout, PackedMember
-from ferry.bundle.member_files import AGAIN, write_exactly
+from ferry.bundle.member_files import AGAIN, BytesError, write_exactly
 from ferry.bundle.stored import Place, rewrite_wrong
 from ferry.bundle.zip_format import DEFLATED
-from ferry.errors import IntegrityError
 
 
 def repair_bundle(path: Path, layout: BundleLayout, *, files_dir: Path, offset: int) -> None:
@@ -30,7 +29,7 @@ def repair_bundle(path: Path, layout: BundleLayout, *, files_dir: Path, offset: 
         offset: in the bundle, anywhere in the member or its header.
 
     Raises:
-        IntegrityError: the member's file is not what its receipt says, or is packed differently now.
+        BytesError: the member's file is not what its receipt says, or is packed differently now.
     """
     target = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
@@ -61,7 +60,7 @@ def _write_text(packed: PackedMember, offset: int, *, target: int, files_dir: Pa
         done += len(block.packed)
         adler32 = isal_zlib.adler32(block.packed, adler32)
     if (done, adler32) != (packed.packed_bytes, packed.packed_adler32):
-        raise IntegrityError(
+        raise BytesError(
             f"{packed.member.key}: expected {packed.packed_bytes} bytes, adler32 {packed.packed_adler32:08x} when "
             f"packed again, found {done} bytes, adler32 {adler32:08x}: the file or the packer changed; {AGAIN}"
         )

@@ -13,8 +13,8 @@ from typing import Any
 
 from isal import isal_zlib
 
+from ferry.bundle.member_files import BytesError
 from ferry.bundle.proof import MemberDigests
-from ferry.errors import IntegrityError
 
 CHUNKS_AHEAD = 4
 """Reading and hashing on the one side, the line on the other: neither waits for the other's every chunk."""
@@ -64,7 +64,7 @@ async def proven_body(
     A file that is not what its receipt says therefore never arrives in full, and cannot be committed.
 
     Raises:
-        IntegrityError: size or adler32 are not those of the receipt.
+        BytesError: size or adler32 are not those of the receipt.
     """
 
     def read_next() -> bytes | None:
@@ -80,7 +80,7 @@ async def proven_body(
     try:
         while (chunk := await ahead.popleft()) is not None:
             if proof.size_bytes > size_bytes:
-                raise IntegrityError(_mismatch(proof, size_bytes, adler32))
+                raise BytesError(_mismatch(proof, size_bytes, adler32))
             ahead.append(loop.run_in_executor(reader, read_next))
             if held is not None:
                 yield held
@@ -89,7 +89,7 @@ async def proven_body(
         await asyncio.gather(*ahead, return_exceptions=True)  # the file stays open until the thread is done with it
         reader.shutdown(wait=False)
     if (proof.size_bytes, proof.adler32) != (size_bytes, adler32):
-        raise IntegrityError(_mismatch(proof, size_bytes, adler32))
+        raise BytesError(_mismatch(proof, size_bytes, adler32))
     if held is not None:
         yield held
 

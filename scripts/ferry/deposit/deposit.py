@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferry.deposit.desired_files import DesiredFiles, OpenUpload, Upload
+from ferry.deposit.desired_files import CheckBytes, DesiredFiles, OpenUpload, Upload
 from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.empty import KnownRefusals, WithoutFilesError, empty_file, first_empty, without_files
@@ -53,6 +53,7 @@ class Deposit:
         document: Mapping[str, Any],
         uploads: Sequence[Upload],
         open_upload: OpenUpload,
+        check_bytes: CheckBytes = bool,
         state: DepositState,
         settings: DepositSettings,
         given_path: Path | None = None,
@@ -69,6 +70,7 @@ class Deposit:
             document: the target metadata.
             uploads: entries of the receipt `package`.
             open_upload: reads one of them.
+            check_bytes: sees that one of them can be read, before the repository is told of it.
             state: what an earlier attempt has left.
             settings: how to behave.
             given_path: where it is remembered what metadata the record was given; None: nowhere.
@@ -105,16 +107,17 @@ class Deposit:
             state=self._state,
             retry=self._retry,
             settle_s=settings.settle_s,
-            before_creating=self._metadata.begin,
+            before_creating=self._begin_draft,
+        )
+        self._wanted = DesiredFiles(
+            uploads,
+            open_upload=open_upload,
+            check_bytes=check_bytes,
+            state=self._state,
+            manifest=manifest if uploads else None,
         )
         self._files = FileDeposit(
-            repository=repository,
-            wanted=DesiredFiles(
-                uploads, open_upload=open_upload, state=self._state, manifest=manifest if uploads else None
-            ),
-            state=self._state,
-            settings=settings,
-            retry=self._retry,
+            repository=repository, wanted=self._wanted, state=self._state, settings=settings, retry=self._retry
         )
 
     async def run(self) -> Deposited:
@@ -183,6 +186,11 @@ class Deposit:
             await self._remove_files(record)
         record = await self._bring_metadata(record)
         return record, await self._bring_files(record)
+
+    def _begin_draft(self, document: Mapping[str, Any]) -> None:
+        """See before a draft is made that its files can be sent."""
+        self._wanted.require(self._wanted.uploads)
+        self._metadata.begin(document)
 
     async def _refuse_what_is_known(self) -> None:
         """Make nothing that the repository would refuse in the end; what is there already is gone on with."""

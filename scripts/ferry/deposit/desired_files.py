@@ -1,6 +1,6 @@
 """The files that a record is to have in the repository, and what is known of their bytes from having read them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ferry.bundle.proof import MemberDigests
@@ -20,6 +20,10 @@ class OpenUpload(Protocol):
     def __call__(self, upload: Upload, /, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]: ...
 
 
+CheckBytes = Callable[[Upload], object]
+"""Sees that all that an upload is made of can be read; raises a BytesError."""
+
+
 class DesiredFiles:
     """The uploads of one record, and its manifest once the others are confirmed."""
 
@@ -29,12 +33,14 @@ class DesiredFiles:
         *,
         open_upload: OpenUpload,
         state: DepositState,
+        check_bytes: CheckBytes = bool,
         manifest: Manifest | None = None,
     ) -> None:
         """`state` remembers between runs what the bytes were found to be."""
         self.uploads = {upload["key"]: upload for upload in uploads}
         self.open_upload = open_upload
         self._state = state
+        self._check_bytes = check_bytes
         self._manifest = manifest
 
     def files(self) -> list[LocalFile]:
@@ -54,6 +60,15 @@ class DesiredFiles:
                 )
             )
         return files
+
+    def require(self, keys: Iterable[str]) -> None:
+        """See that the bytes of these files can be read, before the repository is told of them.
+
+        Raises:
+            BytesError: what one of them is made of is gone, or has another length.
+        """
+        for key in keys:
+            self._check_bytes(self.uploads[key])
 
     def former_keys(self) -> list[str]:
         """Return the names under which an earlier version of this program sent some of these files."""

@@ -146,6 +146,7 @@ class FileDeposit:
 
         `may_come`: a request of before may be done just now, and announce what the plan has not seen.
         """
+        self._wanted.require([file.key for file in plan.send])
         try:
             for entry in plan.delete:
                 await self._repository.delete_file(entry)

@@ -72,8 +72,8 @@ def check_all(
     bad = len({misfit.recid for misfit in found.misfits})
     complete = len(recids) - bad - len(found.unfinished) - found.outdated
     lines = [
-        f"{plural(len(recids), 'record')}: {complete} complete, {len(found.unfinished)} not finished (a plain run goes on "
-        f"with them), {bad} with receipts that do not fit"
+        f"{plural(len(recids), 'record')}: {complete} complete, {len(found.unfinished)} not finished (a plain run goes "
+        f"on with them), {bad} with receipts that do not fit"
     ]
     if found.outdated:
         made = plural(found.outdated, "record")

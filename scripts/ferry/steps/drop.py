@@ -8,7 +8,7 @@ import gzip
 import logging
 import shutil
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,8 +17,7 @@ import orjson
 
 from ferry.bundle.plan import PlannedUpload
 from ferry.bundle.receipt import member_entry
-from ferry.chain import DOWNLOAD_STEP, mark_again, take_away_marked
-from ferry.errors import FerryError, TransientError
+from ferry.errors import FerryError
 from ferry.files import write_whole
 from ferry.receipts import digest, read_receipt
 from ferry.run.disk_budget import DROPPED, LEDGER, DiskBudget, notes_bytes
@@ -101,26 +100,6 @@ class DroppedFiles:
         if upload.kind == "file":
             wanted = [_of_loose_file(member) for member in wanted]
         return entry if there == wanted else None
-
-
-class BytesNeededError(TransientError):
-    """Bytes are gone that are needed. A matter of the record itself, which stops no run, and passes with the next."""
-
-
-def bytes_needed(*, record_dir: Path, why: object) -> BytesNeededError:
-    """Have the files of a record that are gone fetched by the next run, and return the error that says so."""
-    mark_again(DOWNLOAD_STEP, record_dir)
-    return BytesNeededError(
-        f"record {record_dir.name}: files that were removed (by storage.remove once they had arrived, or by hand) are "
-        f"needed again: {why}; run again, they are fetched anew"
-    )
-
-
-def heed_marks(*, recids: Iterable[int], results_dir: Path, data_dir: Path) -> None:
-    """When a run ends, have the next one begin those records where a step has found that it has to."""
-    for recid in recids:
-        if take_away_marked(results_dir / str(recid)) == DOWNLOAD_STEP:
-            (data_dir / str(recid) / DROPPED).unlink(missing_ok=True)
 
 
 def _without_packing(member: Mapping[str, Any]) -> dict[str, Any]:

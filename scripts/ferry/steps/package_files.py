@@ -7,14 +7,14 @@ from typing import Any
 
 from ferry.bundle.attachments import attach_source
 from ferry.bundle.deflated import packed_notes
-from ferry.bundle.member_files import check_source
+from ferry.bundle.member_files import AGAIN, BytesError, check_source
 from ferry.bundle.plan import PackagePlan, PackageSettings, PlannedUpload, plan_packages, refuse_twins
 from ferry.bundle.receipt import bundle_entry, file_entry, largest_ratio
 from ferry.bundle.stored import Work
 from ferry.bundle.write import prepare_bundle, texts_path, write_bundle
 from ferry.errors import PermanentError
 from ferry.receipts import read_receipt, write_receipt
-from ferry.steps.drop import DroppedFiles, bytes_needed
+from ferry.steps.drop import DroppedFiles
 from ferry.upload_names import RO_CRATE_KEY, manifest_key
 
 log = logging.getLogger(__name__)
@@ -53,16 +53,15 @@ def package(
         PermanentError: the record is beyond what the repository takes, its bundles beyond the free disk, or a file is
             called as an attachment is.
         IntegrityError: a file is not what its receipt says, or a receipt is not that of this record.
-        TransientError: bytes that were dropped are needed; the next run fetches them.
+        BytesError: bytes are gone that are needed, or are not what was downloaded.
     """
-    record_dir = download_path.parent
     download = read_receipt(download_path, "download", recid=recid)
     plan = plan_packages(recid=recid, files=download["files"], settings=settings)
     if plan.note:
         log.warning("record %d: %s", recid, plan.note)
     known = DroppedFiles.of(data_dir)
     if known is not None:
-        entries, work = [_known_entry(known, upload, plan, record_dir) for upload in plan.uploads], Work()
+        entries, work = [_known_entry(known, upload, plan) for upload in plan.uploads], Work()
     else:
         entries, work = _pack_all(plan, data_dir=data_dir, settings=settings, threads=threads)
     if entries and "source" in settings.attachments:
@@ -90,11 +89,11 @@ def package(
     }
 
 
-def _known_entry(known: DroppedFiles, upload: PlannedUpload, plan: PackagePlan, record_dir: Path) -> dict[str, Any]:
+def _known_entry(known: DroppedFiles, upload: PlannedUpload, plan: PackagePlan) -> dict[str, Any]:
     """Return the entry of what went up before its bytes were dropped."""
     entry = known.entry(upload)
     if entry is None or (plan.browsable is not None and largest_ratio(entry) > plan.browsable.ratio):
-        raise bytes_needed(record_dir=record_dir, why=f"{upload.key} was not made of them before")
+        raise BytesError(f"{upload.key}: was not made before the files of the record were removed; {AGAIN}")
     return entry
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ferry.bundle.attachments import attach_source
 from ferry.bundle.proof import ChangedError
-from ferry.bundle.reader import GoneError, UploadReader, open_upload
+from ferry.bundle.reader import UploadReader, open_upload
 from ferry.bundle.repair import repair_bundle
 from ferry.chain import PACKAGE_STEP, UPLOAD_STEP, mark_again
 from ferry.deposit.deposit import Deposit
@@ -24,7 +24,6 @@ from ferry.receipts import GIVEN, read_receipt, write_receipt
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository, settle_s
 from ferry.run.run import read_run
-from ferry.steps.drop import bytes_needed
 
 
 def upload(
@@ -57,7 +56,7 @@ def upload(
 
     Raises:
         ReceiptError: a receipt is not that of this record; nothing was asked of the repository.
-        TransientError: bytes that are needed are gone; the next run fetches them.
+        BytesError: bytes that are needed are gone, or are not what was packed; nothing was made or announced for them.
         EmptyFileError: the repository takes no empty file; the next run packs the record anew, as is configured then.
     """
     package = read_receipt(package_path, "package", recid=recid)
@@ -85,6 +84,7 @@ def upload(
                 document=document,
                 uploads=uploads,
                 open_upload=reading(data_dir),
+                check_bytes=lambda entry: open_upload(entry, data_dir=data_dir).require(),
                 manifest=manifest if package.get("manifest") else None,
                 own_json=own_json,
                 state=DepositState.load(
@@ -122,8 +122,6 @@ def upload(
     except EmptyFileError:
         mark_again(PACKAGE_STEP, package_path.parent)
         raise
-    except GoneError as error:
-        raise bytes_needed(record_dir=package_path.parent, why=error.where) from error
 
 
 def reading(data_dir: Path) -> OpenUpload:

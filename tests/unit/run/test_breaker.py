@@ -9,7 +9,6 @@ from ferry.errors import IntegrityError, MetadataError, TransientError
 from ferry.jsonl import append
 from ferry.repository.errors import DeniedError, error_for_response
 from ferry.run.breaker import CircuitBreaker, Outcome, outcome_of, reason_to_stop
-from ferry.steps.drop import BytesNeededError
 
 DOWN = ("upload_record", "TransientError")
 
@@ -54,7 +53,7 @@ def test_a_record_counts_when_it_fails_or_is_done_and_not_in_between():
     assert outcome_of(ended(5, error=no_workflow)).reason == ("upload_record", "ConfigError")
 
 
-@pytest.mark.parametrize("error", [IntegrityError("x"), MetadataError("x"), BytesNeededError("x")])
+@pytest.mark.parametrize("error", [IntegrityError("x"), MetadataError("x")])
 def test_what_is_wrong_with_a_record_itself_stops_nothing(error):
     assert outcome_of(ended(5, error=error)) == Outcome(5)
 

@@ -5,10 +5,10 @@ import gzip
 import pytest
 from packed_records import run_package, write_files
 
+from ferry.bundle.member_files import BytesError
 from ferry.bundle.plan import PackageSettings, plan_packages
-from ferry.errors import TransientError
 from ferry.receipts import read_receipt, write_receipt
-from ferry.steps.drop import DroppedFiles, drop, heed_marks
+from ferry.steps.drop import DroppedFiles, drop
 
 NOTE = "dropped.json.gz"
 TEXTS = {f"d/{number}.txt": b"a line of a log\n" * (number + 50) for number in range(3)}
@@ -46,13 +46,8 @@ def test_what_went_up_is_packaged_again_without_its_bytes(gone):
 
 
 def test_what_would_be_packaged_in_another_way_needs_its_bytes(gone):
-    for _ in range(2):
-        with pytest.raises(TransientError, match=r"files that were removed .* are needed again: .*; run again"):
-            run_package(gone, max_files=5)
-    assert (gone / "download.json").exists(), "as long as the run goes on"
-    heed_marks(recids=[gone.name], results_dir=gone.parent, data_dir=gone.parent)
-    assert not (gone / "download.json").exists()
-    assert not (gone / NOTE).exists()
+    with pytest.raises(BytesError, match="was not made before the files of the record were removed"):
+        run_package(gone, max_files=5)
 
 
 def test_a_member_with_other_bytes_is_not_the_one_that_went_up(gone):

@@ -101,7 +101,11 @@ def check(wanted: Wanted, repository: Repository) -> Verdict:
         if len(records) != 1:
             verdict.problems.append(f"{recid}: {len(records)} records in the repository {verdict.found[recid]}")
         else:
-            verdict.problems += [f"{recid}: {problem}" for problem in _problems(recid, records[0], wanted, repository)]
+            try:
+                told = list(_problems(recid, records[0], wanted, repository))
+            except ValueError as error:
+                told = [f"cannot be read: {error}"]
+            verdict.problems += [f"{recid}: {problem}" for problem in told]
     verdict.problems += _odd_ones_out({recid: records[0] for recid, records in held.items() if len(records) == 1})
     return verdict
 

@@ -207,12 +207,15 @@ class Story:
             self.config[part][key] = value
         self.follow(remedies.commands)
 
-    def follow_check(self, _ended: Ended) -> None:
-        """Run `snakemake check` and the one command that it names for all that it has found."""
-        ended = self.run("--", "check")
-        commands = commands_of_check(ended.told)
-        if ended.status != 0 and len(commands) != 1:
-            self.fault(f"check names {len(commands)} commands, not one: {commands or ended.told[-500:]}")
+    def follow_check(self, ended: Ended) -> None:
+        """Run `snakemake check` and the one command that it names for all that it has found; else what failures say."""
+        check = self.run("--", "check")
+        if check.status == 0:
+            self.follow_messages(ended)
+            return
+        commands = commands_of_check(check.told)
+        if len(commands) != 1:
+            self.fault(f"check names {len(commands)} commands, not one: {commands or check.told[-500:]}")
         self.follow(commands)
 
     def follow(self, commands: Sequence[str]) -> None:

@@ -4,9 +4,11 @@ import asyncio
 import json
 import shutil
 import time
+from dataclasses import replace
 
 import pytest
 
+from ferry.deposit.metadata import EditedError
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import FerryError, MetadataError, PermanentError, TransientError
 from ferry.flags import TOKEN_REFUSED, RunFlags
@@ -265,6 +267,9 @@ def test_metadata_that_an_nrp_repository_cannot_index_leave_one_draft_that_is_fo
     for _ in ("from the same folder", "from an empty one"):
         assert isinstance(outcome_of(carrier, several), TransientError)
         shutil.rmtree(carrier.folder)
+    # with the folder went what tells the fields that were given from those that somebody else has changed
+    assert isinstance(outcome_of(carrier, cargo), EditedError)
+    carrier.settings = replace(carrier.settings, when_edited="overwrite")
     corrected = carrier.carry(cargo)
     made = [each for each in proxy.requests("POST", "/api/particles") if "/draft" not in each.path]
     assert len(made) == 2

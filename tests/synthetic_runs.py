@@ -11,7 +11,7 @@ from pathlib import Path
 
 from target_records import mapping, target
 
-from ferry.receipts import digest
+from ferry.receipts import digest, write_receipt
 from ferry.report.stats import record_stats
 
 URL = "https://repository.example.org"
@@ -85,7 +85,7 @@ def write_run(folder: Path, plans: list[Plan], *, title: str = "Data set", lanes
             (results / f"{name}.json").write_text(json.dumps(sealed), encoding="utf-8")
         if plan.fault is None:
             row = record_stats(recid=plan.recid, record_dir=results, journal=logs / "journal.jsonl", publish=False)
-            (results / "stats.json").write_text(json.dumps(row), encoding="utf-8")
+            write_receipt(results / "stats.json", "stats", row)
 
 
 def _journal(plan: Plan, *, begin_s: float, number: int) -> tuple[list[dict], float]:

@@ -20,7 +20,7 @@ GIVEN = "given.json"
 
 _SEAL = "sha256"
 """Holds the digest of all the rest of a receipt."""
-_SEALED = frozenset({"source", "download", "mapping", "package", "upload", "published", "given"})
+_SEALED = frozenset({"source", "download", "mapping", "package", "upload", "published", "stats", "given"})
 """Those that steps go by. The target metadata are sent as they are: the receipt `mapping` has their digest."""
 _TARGET = "record"
 

@@ -7,7 +7,8 @@ import pytest
 from ferry.mapping.diff import diff_records
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
-from ferry.repository.client import Repository, discover
+from ferry.repository.client import Repository
+from ferry.repository.discovery import discover
 from real_metadata import real_metadata
 
 pytestmark = [pytest.mark.nrp, pytest.mark.timeout(600)]

@@ -16,7 +16,7 @@ from ferry.receipts import write_json
 
 SETTINGS_DIR = Path("results/settings")
 
-_OF_MAPPING = ("max_files", "patterns", "attachments", "empty_records")
+_OF_MAPPING = ("max_files", "patterns", "attachments", "empty_files", "empty_records")
 """What the mapping says of files depends on these settings of `package`."""
 _NOT_OF_PACKAGES = ("threads",)
 """Settings of `package` that leave what is made as it is."""

@@ -15,12 +15,8 @@ PLAN_FILE = Path("logs/plan.json")
 _KEPT = frozenset(
     "--snakefile -s --directory -d --cores -c --jobs -j --profile --workflow-profile --executor -e".split()
 )
-_KEPT_MANY = {
-    "--configfile": (".yaml", ".yml", ".json"),
-    "--configfiles": (".yaml", ".yml", ".json"),
-    "--config": ("=",),
-    "-C": ("=",),
-}
+_KEPT_WITH_ALL = frozenset("--configfile --configfiles --config -C".split())
+"""Options that take all arguments up to the next option, or up to two dashes."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +49,13 @@ def command_without_targets(arguments: Sequence[str]) -> str:
         name, has_value, _ = argument.partition("=")
         if argument.startswith("-"):
             joined = not argument.startswith("--") and len(argument) > 2  # -c4
-            known = (argument[:2] if joined else name) in _KEPT or name in _KEPT_MANY
+            known = (argument[:2] if joined else name) in _KEPT or name in _KEPT_WITH_ALL
             kept += [argument] if known else []
             kind = name if known and not has_value and not joined else None
         elif kind in _KEPT:
             kept.append(argument)
             kind = None
-        elif kind is not None and any(part in argument for part in _KEPT_MANY[kind]):
+        elif kind is not None:
             kept.append(argument)
     return shlex.join(kept)
 

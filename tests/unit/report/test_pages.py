@@ -177,10 +177,11 @@ def test_a_run_of_nothing_has_pages_too(tmp_path: Path):
     ("arguments", "command"),
     [
         ("snakemake --cores 4 results/1/stats.json", "snakemake --cores 4"),
-        ("snakemake -c4 --configfile a.yaml b.yaml all", "snakemake -c4 --configfile a.yaml b.yaml"),
+        ("snakemake all -c4 --configfile a.yaml b.yaml", "snakemake -c4 --configfile a.yaml b.yaml"),
         ("snakemake --cores=2 -n --directory 'my data' --quiet rules", "snakemake --cores=2 --directory 'my data'"),
         ("snakemake -c2 --configfile a.yaml -- results/1/stats.json", "snakemake -c2 --configfile a.yaml"),
-        ("snakemake --config a=1 all --profile slurm -k", "snakemake --config a=1 --profile slurm"),
+        ("snakemake --configfile mine.conf more -- -1 check", "snakemake --configfile mine.conf more"),
+        ("snakemake all --config a=1 --profile slurm -k", "snakemake --config a=1 --profile slurm"),
         ("snakemake -c2 -C a=1 b=2 -k", "snakemake -c2 -C a=1 b=2"),
     ],
 )

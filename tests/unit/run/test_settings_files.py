@@ -49,7 +49,7 @@ OTHERS = {
     "attachments": [],
     "threads": 4,
     "browsable": not CONFIG["package"]["browsable"],
-    "browsable_limits": {name: 1 for name in CONFIG["package"]["browsable_limits"]},
+    "browsable_limits": dict.fromkeys(CONFIG["package"]["browsable_limits"], 1),
 }
 
 

@@ -24,7 +24,15 @@ from ferry.run.breaker import CircuitBreaker
 from ferry.run.bulk import PART_OF_BULK
 from ferry.run.closing import closing_lines
 from ferry.run.disk_budget import DiskBudget, refuse_too_few_cores
-from ferry.run.plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
+from ferry.run.plan import (
+    RunPlan,
+    caps_of_steps,
+    command_of,
+    command_without_targets,
+    read_plan,
+    targets_of,
+    write_plan,
+)
 from ferry.run.progress import ProgressReporter
 from ferry.run.run import Target, begin_run, lock_folder, read_run, refuse_other_repository
 from ferry.run.selection import Selection, selection_of
@@ -76,9 +84,10 @@ def prepare(config: dict[str, Any], *, files: Iterable[str | Path]) -> Selection
 
 
 def _makes_its_list(config: Mapping[str, Any]) -> bool:
-    """Tell whether the run is to write a master list where there is none yet."""
+    """Tell whether the run is to write a master list where there is none yet, as far as its command line tells."""
     records = config["records"]
-    asked = any(argument.endswith("catalogue") for argument in sys.argv)  # a rule's name may have a prefix
+    # Snakemake knows its targets after the Snakefile only, and a rule's name may have a prefix
+    asked = any(target.endswith("catalogue") for target in targets_of(sys.argv))
     return asked and not records["recids"] and not Path(records["list"]).exists()
 
 
@@ -102,11 +111,13 @@ def begin(
         begin_no_more: makes Snakemake end when the jobs have ended that run now.
 
     Raises:
-        ConfigError: another run works here, no token, a token where others would read it, the receipts here are of
+        ConfigError: there is no master list, another run works here, no token, a token where others would read it, the receipts here are of
             another repository, or token, model, community or workflow are not such that records can come.
         PermanentError: no repository answers.
     """
     rules_to_run = {name for name, _ in jobs}
+    if not selection.recids and rules_to_run != {"catalogue"}:
+        selection_of(config)  # says what is wrong with the list
     if across_nodes:
         refuse_token_in_environment()
     _run_state["lock"] = lock_folder()

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,20 +44,28 @@ def command_without_targets(arguments: Sequence[str]) -> str:
     program = Path(arguments[0])
     beside = program.is_absolute() and program.is_relative_to(Path.cwd())
     kept = [str(program.relative_to(Path.cwd())) if beside else str(program)]
+    return shlex.join(kept + [argument for argument, is_kept in _told_apart(arguments[1:]) if is_kept])
+
+
+def targets_of(arguments: Sequence[str]) -> list[str]:
+    """Return what may be targets in a command line (`sys.argv`): no option, and no place or configuration."""
+    told = _told_apart(arguments[1:])
+    return [argument for argument, is_kept in told if not is_kept and not argument.startswith("-")]
+
+
+def _told_apart(arguments: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Yield each argument, and whether it says where, how or with which configuration a run is made."""
     kind: str | None = None
-    for argument in arguments[1:]:
+    for argument in arguments:
         name, has_value, _ = argument.partition("=")
         if argument.startswith("-"):
             joined = not argument.startswith("--") and len(argument) > 2  # -c4
             known = (argument[:2] if joined else name) in _KEPT or name in _KEPT_WITH_ALL
-            kept += [argument] if known else []
             kind = name if known and not has_value and not joined else None
-        elif kind in _KEPT:
-            kept.append(argument)
-            kind = None
-        elif kind is not None:
-            kept.append(argument)
-    return shlex.join(kept)
+            yield argument, known
+        else:
+            yield argument, kind is not None
+            kind = kind if kind in _KEPT_WITH_ALL else None
 
 
 def command_of(path: Path = PLAN_FILE) -> str:

@@ -15,6 +15,7 @@ from ferry.config_files import read_config_file
 from ferry.errors import FerryError
 from ferry.run.bulk import PART_OF_BULK, MadeProgress, run_in_parts
 from ferry.run.selection import selection_of
+from ferry.run.settings_files import SettingsFiles
 
 parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
 parser.add_argument("--most", type=int, help="records of a part (run.part_size)")
@@ -68,6 +69,7 @@ sys.exit(
         results_dir=Path("results"),
         most=options.most or config["run"]["part_size"],
         publish=publishes(config),
+        settings=SettingsFiles(config).names,
         run_part=lambda targets: run([command[0], *targets, *command[1:]], part),
         run_all=lambda: run(command),
         made_progress=MadeProgress(),

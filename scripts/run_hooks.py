@@ -111,8 +111,9 @@ def begin(
         begin_no_more: makes Snakemake end when the jobs have ended that run now.
 
     Raises:
-        ConfigError: there is no master list, another run works here, no token, a token where others would read it, the receipts here are of
-            another repository, or token, model, community or workflow are not such that records can come.
+        ConfigError: there is no master list, another run works here, no token, a token where others would read it,
+            the receipts here are of another repository, or token, model, community or workflow are not such that
+            records can come.
         PermanentError: no repository answers.
     """
     rules_to_run = {name for name, _ in jobs}

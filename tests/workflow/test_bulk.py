@@ -189,6 +189,10 @@ def test_in_parts_a_failing_record_stops_nothing_and_the_tables_are_of_all(flow:
     arrived = Counter(recid for recid, step in flow.jobs() if step == "upload_record")
     assert all(arrived[recid] == 1 for recid in set(recids) - set(failing))
 
+    flow.config["transform"] = {"access": "restricted"}
+    flow.command()  # writes it down
+    assert run().stderr.count("not reached, of 6 records") == 4, "what is outdated goes in parts too"
+
 
 @pytest.mark.parametrize(
     ("text", "told"),

@@ -6,6 +6,7 @@ that use them: a change is noticed, and so is the way back to what was there bef
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ _OF_MAPPING = ("max_files", "patterns", "attachments", "empty_files", "empty_rec
 """What the mapping says of files depends on these settings of `package`."""
 _NOT_OF_PACKAGES = ("threads",)
 """Settings of `package` that leave what is made as it is."""
+_TOLD_BY = {"mapping": "transform", "package": "package"}
+"""Receipt that says with which settings it was made -> part of the settings."""
 
 
 class SettingsFiles:
@@ -58,6 +61,23 @@ class SettingsFiles:
                 f"({self.path(wildcards.part)}), found the name of one of other settings"
             )
         return self._parts[wildcards.part]
+
+
+def is_outdated(receipts: Mapping[str, Any], settings: Mapping[str, str]) -> bool:
+    """Tell whether receipts of a record, by name, say that it was made with other settings than these names."""
+    return any(
+        receipts.get(name, {}).get("settings", settings[part]) != settings[part] for name, part in _TOLD_BY.items()
+    )
+
+
+def is_outdated_in(record_dir: Path, settings: Mapping[str, str]) -> bool:
+    """Tell the same of the receipts in a folder; one that is lost or torn says nothing."""
+    receipts: dict[str, Any] = {}
+    for name in _TOLD_BY:
+        with suppress(OSError, ValueError):
+            receipt = orjson.loads((record_dir / f"{name}.json").read_bytes())
+            receipts[name] = receipt if isinstance(receipt, dict) else {}
+    return is_outdated(receipts, settings)
 
 
 def keep_settings(path: Path, settings: Mapping[str, Any]) -> None:

@@ -17,11 +17,9 @@ from ferry.report.evidence import Evidence, is_through, read_evidence, record_st
 from ferry.report.stats_row import stats_row
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.plan import command_of
+from ferry.run.settings_files import is_outdated
 
 MOST_LINES = 20
-
-_SETTINGS_OF = {"mapping": "transform", "package": "package"}
-"""Receipt that says with which settings it was made -> part of the settings."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +118,7 @@ def _find(
         if not found:
             is_finished = "stats" in evidence.receipts
             unfinished += [] if is_finished else [recid]
-            outdated += is_finished and any(
-                evidence.receipts.get(name, {}).get("settings", settings[part]) != settings[part]
-                for name, part in _SETTINGS_OF.items()
-            )
+            outdated += is_finished and is_outdated(evidence.receipts, settings)
     return _Found(misfits, unfinished, outdated)
 
 

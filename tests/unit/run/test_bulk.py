@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
+
 from ferry.flags import STOPPED, RunFlags
 from ferry.run.bulk import MadeProgress, parts_to_go, run_in_parts
 from ferry.run.run import begin_run
 from ferry.run.selection import Selection
 
+SETTINGS = {"transform": "transform-0123456789ab", "package": "package-0123456789ab"}
 WANTED = Selection(priorities={1: 0, 2: 5, 3: 0, 4: 5, 5: 0})
 
 
@@ -14,6 +17,10 @@ def tell(results_dir, recid, status="ok"):
     path = results_dir / str(recid) / "stats.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"status": status}))
+
+
+def to_go(results_dir, most, *, publish=False):
+    return list(parts_to_go(WANTED, results_dir=results_dir, most=most, publish=publish, settings=SETTINGS))
 
 
 def targets(*recids):
@@ -41,6 +48,7 @@ def run(folder, outcomes, most=2, gets_on_for=99):
         results_dir=folder,
         most=most,
         publish=False,
+        settings=SETTINGS,
         run_part=run_part,
         run_all=run_all,
         made_progress=lambda: len(ran) < gets_on_for,
@@ -49,10 +57,10 @@ def run(folder, outcomes, most=2, gets_on_for=99):
 
 
 def test_records_of_higher_priority_go_in_earlier_parts_and_what_has_arrived_in_none(tmp_path):
-    assert list(parts_to_go(WANTED, results_dir=tmp_path, most=2, publish=False)) == [[2, 4], [1, 3], [5]]
+    assert to_go(tmp_path, 2) == [[2, 4], [1, 3], [5]]
     tell(tmp_path, 4)
     tell(tmp_path, 1, "failed")
-    assert list(parts_to_go(WANTED, results_dir=tmp_path, most=2, publish=False)) == [[2, 1], [3, 5]]
+    assert to_go(tmp_path, 2) == [[2, 1], [3, 5]]
 
 
 def test_each_part_runs_once_and_all_at_the_end_tells_the_status(tmp_path):
@@ -99,4 +107,13 @@ def test_with_publishing_a_draft_has_not_arrived(tmp_path):
     tell(tmp_path, 4)
     tell(tmp_path, 2)
     (tmp_path / "2" / "published.json").write_text("{}")
-    assert list(parts_to_go(WANTED, results_dir=tmp_path, most=9, publish=True)) == [[4, 1, 3, 5]]
+    assert to_go(tmp_path, 9, publish=True) == [[4, 1, 3, 5]]
+
+
+@pytest.mark.parametrize(("receipt", "part"), [("mapping", "transform"), ("package", "package")])
+def test_what_was_made_with_other_settings_goes_in_parts_too(tmp_path, receipt, part):
+    texts = [f'{{"settings": "{SETTINGS[part]}"}}', f'{{"settings": "{part}-other"}}', "{", "[]", "{}"]
+    for recid, text in enumerate(texts, start=1):
+        tell(tmp_path, recid)
+        (tmp_path / str(recid) / f"{receipt}.json").write_text(text)
+    assert to_go(tmp_path, 9) == [[2]]

@@ -24,15 +24,7 @@ from ferry.run.breaker import CircuitBreaker
 from ferry.run.bulk import PART_OF_BULK
 from ferry.run.closing import closing_lines
 from ferry.run.disk_budget import DiskBudget, refuse_too_few_cores
-from ferry.run.plan import (
-    RunPlan,
-    caps_of_steps,
-    command_of,
-    command_without_targets,
-    read_plan,
-    targets_of,
-    write_plan,
-)
+from ferry.run.plan import RunPlan, caps_of_steps, command_without_targets, read_plan, targets_of, write_plan
 from ferry.run.progress import ProgressReporter
 from ferry.run.run import Target, begin_run, lock_folder, read_run, refuse_other_repository
 from ferry.run.selection import Selection, selection_of
@@ -148,7 +140,11 @@ def begin(
 
         _run_state["scripts"] = serve_scripts()
     asks = bool(RULES_THAT_ASK & rules_to_run)
-    run = begin_run(target=_find_target(config, sandbox_dir) if asks else None, across_nodes=across_nodes)
+    run = begin_run(
+        target=_find_target(config, sandbox_dir) if asks else None,
+        across_nodes=across_nodes,
+        command=command_without_targets(sys.argv),
+    )
     if RULES_THAT_SEND & rules_to_run:
         from ferry.steps.preflight import refuse_unready  # noqa: PLC0415 - nrp-cmd, 0.4 s
 
@@ -159,16 +155,18 @@ def begin(
             stall_s=config["upload"]["stall_s"],
             sandbox_dir=sandbox_dir,
         )
-    write_plan(
-        RunPlan(
-            run_id=run.run_id,
-            recids=selection.recids,
-            publish=publishes(config),
-            to_do=to_do,
-            caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
-            command=command_without_targets(sys.argv),
+    if not _run_state["only_looks"]:
+        write_plan(
+            RunPlan(
+                run_id=run.run_id,
+                recids=selection.recids,
+                publish=publishes(config),
+                to_do=to_do,
+                caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
+                command=run.command,
+                started_at=run.started_at,
+            )
         )
-    )
     _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
     atexit.register(end, config, selection, failed=True)  # a Snakemake that breaks down calls no handler
 
@@ -206,6 +204,8 @@ def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callabl
     _run_state["breaker"] = CircuitBreaker(
         attempts_file=ATTEMPTS_FILE, stop=stop_beginning, **config["breaker"]
     ).start()
+    if _run_state["only_looks"]:
+        return  # nothing is carried that could be told of
     prometheus = config["progress"]["prometheus"]
     _run_state["progress"] = ProgressReporter(
         every_s=config["progress"]["every_s"],
@@ -283,7 +283,7 @@ def _tell_what_there_is(selection: Selection, *, publish: bool) -> None:
     aggregate(recids=selection.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish)
     write_metadata_tables(recids=selection.recids, results_dir=RESULTS_DIR, skip_torn=True)
     draw_figures(results_dir=RESULTS_DIR, out_dir=RESULTS_DIR / "figures", caps=plan.caps if plan else None)
-    write_pages(results_dir=RESULTS_DIR, command=command_of(), publish=publish)
+    write_pages(results_dir=RESULTS_DIR, command=read_run().command, publish=publish)
     outdate_tables(RESULTS_DIR)
 
 

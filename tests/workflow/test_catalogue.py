@@ -40,4 +40,4 @@ def test_a_list_that_is_missing_is_told_where_more_than_the_catalogue_is_asked_f
     done = flow.run("catalogue", "check")
     assert done.returncode == 1
     assert "records.csv: no such file; expected the master list" in done.stdout + done.stderr
-    assert not (flow.folder / "logs" / "run.json").exists()
+    assert not (flow.folder / "logs" / "run.json").exists(), "no run was begun"

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import time
 import zlib
+from datetime import UTC, datetime
 
 import pytest
 from generated_records import content, put_below, redirect, write_records
 
+from ferry.run.status import read_status
 from workflow.test_chain import assert_ok
 
 RECID, OTHER = 7001, 7002
@@ -36,6 +38,18 @@ def mend(flow, found):
     """Do what a check has said."""
     (command,) = [line.partition(": ")[2] for line in found.stderr.splitlines() if line.startswith("to mend all of")]
     return subprocess.run(command, shell=True, cwd=flow.folder, capture_output=True, text=True, check=False)
+
+
+def test_a_run_that_only_looks_leaves_the_status_of_the_last_one_that_carried(carried):
+    def told():
+        return read_status(carried.folder, now=datetime.now(UTC))
+
+    before = told()
+    assert (before.wanted, before.ok, before.is_going_on) == (1, 1, False)
+    carried.want(RECID, OTHER)
+    for look in ("check", "preflight", "mend"):
+        assert_ok(carried.run(look))
+        assert told() == before
 
 
 def status_of(flow, recid=RECID):

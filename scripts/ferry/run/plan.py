@@ -1,4 +1,7 @@
-"""What a run set out to do, written down when it begins: for the figures, and for whoever looks on from outside."""
+"""What a run set out to do, written down when it begins: for the figures, and for whoever looks on from outside.
+
+A run that only looks (`check`, `plan` …) writes none: what is told from outside is of the last that carried records.
+"""
 
 import json
 import shlex
@@ -9,6 +12,7 @@ from typing import Any
 
 from ferry.chain import CHAIN
 from ferry.receipts import write_json
+from ferry.run.run import Run
 
 PLAN_FILE = Path("logs/plan.json")
 
@@ -31,7 +35,8 @@ class RunPlan:
     publish: bool
     to_do: frozenset[int] = frozenset()
     caps: Mapping[str, int] = field(default_factory=dict)
-    command: str = "snakemake --cores 1"
+    command: str = Run.command
+    started_at: str = ""
 
     def is_ok(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a row of the stats says that a record is done: an earlier run cannot, of one that is to do."""
@@ -68,12 +73,6 @@ def _told_apart(arguments: Sequence[str]) -> Iterator[tuple[str, bool]]:
             kind = kind if kind in _KEPT_WITH_ALL else None
 
 
-def command_of(path: Path = PLAN_FILE) -> str:
-    """Return the command of the last run without its targets."""
-    plan = read_plan(path)
-    return plan.command if plan else RunPlan.command
-
-
 def caps_of_steps(resources: Mapping[str, int]) -> dict[str, int]:
     """Return the largest number of jobs at once by step, from the resources of the profile."""
     return {step.name: resources[step.slots] for step in CHAIN if step.slots and step.slots in resources}
@@ -85,7 +84,7 @@ def write_plan(plan: RunPlan, path: Path = PLAN_FILE) -> None:
 
 
 def read_plan(path: Path = PLAN_FILE) -> RunPlan | None:
-    """Return the plan of the last run, None if none was written or it cannot be read."""
+    """Return the plan of the last run that carried, None if none was written or it cannot be read."""
     try:
         document = json.loads(path.read_bytes())
         return RunPlan(**{**document, "to_do": frozenset(document.get("to_do", ()))})

@@ -40,9 +40,13 @@ class Run:
     """None if no job of the run talks to the repository."""
     across_nodes: bool = False
     """Whether its jobs run on other machines than this one, which share the folder."""
+    command: str = "snakemake --cores 1"
+    """Its snakemake command without targets."""
 
 
-def begin_run(*, target: Target | None, across_nodes: bool = False, path: Path = RUN_FILE) -> Run:
+def begin_run(
+    *, target: Target | None, across_nodes: bool = False, command: str = Run.command, path: Path = RUN_FILE
+) -> Run:
     """Write down what the jobs of the new run share."""
     now = datetime.now(UTC)
     run = Run(
@@ -50,6 +54,7 @@ def begin_run(*, target: Target | None, across_nodes: bool = False, path: Path =
         started_at=now.isoformat(timespec="milliseconds"),
         target=target,
         across_nodes=across_nodes,
+        command=command,
     )
     write_json(path, asdict(run))
     return run
@@ -69,6 +74,7 @@ def read_run(path: Path = RUN_FILE) -> Run:
             started_at=document["started_at"],
             target=None if target is None else Target(**target),
             across_nodes=document.get("across_nodes", False),
+            command=document.get("command", Run.command),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(

@@ -4,7 +4,6 @@ Sources: logs/plan.json (what is wanted), results/stats.jsonl (how records ended
 moved) and the journals that were touched since the run began (what runs now).
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ferry.chain import DOWNLOAD_STEP, LAST_STEP, UPLOAD_STEP, has_arrived
+from ferry.errors import ConfigError
 from ferry.journal import attempts, read
 from ferry.jsonl import read_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
-from ferry.run.plan import PLAN_FILE, read_plan
-from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_alive, is_locked
+from ferry.run.plan import PLAN_FILE, RunPlan, read_plan
+from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_alive, is_locked, read_run
 from ferry.run.step import ATTEMPTS_FILE
 
 
@@ -64,14 +64,14 @@ class Status:
 
 
 def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status | None:
-    """Return how the last run in `folder` stands at `now` (with a zone); None if none has begun there."""
+    """Return how the last run that carried in `folder` stands at `now` (with a zone); None if none has begun there."""
     plan = read_plan(folder / PLAN_FILE)
-    began = _began(folder / RUN_FILE)
+    began = _began(plan) if plan else None
     if plan is None or began is None:
         return None
     wanted = set(plan.recids)
     rows = {recid: row for recid, row in latest_rows(folder / STATS_LOG).items() if recid in wanted}
-    is_going_on = is_locked(folder / LOCK_FILE, locks=locks)
+    is_going_on = is_locked(folder / LOCK_FILE, locks=locks) and _run_id(folder / RUN_FILE) == plan.run_id
     ok = sum(map(plan.is_ok, rows.values()))
     if not (folder / STATS_LOG).exists():  # the aggregate is just writing it anew
         ok = sum(has_arrived(folder / "results" / str(recid), publish=plan.publish) for recid in wanted)
@@ -101,10 +101,18 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
     )
 
 
-def _began(path: Path) -> datetime | None:
+def _began(plan: RunPlan) -> datetime | None:
     try:
-        return datetime.fromisoformat(json.loads(path.read_bytes())["started_at"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return datetime.fromisoformat(plan.started_at)
+    except (ValueError, TypeError):
+        return None
+
+
+def _run_id(path: Path) -> str | None:
+    """Return the run that was begun last: another than that of the plan only looks."""
+    try:
+        return read_run(path).run_id
+    except ConfigError:
         return None
 
 

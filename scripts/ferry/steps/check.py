@@ -16,7 +16,7 @@ from ferry.formatting import plural
 from ferry.report.evidence import Evidence, is_through, read_evidence, record_status
 from ferry.report.stats_row import stats_row
 from ferry.run.disk_budget import DEPOSIT
-from ferry.run.plan import command_of
+from ferry.run.run import read_run
 from ferry.run.settings_files import is_outdated
 
 MOST_LINES = 20
@@ -83,7 +83,7 @@ def check_all(
             "all the same, or yet; a plain run looks"
         )
     if found.misfits:
-        command = command_of()
+        command = read_run().command
         shown = _lines(found.misfits, table_path)
         raise IntegrityError("\n".join([*lines, *shown, f"to mend all of this: {command} -- mend && {command}"]))
     return "\n".join(lines)

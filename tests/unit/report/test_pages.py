@@ -16,7 +16,7 @@ from ferry.report.pages.summary import summarise
 from ferry.report.pages.table_page import Column, table_page
 from ferry.report.stats import aggregate
 from ferry.run.closing import closing_lines
-from ferry.run.plan import RunPlan, caps_of_steps, command_of, command_without_targets, read_plan, write_plan
+from ferry.run.plan import RunPlan, caps_of_steps, command_without_targets, read_plan, write_plan
 from ferry.steps.plan_record import RecordPlan
 from synthetic_runs import plan_run, write_run
 
@@ -198,7 +198,6 @@ def test_the_plan_of_a_run_is_read_as_it_was_written(tmp_path: Path):
     assert plan.caps == {"package_files": 2}
     (tmp_path / "plan.json").write_text('{"run_id"')
     assert read_plan(tmp_path / "plan.json") is None
-    assert command_of(tmp_path / "plan.json") == "snakemake --cores 1"
 
 
 @pytest.mark.browser

@@ -24,6 +24,7 @@ from ferry.run.status_text import prometheus_text, status_line, status_page, wri
 
 NOW = datetime.now(UTC)
 BEGAN = NOW - timedelta(seconds=100)
+PLAN = RunPlan("run2", [1, 2, 3, 4, 5], publish=False, started_at=BEGAN.isoformat())
 
 
 def moment(seconds_ago: float) -> Moment:
@@ -35,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     """A run of five records: one done, one failed, one uploading, two not begun; another failed in the run before."""
     began = {"run_id": "run2", "started_at": BEGAN.isoformat(), "target": None}
     write_json(tmp_path / "logs" / "run.json", began)
-    write_plan(RunPlan("run2", [1, 2, 3, 4, 5], publish=False), tmp_path / "logs" / "plan.json")
+    write_plan(PLAN, tmp_path / "logs" / "plan.json")
     results = tmp_path / "results"
     told = [(4, "failed", "run1"), (2, "failed", "run2"), (1, "failed", "run1"), (1, "ok", "run2")]
     for recid, status, run_id in told:
@@ -107,11 +108,10 @@ def test_a_job_that_was_killed_does_not_run_and_one_on_another_machine_is_believ
 def test_a_record_that_is_to_be_done_again_is_not_ok_by_the_word_of_an_earlier_run(going_on: Path):
     row = {"recid": 5, "status": "ok", "run_id": "run1"}
     append(going_on / "results" / "stats.jsonl", row)
-    write_plan(
-        RunPlan("run2", [1, 2, 3, 4, 5], publish=True, to_do=frozenset([1, 2, 3, 4])), going_on / "logs" / "plan.json"
-    )
+    plan = replace(PLAN, publish=True, to_do=frozenset([1, 2, 3, 4]))
+    write_plan(plan, going_on / "logs" / "plan.json")
     assert read_status(going_on, now=NOW).ok == 2
-    plan = RunPlan("run2", [1, 2, 3, 4, 5], publish=True, to_do=frozenset([1, 2, 3, 4, 5]))
+    plan = replace(plan, to_do=frozenset([1, 2, 3, 4, 5]))
     write_plan(plan, going_on / "logs" / "plan.json")
     assert read_status(going_on, now=NOW).ok == 1
     (going_on / "rows.jsonl").write_text(json.dumps(row) + "\n")

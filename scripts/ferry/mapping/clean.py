@@ -8,7 +8,7 @@ so that a record read back can be compared with what was sent.
 import html
 import re
 import unicodedata
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from ferry.identity import PORTAL, record_url
 
@@ -38,6 +38,10 @@ _ON_PORTAL = re.compile(
     r"\.{0,2}/|(records?|docs|search|visualise|about|vm|getting-started|eos|static)/", re.IGNORECASE
 )
 _RECORD = re.compile(rf"{re.escape(PORTAL)}/records?/([1-9]\d{{0,11}})/?", re.ASCII)
+_OF_RECORD = re.compile(
+    r"https?://opendata(?:\.web)?\.cern\.ch/(?:api/)?records?/([1-9]\d{0,11})(/[^?#]*)?(?:[?#].*)?",
+    re.IGNORECASE | re.ASCII,
+)
 _HOST = re.compile(r"[^\s/?#]+\.[^\s/?#]+|localhost")
 _TEX_LETTERS = {"ss": "ß", "aa": "å", "AA": "Å", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "o": "ø", "O": "Ø"}
 _TEX_LETTERS |= {"l": "ł", "L": "Ł", "i": "i", "j": "j"}
@@ -45,7 +49,9 @@ _TEX_ACCENTS = dict(
     zip("`'^\"~=.cvuHkr", "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0327\u030c\u0306\u030b\u0328\u030a", strict=True)
 )
 _TEX_ACCENT = re.compile(r"""\{?\\([`'^"~=.])\s*\{?([A-Za-z])\}?\}?|\{?\\([cvuHkr])(?:\s*\{|\s+)([A-Za-z])\}?\}?""")
-_DOI = re.compile(r"(?:doi:\s*|(?:https?://)?(?:dx\.|www\.)?doi\.org/)?(10\.\d{4,9}/[^\s<>\"]+)$", re.IGNORECASE)
+_DOI = re.compile(
+    r"(?:doi:\s*|(?:https?://)?(?:dx\.|www\.)?doi\.org/)?(10\.\d{4,9}(?:/|%2F)[^\s<>\"]+)$", re.IGNORECASE
+)
 _ORCID = re.compile(r"(?:https?://orcid\.org/)?(\d{4}-?\d{4}-?\d{4}-?\d{3}[\dXx])$")
 _ORCID_RANGES = ((15_000_000, 35_000_000), (900_000_000_000, 900_100_000_000))  # of the numbers given to ORCID
 
@@ -99,10 +105,36 @@ def absolute_url(value: str) -> str | None:
     return record_url(int(of_record[1])) if of_record else value
 
 
+def record_of(url: str) -> int | None:
+    """Return the number of the record of the portal whose page, or what is below it, has this address."""
+    found = _OF_RECORD.fullmatch(url)
+    return int(found[1]) if found else None
+
+
+def target_url(url: str) -> str:
+    """Return the address of what an address leads to: a place or a language of a record's page is that record."""
+    found = _OF_RECORD.fullmatch(url)
+    return record_url(int(found[1])) if found and found[2] in (None, "/") else url
+
+
+def normal_form(identifier: str) -> str:
+    """Return what is the same for each way to write an address or a DOI; to compare only."""
+    scheme, there, rest = identifier.partition("://")
+    if not there:
+        return identifier.lower()
+    host, slash, path = rest.rstrip("/").partition("/")
+    scheme = "" if scheme.lower() in ("http", "https") else scheme.lower()
+    return f"{scheme}//{host.lower()}{slash}{path}"
+
+
 def doi(value: str) -> str | None:
     """Return the bare DOI (10.7483/…) of any of its written forms, or None."""
-    found = _DOI.match(printable(value).strip())
-    return found.group(1) if found and len(found.group(1)) <= MAX_LINE else None
+    value = printable(value).strip()
+    found = _DOI.match(value)
+    if not found:
+        return None
+    name = (unquote(found[1]) if found[1] != value else found[1]).rstrip("/")
+    return name if len(name) <= MAX_LINE and "/" in name else None
 
 
 def orcid(value: str) -> str | None:

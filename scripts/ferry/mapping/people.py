@@ -153,7 +153,10 @@ def _take_collaboration(work: Work, found: Found, name: str) -> None:
 
 def author_list(work: Work, found: Found) -> None:
     """The record that lists the authors of the collaboration."""
-    if (url := work.record_address(found)) is not None:
+    url = work.record_address(found)
+    if url is not None and work.is_self(url, None):
+        work.left_out(found, "the record itself", warn=False)
+    elif url is not None:
         work.relations.append(Relation("References", url=url))
         work.took(found.path)
 

@@ -4,6 +4,7 @@ import re
 from html import escape
 
 from ferry.mapping.leaves import Found, find
+from ferry.mapping.relation_terms import NEEDED
 from ferry.mapping.rich_text import RichText
 from ferry.mapping.sections import SECTIONS
 from ferry.mapping.texts import fact, link, link_words, record_anchor
@@ -105,7 +106,7 @@ def required_record(work: Work, found: Found | None) -> None:
     if work.is_self(url, None):
         work.took(found.path, SECTIONS["system"].target)
         return
-    work.relations.append(Relation("Requires", url=url))
+    work.relations.append(Relation(NEEDED, url=url))
     work.took(found.path, SECTIONS["system"].target, RELATED)
 
 

@@ -6,7 +6,7 @@ from html import escape
 from ferry.identity import source_identifier
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found
-from ferry.mapping.relation_terms import LABELS, VAGUE, decide, leads_on, with_colon
+from ferry.mapping.relation_terms import DOCUMENTS, LABELS, NEEDED, VAGUE, decide, leads_on, with_colon
 from ferry.mapping.rich_text import RichText, plain_text
 from ferry.mapping.sections import SECTIONS
 from ferry.mapping.texts import record_anchor
@@ -43,15 +43,31 @@ def related(work: Work, found: Found) -> None:
     kind_at, doi_at, recid_at = (work.child(found, name) for name in ("type", "doi", "recid"))
     kind = work.line(kind_at)
     url, doi = work.record_address(recid_at), _doi(work, doi_at)
+    if doi and url and work.is_self(None, doi) and not work.is_self(url, None):
+        work.warn(
+            doi_at.place if doi_at else found.place, "the DOI is that of this record, the number another's: left out"
+        )
+        if doi_at is not None:
+            work.ledger.drop(doi_at.path, "the DOI of this record, not of the related one")
+        doi_at = doi = None
     known = work.known(url)
     title_at, description_at = work.child(found, "title"), work.child(found, "description")
-    title, description = work.title(title_at), work.words(description_at)
-    said = [text for text in (description and description.plain, title, known and known.title) if text]
-    decision = decide(kind, said, is_whole=not work.files)
+    given, description = work.title(title_at), work.words(description_at)
+    leading = given if given is not None and leads_on(given) else None
+    title = given if leading is None else None
+    titles = [text for text in (title, known and known.title) if text]
+    said = [text for text in (description and description.plain, leading) if text and text not in titles]
+    decision = decide(kind, said, titles, is_whole=not work.files)
     place = kind_at.place if kind_at else found.place
     if not decision.is_certain:
         work.warn(place, _uncertain(kind))
+    if leading is not None:
+        words = escape(leading, quote=False)
+        lost = description.lost if description else ()
+        description = RichText(f"{description.html} {words}" if description else words, lost)
     is_other = not work.is_self(url, doi)
+    if not is_other:
+        work.warn(found.place, "relates the record to itself: kept in the descriptions only")
     if is_other and (url or doi):
         work.relations.append(Relation(decision.term, url=url, doi=doi, title=title))
     address = url or (f"https://doi.org/{doi}" if doi else None)
@@ -65,8 +81,8 @@ def related(work: Work, found: Found) -> None:
     for part, is_there in ((recid_at, url), (doi_at, doi), (kind_at, kind)):
         if part is not None and is_there:
             work.took(part.path, *((RELATED, section) if is_other and (url or doi) else (section,)))
-    if title_at is not None and title is not None:
-        is_its_title = bool(address) and is_other and work.profile.related_resources
+    if title_at is not None and given is not None:
+        is_its_title = title is not None and bool(address) and is_other and work.profile.related_resources
         work.took(title_at.path, *((RELATED, section) if is_its_title else (section,)))
     if description_at is not None and description is not None:
         work.took(description_at.path, section, lost=description.lost)
@@ -116,6 +132,10 @@ def identifiers(work: Work) -> None:
 def relations(work: Work) -> None:
     """Put the relations in: each target once, under the most telling of its terms, and never the record itself."""
     targets = _targets(work)
+    for target in targets:
+        if len(target.said) > 1:
+            named, terms = next(iter(target.by_name.values()))["identifier"], " and ".join(sorted(target.said))
+            work.warn("relations", f"{named} is said to be {terms} of this record: taken as {target.term}")
     if not targets:
         return
     if work.profile.related_resources:
@@ -138,8 +158,11 @@ def relations(work: Work) -> None:
 @dataclass
 class _Target:
     term: str
-    by_name: dict[str, dict[str, str]]  # its identifiers; the letter case of a DOI says nothing
+    by_name: dict[str, dict[str, str]]  # its identifiers by their normal form
     titles: list[str]
+
+    def __post_init__(self) -> None:
+        self.said = {self.term} - {VAGUE, DOCUMENTS, NEEDED}
 
     @property
     def identifiers(self) -> list[dict[str, str]]:
@@ -147,6 +170,7 @@ class _Target:
 
     def absorb(self, other: "_Target") -> None:
         """Become what both are, under the more telling term."""
+        self.said |= other.said
         self.term = min(self.term, other.term, key=_RANK.__getitem__)
         self.by_name = {
             **self.by_name,
@@ -162,7 +186,8 @@ def _targets(work: Work) -> list[_Target]:
         pairs = ((relation.url, "url"), (relation.doi, "doi"))
         entries = [{"identifier": value, "scheme": scheme} for value, scheme in pairs if value]
         titles = [relation.title] if relation.title else []
-        target = _Target(relation.term, {entry["identifier"].lower(): entry for entry in entries}, titles)
+        by_form = {clean.normal_form(entry["identifier"]): entry for entry in entries}
+        target = _Target(relation.term, by_form, titles)
         place, *others = dict.fromkeys([by_name[name] for name in target.by_name if name in by_name] or [number])
         for same in (*(found.pop(other) for other in others), target):
             if place in found:

@@ -106,14 +106,15 @@ def link(work: Work, found: Found, section: str) -> None:
 
 def _refer(work: Work, found: Found, section: str, label: str) -> None:
     """List an absolute address in a section, and make it a related resource if it is not the record itself."""
-    url: str = found.value
-    target, doi, known = SECTIONS[section].target, clean.doi(url), work.known(url)
-    work.note(section).links.append(record_anchor(work, url, label))
+    given: str = found.value
+    url, doi, target = clean.target_url(given), clean.doi(given), SECTIONS[section].target
+    known = work.known(url)
+    work.note(section).links.append(record_anchor(work, given, label))
     if work.is_self(url, doi):
         work.took(found.path, target)
         return
     title = None if leads_on(label) else _cut_title(work, found, label) or None
-    term = decide_link(label, url, known)
+    term = decide_link(label, url, known, section)
     work.relations.append(Relation(term, url=None if doi else url, doi=doi, title=title))
     work.took(found.path, target, RELATED)
 

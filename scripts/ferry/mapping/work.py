@@ -269,4 +269,5 @@ class Work:
         """Tell whether an address or a DOI is that of this record."""
         own = self.record.get("doi")
         own_doi = clean.doi(own) if isinstance(own, str) else None
-        return url == record_url(self.recid) or (doi is not None and doi.lower() == (own_doi or "").lower())
+        is_own_page = url is not None and clean.record_of(url) == self.recid
+        return is_own_page or (doi is not None and doi.lower() == (own_doi or "").lower())

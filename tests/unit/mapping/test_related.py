@@ -31,6 +31,20 @@ def of(kind: str, **words: str) -> dict[str, Any]:
         (of("isPartOf"), "ispartof"),
         (of("isRelatedTo"), "references"),
         (of("isRelatedTo", description="A newer version is available:"), "ispreviousversionof"),
+        (of("isRelatedTo", description="This is a newer version of"), "isnewversionof"),
+        (of("isRelatedTo", description="New version with fixes of:"), "isnewversionof"),
+        (of("isRelatedTo", description="To be used with the latest release of CMSSW"), "references"),
+        (of("isRelatedTo", description="The data can be read with the updated version of the tool:"), "references"),
+        (of("isRelatedTo", description="The tool was used with the source dataset"), "references"),
+        (of("isRelatedTo", description="Analysis based on this dataset"), "issourceof"),
+        (of("isParentOf", description="A subset of this dataset for education"), "issourceof"),
+        (of("isParentOf", description="Dataset derived from"), "issourceof"),
+        (of("isParentOf", description="This dataset was used to derive:"), "issourceof"),
+        (of("isChildOf", description="Filtered from"), "isderivedfrom"),
+        (of("isChildOf", description="Slimmed version of"), "isderivedfrom"),
+        (of("isChildOf", description="The original AOD dataset"), "isderivedfrom"),
+        (of("isChildOf", description="AOD from which this NanoAOD is made"), "isderivedfrom"),
+        (of("isChildOf", title="This dataset was derived from:"), "isderivedfrom"),
         (of("isRelatedTo", description="The ouput dataset of this software tool is available in"), "issourceof"),
     ],
 )
@@ -46,6 +60,48 @@ def test_where_no_word_decides_the_vaguer_term_is_taken_with_a_warning(kind: str
     assert related(relation, files=1) == {f"{PORTAL}/18352": "references"}
     assert "neither description nor title tells" in warned(relation, files=1)["relations[0].type"]
     assert "Related: " in told(relation, files=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [
+        ("isParentOf", "Dimuon events extracted from the Mu primary dataset"),
+        ("isChildOf", "Reduced sample produced from the 2011 data"),
+        ("isChildOf", "Parts of the CMS detector"),
+    ],
+)
+def test_the_words_of_the_other_records_title_are_about_that_record(kind: str, title: str) -> None:
+    for options in ({}, {"known": lambda _: KnownRecord(title, "Dataset", None)}):
+        relation = of(kind) if options else of(kind, title=title)
+        assert related(relation, files=1, **options) == {f"{PORTAL}/18352": "references"}
+        assert "neither description nor title tells" in warned(relation, files=1, **options)["relations[0].type"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "description"),
+    [
+        ("isChildOf", "Dataset derived from this one"),
+        ("isParentOf", "This dataset was derived from:"),
+        ("isChildOf", "This dataset was not derived from"),
+    ],
+)
+def test_words_that_say_what_the_type_cannot_mean_decide_nothing(kind: str, description: str) -> None:
+    relation = of(kind, description=description)
+    assert related(relation, files=1) == {f"{PORTAL}/18352": "references"}
+    assert list(warned(relation, files=1)) == ["relations[0].type"]
+
+
+def test_a_parent_whose_children_are_called_derived_is_their_source_with_files_or_without() -> None:
+    assert related(of("isParentOf", description="Derived datasets")) == {f"{PORTAL}/18352": "issourceof"}
+
+
+def test_a_target_of_two_telling_relations_has_one_of_them_with_a_warning() -> None:
+    derived, part = of("isChildOf", description="derived from:"), of("isPartOf")
+    both = {"relations": derived["relations"] + part["relations"]}
+    assert related(both) == {f"{PORTAL}/18352": "ispartof"}
+    assert warned(both) == {
+        "relations": f"{PORTAL}/18352 is said to be IsDerivedFrom and IsPartOf of this record: taken as IsPartOf"
+    }
 
 
 def test_a_parent_without_files_of_its_own_is_made_of_its_children() -> None:
@@ -88,6 +144,24 @@ def test_a_text_that_leads_on_to_a_record_is_not_its_title(profile: str) -> None
     )
 
 
+@pytest.mark.parametrize("title", ["This dataset was derived from:", "See:", "here"])
+def test_a_title_that_leads_on_is_none(title: str) -> None:
+    relation = of("isChildOf", title=title)
+    (resource,) = metadata(relation, "ccmm2")["related_resources"]
+    assert resource["title"] == f"{PORTAL}/18352"
+    assert f"{title.removesuffix(':')}" in told(relation, "ccmm2")
+    (row,) = [row for row in mapped(relation, "ccmm2").mapping["paths"] if row["path"] == "relations[].title"]
+    assert row["to"] == ["metadata.additional_descriptions[other]"]
+
+
+@pytest.mark.parametrize("label", ["More information", "Read more", "Details", "[1]", "Further reading"])
+def test_a_label_that_names_nothing_is_no_title(label: str) -> None:
+    (resource,) = metadata({"usage": {"links": [{"url": "https://x.org/a", "description": label}]}}, "ccmm2")[
+        "related_resources"
+    ]
+    assert resource["title"] == "https://x.org/a"
+
+
 @pytest.mark.parametrize("recid", [31013, 329, 84001])
 def test_no_title_of_a_real_record_leads_on(recid: int) -> None:
     titles = [resource["title"] for resource in metadata(recid, "ccmm2")["related_resources"]]
@@ -124,6 +198,13 @@ def test_titles_and_kinds_come_from_the_folder_of_metadata_then_from_the_catalog
         ({"url": "/visualise/events/opera/1", "description": "Visualise event 1"}, "references"),
         ({"url": "https://opendata.atlas.cern", "description": "ATLAS Open Data Website"}, "references"),
         ({"recid": "402", "description": "LHCb VM image"}, "references"),
+        ({"url": "/visualise/events/cms", "description": "Guide to the event display tool"}, "references"),
+        ({"recid": "12", "description": "Dataset used in the tutorial"}, "references"),
+        ({"recid": "99", "description": "Find more about the dataset here"}, "references"),
+        ({"url": "https://x.org/visits", "description": "Book a virtual visit"}, "references"),
+        ({"url": "https://docs.google.com/spreadsheets/d/1", "description": "Spreadsheet"}, "references"),
+        ({"url": "https://x.org/docs/data.root", "description": "data"}, "references"),
+        ({"url": "/docs/cms-releases-open-data", "description": "News"}, "references"),
     ],
 )
 def test_only_documentation_documents(link: dict[str, str], expected: str) -> None:
@@ -137,11 +218,18 @@ def test_only_documentation_documents(link: dict[str, str], expected: str) -> No
         (KnownRecord("A title", "Supplementaries", "Manual"), "isdocumentedby"),
         (KnownRecord("User guide dataset", "Dataset", "Derived"), "references"),
         (KnownRecord("The tutorial", "Software", "Tool"), "references"),
+        (KnownRecord("The authors", "Documentation", "Authors"), "references"),
+        (KnownRecord("The policy", "Documentation", "Policy"), "references"),
     ],
 )
 def test_what_is_known_of_a_record_goes_before_what_is_said_of_it(known: KnownRecord, expected: str) -> None:
     link = {"usage": {"links": [{"recid": "8", "description": "Instructions"}]}}
     assert list(related(link, known=lambda _: known).values()) == [expected]
+
+
+def test_source_code_documents_nothing_wherever_it_lies() -> None:
+    link = {"url": "https://github.com/x/y/tree/master/docs"}
+    assert related({"source_code_repository": link}) == {link["url"]: "references"}
 
 
 def test_real_records_are_documented_by_manuals_and_refer_to_displays_and_software() -> None:
@@ -196,13 +284,54 @@ def test_real_records_that_name_a_record_twice_have_it_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("link", [{"recid": "7"}, {"url": "/record/7"}, {"url": "https://doi.org/10.7483/OWN.X"}])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://x.org/a", "https://x.org/a/"),
+        ("https://X.org/a", "https://x.org/a"),
+        ("/record/9", "/record/9#manual"),
+        ("/record/9", "https://opendata.cern.ch/record/9?ln=en"),
+        ("/record/9", "http://opendata.web.cern.ch/api/records/9"),
+        ("10.1000/abc", "https://doi.org/10.1000%2Fabc/"),
+    ],
+)
+def test_an_address_is_one_target_however_it_is_written(one: str, other: str) -> None:
+    record = {"usage": {"links": [{"url": one}]}, "note": {"links": [{"url": other, "description": "The manual"}]}}
+    for urls in (record, {"usage": record["note"], "note": record["usage"]}):
+        assert list(related(urls).values()) == ["isdocumentedby"]
+    assert "#manual" in told(record) or "#manual" not in other
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"recid": "7"},
+        {"url": "/record/7"},
+        {"url": "/record/7#x"},
+        {"url": "/record/7/files/a.json"},
+        {"url": "http://opendata.web.cern.ch/record/7"},
+        {"url": "https://doi.org/10.7483/OWN.X"},
+    ],
+)
 def test_a_record_is_not_related_to_itself(link: dict[str, str]) -> None:
     result = mapped({"doi": "10.7483/OWN.X", "note": {"links": [link]}})
     (entry,) = result.record["metadata"]["related_identifiers"]
     assert (entry["identifier"], entry["relation_type"]["id"]) == ("10.7483/OWN.X", "isidenticalto")
     (row,) = [row for row in result.mapping["paths"] if row["path"].startswith("note.links[].")]
     assert row["to"] == ["metadata.additional_descriptions[other]"]
+
+
+def test_a_record_that_lists_its_own_authors_is_not_related_to_itself() -> None:
+    assert related({"collaboration": {"name": "CMS", "recid": "7"}}) == {}
+
+
+def test_a_relation_with_the_records_own_doi_keeps_the_number_of_the_other() -> None:
+    relation = of("isPartOf", doi="10.7483/own.x")
+    found = related({"doi": "10.7483/OWN.X", **relation})
+    assert found == {"10.7483/OWN.X": "isidenticalto", f"{PORTAL}/18352": "ispartof"}
+    assert "that of this record" in warned({"doi": "10.7483/OWN.X", **relation})["relations[0].doi"]
+    assert mapped({"doi": "10.7483/OWN.X", **relation}).mapping["leaves"]["unknown"] == 0
+    assert "to itself" in warned({"relations": [{"type": "isPartOf", "recid": "7"}]})["relations[0]"]
 
 
 @pytest.mark.parametrize(

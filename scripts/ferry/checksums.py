@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from isal import isal_zlib
 
 HEX_DIGITS = {"adler32": 8, "md5": 32, "sha1": 40, "sha256": 64}
+"""Each algorithm that a record may declare, all but Adler-32 by hashlib's name; the receipts' schemas list them too."""
 _MISSPELT = {"alder32": "adler32", "adler-32": "adler32", "sha-1": "sha1", "sha-256": "sha256"}
 _READ_BYTES = 1 << 20
 
@@ -45,11 +46,11 @@ class Digests:
     """
 
     def __init__(self, algorithm: str | None = None) -> None:
-        """Start with no bytes; `algorithm` is what the record declares (`adler32`, `md5`, `sha1`, `sha256`)."""
+        """Start with no bytes; `algorithm` is what the record declares, of `HEX_DIGITS`."""
         self.size_bytes = 0
         self._adler32 = 1
         self._crc32 = 0
-        self._algorithm = algorithm if algorithm in {"md5", "sha1", "sha256"} else None
+        self._algorithm = algorithm if algorithm in HEX_DIGITS and algorithm != "adler32" else None
         self._declared: _Hash | None = None
         if self._algorithm:
             self._declared = hashlib.new(self._algorithm, usedforsecurity=False)

@@ -1,11 +1,16 @@
 import hashlib
+import json
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferry.checksums import Digests, digest_file, normalise_checksum
+from ferry.checksums import HEX_DIGITS, Digests, digest_file, normalise_checksum
+from ferry.report import files_table
+
+SCHEMAS = Path(__file__).parents[2] / "schemas" / "receipts"
 
 
 @pytest.mark.parametrize(
@@ -58,3 +63,28 @@ def test_a_file_is_digested_whole(tmp_path):
     digests = digest_file(tmp_path / "file", "md5")
     assert digests.size_bytes == len(content)
     assert digests.values()["md5"] == hashlib.md5(content).hexdigest()
+
+
+def test_one_line_of_the_table_is_all_that_another_algorithm_takes_in_the_code(monkeypatch):
+    monkeypatch.setitem(HEX_DIGITS, "sha512", 128)
+    value = hashlib.sha512(b"a").hexdigest()
+    assert normalise_checksum(f"sha512:{value}") == {"algorithm": "sha512", "value": value}
+    digests = Digests("sha512")
+    digests.update(b"a")
+    assert digests.values()["sha512"] == value
+    local = {"size_bytes": 1, "adler32": "00620062", "verified": "sha512"}
+    source = {"size_bytes": 1, "checksum": {"algorithm": "sha512", "value": value}}
+    assert files_table._problem(files_table._Trail(source, local, None, None, None)) == "not packaged"
+
+
+def test_receipts_take_the_algorithms_that_are_known():
+    def enums(document):
+        if isinstance(document, dict):
+            yield from [document["enum"]] if "enum" in document else []
+            document = list(document.values())
+        for part in document if isinstance(document, list) else []:
+            yield from enums(part)
+
+    for name, more in (("source", []), ("download", ["size", "none"])):
+        found = list(enums(json.loads((SCHEMAS / f"{name}.json").read_bytes())))
+        assert [*HEX_DIGITS, *more] in found, name

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ferry.checksums import HEX_DIGITS
 from ferry.report.evidence import Evidence
 
 type _Item = Mapping[str, Any]
 
-_PROVES = frozenset({"adler32", "md5", "sha1", "sha256"})
 _UNDECLARED: _Item = {"uri": None, "size_bytes": None, "checksum": None}
 
 
@@ -79,7 +79,7 @@ def _problem(trail: _Trail) -> str | None:
     checksum = source["checksum"] or {}
     declared_adler32 = checksum["value"] if checksum.get("algorithm") == "adler32" else local["adler32"]
     checks = (
-        (local["verified"] in _PROVES, "the source declares no checksum that could be checked"),
+        (local["verified"] in HEX_DIGITS, "the source declares no checksum that could be checked"),
         (source["size_bytes"] in (None, local["size_bytes"]), "the local size is not the declared one"),
         (declared_adler32 == local["adler32"], "the local adler32 is not the declared one"),
         (trail.packed is not None, "not packaged"),

@@ -1,5 +1,6 @@
 import csv
 import itertools
+import runpy
 from collections import Counter
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ferry import chain
 from ferry.formatting import format_bytes, format_part_of, format_seconds, truncate
-from ferry.report.figures import FIGURES, draw_figures
+from ferry.report.figures import FIGURES, draw_figures, style
 from ferry.report.figures.flow_layout import PAD, SLOT, gather, lay_out
 from ferry.report.figures.flows import outcome_of
 from ferry.report.figures.style import in_style, shortened
@@ -237,3 +239,9 @@ def test_outcomes_tell_records_in_review_and_declined_ones_from_others():
     ]
     stats = pd.DataFrame([row[:3] for row in rows], columns=["status", "step", "state"])
     assert list(outcome_of(stats.assign(verified_count=1, file_count=1))) == [row[3] for row in rows]
+
+
+def test_a_step_more_than_there_are_looks_has_one_all_the_same(monkeypatch):
+    monkeypatch.setattr(chain, "STEPS", (*chain.STEPS, "one_more"))
+    colour, line = runpy.run_path(style.__file__)["STEPS"]["one_more"]
+    assert (colour.startswith("#"), bool(line)) == (True, True)

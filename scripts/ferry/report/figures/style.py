@@ -1,6 +1,7 @@
 """One look for all figures: legible in grey, and the same file from the same numbers."""
 
 import io
+import itertools
 import re
 import textwrap
 from collections.abc import Sequence
@@ -21,21 +22,16 @@ OUTCOMES = {"ok": "#8db4d3", "failed": "#9c1c2b", "skipped": "#b9b9b9"}
 """Light, dark, middle: told apart without colour too."""
 HATCHES = {"ok": "", "failed": "", "skipped": "////"}
 
-STEPS = dict(
-    zip(
-        chain.STEPS,
-        (
-            ("#b9c7d4", ":"),
-            ("#1f5a86", "-"),
-            ("#cdbfa6", ":"),
-            ("#d98324", "--"),
-            ("#5d8a3a", "-."),
-            ("#7d5ba6", (0, (1, 1))),
-            ("#c9c9c9", ":"),
-        ),
-        strict=True,
-    )
+_LOOKS = (
+    ("#b9c7d4", ":"),
+    ("#1f5a86", "-"),
+    ("#cdbfa6", ":"),
+    ("#d98324", "--"),
+    ("#5d8a3a", "-."),
+    ("#7d5ba6", (0, (1, 1))),
+    ("#c9c9c9", ":"),
 )
+STEPS = dict(zip(chain.STEPS, itertools.cycle(_LOOKS), strict=False))
 """Colour and line of each step; lines differ too, so that a print in grey can be read."""
 
 _OUTLINE = re.compile(r' d="[^"]*"')

@@ -1,31 +1,14 @@
 """Rules for authors, collaborations, experiments and the publisher: who made it, who hands it out."""
 
-import re
 from typing import Any
 
 from ferry.errors import MetadataError
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found
+from ferry.mapping.names import Name, collaboration_name, is_collaboration, read_name
 from ferry.mapping.work import Relation, Work
 
 PORTAL_NAME = "CERN Open Data Portal"
-_INITIALS_FIRST = re.compile(r"((?:\w\.[\s-]*)+)\s*(\w[\w' -]*)")  # "S.L. Cartwright", "F.Foster": author lists of JADE
-_NAME_PART = re.compile(r"[^\W\d_](?:[\w'.-]*\w)?\.?")
-_PARTICLES = frozenset("da de del della den der di dos du el la le st. ten ter van von zu".split())
-_MOST_NAMES = 5
-# What an organisation is called by, in the languages of the portal's authors; and words that are in no person's name.
-_ORGANISATION = re.compile(
-    r"\b(universit\w*|institut\w*|laborator\w*|colleg\w*|academy|akadem\w*|faculty|department|consorti\w*"
-    r"|collaborations?|foundation|association|ministry|observator\w*|corporation|gmbh|cern|infn|desy|fermilab)\b",
-    re.IGNORECASE,
-)
-_NO_NAME = re.compile(
-    r"\b(labs?|school|centre|center|centro|groups?|teams?|project|office|committee|council|society|agency|museum|library"
-    r"|network|company|inc|ltd|press|unit|experiments?|data|physics|science|sciences|research|education|outreach|open"
-    r"|portal|software|technology|national|international|european|nazionale|the|and|of|for)\b",
-    re.IGNORECASE,
-)
-_COLLABORATION = re.compile(r"^(?:the\s+)?(.+?)\s+collaborations?$", re.IGNORECASE)
 
 
 def author(work: Work, found: Found) -> None:
@@ -36,13 +19,15 @@ def author(work: Work, found: Found) -> None:
         _nameless(work, found)
         return
     name = clean.without_tex(name)
-    who = person_or_organisation(name)
-    creator: dict[str, Any] = {"person_or_org": who}
+    orcid_at = work.child(found, "orcid")
+    orcid = _orcid(work, orcid_at)
+    read = read_name(name, has_orcid=orcid is not None)
+    creator: dict[str, Any] = {"person_or_org": read.who}
     work.took(name_at.path, "metadata.creators[].person_or_org")
-    _identify(work, work.child(found, "orcid"), who)
-    if who == _written_in_order(name) and not _INITIALS_FIRST.fullmatch(name):
-        taken = f"{who['family_name']}, {who['given_name']}"
-        work.warn(name_at.place, f"no comma parts the names of {name!r}: taken as the person {taken!r}")
+    if read.doubt:
+        work.warn(name_at.place, read.doubt)
+    if orcid_at is not None and orcid is not None:
+        _identify(work, orcid_at, orcid, read)
     affiliations_at = work.child(found, "affiliation")
     affiliations = work.line(affiliations_at)
     if affiliations_at is not None and affiliations is not None:
@@ -66,63 +51,23 @@ def _nameless(work: Work, found: Found) -> None:
         work.warn(found.place, "left out: an author without a name")
 
 
-def _identify(work: Work, found: Found | None, person_or_org: dict[str, Any]) -> None:
+def _orcid(work: Work, found: Found | None) -> str | None:
     value = work.line(found)
     if found is None or value is None:
-        return
+        return None
     orcid = clean.orcid(value)
     if orcid is None:
         work.left_out(found, "not an ORCID: its form or its check digit is wrong")
+    return orcid
+
+
+def _identify(work: Work, found: Found, orcid: str, name: Name) -> None:
+    if name.who["type"] == "organizational":
+        whose = "a collaboration" if is_collaboration(name.who["name"]) else "not certainly one's name"
+        work.left_out(found, f"an ORCID is a person's, this is {whose}")
         return
-    if person_or_org["type"] == "organizational":
-        given, _, family = person_or_org["name"].rpartition(" ")
-        if _COLLABORATION.match(person_or_org["name"]):
-            work.left_out(found, "an ORCID is a person's, this is a collaboration")
-            return
-        # only persons have an ORCID: "Ada Lovelace" is one although no comma parts her names
-        del person_or_org["name"]
-        person_or_org.update({"type": "personal", "family_name": family} | ({"given_name": given} if given else {}))
-    person_or_org["identifiers"] = [{"identifier": orcid, "scheme": "orcid"}]
+    name.who["identifiers"] = [{"identifier": orcid, "scheme": "orcid"}]
     work.took(found.path, "metadata.creators[].person_or_org.identifiers[orcid]")
-
-
-def person_or_organisation(name: str) -> dict[str, Any]:
-    """Return `person_or_org` of a name: "Last, First", "F. Last" and "First Last" are persons, all else is not."""
-    if _COLLABORATION.match(name):
-        return {"type": "organizational", "name": collaboration_name(name)}
-    family, comma, given = (part.strip() for part in name.partition(","))
-    if _ORGANISATION.search(name) or (" " in family and _NO_NAME.search(family)):
-        return {"type": "organizational", "name": name}
-    if comma and family:
-        return _person(family, given)
-    initials = _INITIALS_FIRST.fullmatch(name)
-    if initials:
-        return _person(initials[2].strip(), initials[1].strip())
-    return _written_in_order(name) or {"type": "organizational", "name": name}
-
-
-def _written_in_order(name: str) -> dict[str, Any] | None:
-    """Return the person of "Christoph Pahl" or "Jan van der Berg"; None where a part is no name, or is in capitals."""
-    parts = name.split()
-    if not 2 <= len(parts) <= _MOST_NAMES or not all(map(_NAME_PART.fullmatch, parts)):
-        return None
-    begin = next((place for place, part in enumerate(parts[1:], 1) if part in _PARTICLES), len(parts) - 1)
-    names = [part for part in parts if part not in _PARTICLES]
-    if begin == len(parts) or any(not part[0].isupper() or (part.isupper() and len(part) > 2) for part in names):
-        return None
-    return _person(" ".join(parts[begin:]), " ".join(parts[:begin]))
-
-
-def _person(family: str, given: str) -> dict[str, Any]:
-    return {"type": "personal", "family_name": family} | ({"given_name": given} if given else {})
-
-
-def collaboration_name(name: str) -> str:
-    """Return the name in one spelling: "DELPHI" and "DELPHI collaboration" are the "DELPHI Collaboration"."""
-    known = _COLLABORATION.match(name)
-    if known:
-        return f"{known[1]} Collaboration"
-    return f"{name} Collaboration" if name.isupper() or name == "LHCb" else name
 
 
 def collaboration(work: Work, found: Found) -> None:
@@ -136,7 +81,7 @@ def group(work: Work, found: Found) -> None:
     """A group, under the name that it has: it need not be a collaboration."""
     name = work.line(found)
     if name is not None:
-        _take_collaboration(work, found, name)
+        _take_collaboration(work, found, collaboration_name(name) if is_collaboration(name) else name)
 
 
 def _take_collaboration(work: Work, found: Found, name: str) -> None:

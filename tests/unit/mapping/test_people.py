@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from mapped_records import metadata
 
-from ferry.mapping.people import PORTAL_NAME, collaboration_name, person_or_organisation
+from ferry.mapping.names import collaboration_name, read_name
+from ferry.mapping.people import PORTAL_NAME
 from ferry.mapping.transform import Transformed, transform_record
 from ferry.mapping.work import MappingOptions
 
@@ -36,12 +37,12 @@ def mapped(*, profile: str = "rdm-plain", options: MappingOptions | None = None,
     ],
 )
 def test_a_name_with_a_comma_or_with_initials_first_is_a_person(name: str, family: str, given: str) -> None:
-    assert person_or_organisation(name) == {"type": "personal", "family_name": family, "given_name": given}
+    assert read_name(name).who == {"type": "personal", "family_name": family, "given_name": given}
 
 
 @pytest.mark.parametrize("name", ["KHARKOV", "CMS Open data group", "TBILISI-IHEPI"])
 def test_a_name_that_is_no_persons_is_an_organisation(name: str) -> None:
-    assert person_or_organisation(name) == {"type": "organizational", "name": name}
+    assert read_name(name).who == {"type": "organizational", "name": name}
 
 
 @pytest.mark.parametrize("name", ["DELPHI", "DELPHI collaboration", "DELPHI Collaboration", "The DELPHI collaboration"])
@@ -139,6 +140,12 @@ def who(name: str, **fields: Any) -> Any:
         ("Jan van der Berg", "van der Berg", "Jan"),
         ("J. Allison", "Allison", "J."),
         ("Press, William", "Press", "William"),
+        ("O.Higgins, C", "O.Higgins", "C"),
+        ("Christoph Pahl, ", "Pahl", "Christoph"),
+        ("Olsson J.", "Olsson", "J."),
+        ("John Smith Jr.", "Smith Jr.", "John"),
+        ("Smith, John, Jr.", "Smith, Jr.", "John"),
+        ("David d'Enterria", "d'Enterria", "David"),
         (r"Abell{\'a}n Beteta, Carlos", "Abellán Beteta", "Carlos"),
         (r"Garc\'ia Pardi\~nas, Juli\'an", "García Pardiñas", "Julián"),
         (r"Lefran{\c{c}}ois, Jacques", "Lefrançois", "Jacques"),
@@ -150,10 +157,76 @@ def test_a_person_is_one_however_the_name_is_written(name: str, family: str, giv
 
 
 @pytest.mark.parametrize(
-    "name", ["University of California, Berkeley", "CERN, Geneva", "CERN", "KHARKOV", "CMS Open data group", "QuarkNet"]
+    "name",
+    [
+        "University of California, Berkeley",
+        "CERN, Geneva",
+        "CERN",
+        "KHARKOV",
+        "CMS Open data group",
+        "QuarkNet",
+        "LAPP, Annecy",
+        "Ecole Polytechnique, Palaiseau",
+        "Scuola Normale Superiore, Pisa",
+        "Universidad de Oviedo",
+        "École Polytechnique",
+        "Politecnico di Torino",
+        "Uniwersytet Jagielloński",
+        "TU Wien",
+        "LHCb Masterclass",
+    ],
 )
 def test_an_organisation_is_one_with_a_comma_or_without(name: str) -> None:
     assert who(name) == {"type": "organizational", "name": name}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "APC, Paris",
+        "SMITH, John",
+        "John SMITH",
+        "Bethke, Siegfried, MPI",
+        "A. Geiser, I. Dutta",
+        "Kluth S., Pahl C.",
+        "Geiser, A.; Dutta, I.",
+        "Smith, J. [editor]",
+        "Tom McCauley (CERN)",
+    ],
+)
+def test_a_name_whose_parts_cannot_be_told_stays_whole_with_a_warning(name: str) -> None:
+    result = mapped(authors=[{"name": name}])
+    (creator,) = result.record["metadata"]["creators"]
+    assert creator["person_or_org"] == {"type": "organizational", "name": name}
+    ((place, message),) = ((each["path"], each["message"]) for each in result.warnings)
+    assert place == "authors[0].name"
+    assert repr(name) in message
+    assert "taken whole" in message
+
+
+def test_an_orcid_makes_a_person_of_what_may_be_one_and_none_of_an_organisation() -> None:
+    assert who("John SMITH", orcid=ORCID)["family_name"] == "SMITH"
+    person = who("Bethke, Siegfried, MPI", orcid=ORCID)
+    assert (person["type"], person["family_name"]) == ("personal", "Bethke, Siegfried, MPI")
+    result = mapped(authors=[{"name": "University of California, Berkeley", "orcid": ORCID}])
+    (creator,) = result.record["metadata"]["creators"]
+    assert creator["person_or_org"] == {"type": "organizational", "name": "University of California, Berkeley"}
+    assert [each["path"] for each in result.warnings] == ["authors[0].orcid"]
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ({"name": "CMS", "group": "CMS collaboration"}, ["CMS Collaboration"]),
+        ({"name": "lhcb collaboration"}, ["LHCb Collaboration"]),
+        ({"name": "IPPOG"}, ["IPPOG"]),
+        ({"name": "CERN"}, ["CERN"]),
+    ],
+)
+def test_a_collaboration_stands_once_and_is_made_of_experiments_only(said: dict[str, str], names: list[str]) -> None:
+    found = mapped(collaboration=said).record["metadata"]
+    everybody = found["creators"] + found.get("contributors", [])
+    assert [each["person_or_org"]["name"] for each in everybody] == names
 
 
 def test_names_that_no_comma_parts_are_told_and_initials_are_not() -> None:

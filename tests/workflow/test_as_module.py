@@ -1,55 +1,40 @@
-"""The workflow as a module of another one, in another folder, with its rules' names as they are and with a prefix."""
+"""The workflow as a module of another one, in a fresh folder, by what the page says: with and without a prefix."""
 
 import json
+import re
 import subprocess
 
 import pytest
 
 from workflow.conftest import ROOT, SNAKEMAKE
-from workflow.test_chain import MANUAL, assert_ok
+from workflow.test_chain import assert_ok
 
-IMPORTER = """
-configfile: "{root}/config.yaml"
-
-
-module ferry:
-    snakefile:
-        "{root}/Snakefile"
-    config:
-        config
+RECID = 80505
+PAGE = (ROOT / "docs" / "as-module.md").read_text(encoding="utf-8").replace("/path/to/opendata-ferry", str(ROOT))
+SNAKEFILE = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)[0]
+FILL, RUN = re.findall(r"```bash\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-use rule * from ferry{renamed}
-
-
-onstart:
-    ferry.onstart()
-
-
-onsuccess:
-    ferry.onsuccess()
-
-
-onerror:
-    ferry.onerror()
-"""
+def follow(folder, commands):
+    """Do what the page says; its command of the checkout's environment is that of this one."""
+    text = commands.replace(f"{ROOT}/.venv/bin/snakemake", str(SNAKEMAKE))
+    return subprocess.run(["bash", "-ec", text], cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(("renamed", "prefix"), [("", ""), (" as ferry_*", "ferry_")])
 def test_a_workflow_that_imports_this_one_carries_the_records_of_its_own_folder(flow, renamed, prefix):
-    flow.want(MANUAL)
-    (flow.folder / "Snakefile").write_text(IMPORTER.format(root=ROOT, renamed=renamed), encoding="utf-8")
-    command = [str(SNAKEMAKE), "--workflow-profile", str(ROOT / "profiles" / "default"), "--cores", "2"]
+    (flow.folder / "Snakefile").write_text(SNAKEFILE.replace(" as ferry_*", renamed), encoding="utf-8")
+    assert_ok(follow(flow.folder, FILL))
 
     def run(*arguments):
-        return subprocess.run([*command, *arguments], cwd=flow.folder, capture_output=True, text=True, check=False)
+        return follow(flow.folder, f"{RUN.strip()} {' '.join(arguments)}")
 
     done = run()
     assert_ok(done)
     assert f"rule {prefix}upload_record:" in done.stderr
     assert f"localrule {prefix}transform_record:" in done.stderr
     assert "ferry: 1 ok, 0 failed, 0 not reached, of 1 records" in done.stderr
-    assert flow.receipt(MANUAL, "stats")["status"] == "ok"
+    assert flow.receipt(RECID, "stats")["status"] == "ok"
     assert {step for _, step in flow.jobs()} >= {"read_record", "upload_record", "record_stats"}
     assert "Nothing to be done" in run("--dry-run").stdout
     assert json.loads((flow.folder / "logs" / "run.json").read_bytes())["target"]["name"] == "sandbox"
@@ -57,8 +42,8 @@ def test_a_workflow_that_imports_this_one_carries_the_records_of_its_own_folder(
 
 
 def test_an_importer_without_the_handlers_is_told_where_they_stand(flow):
-    flow.want(MANUAL)
-    rules, _, _ = IMPORTER.format(root=ROOT, renamed="").partition("\n\nonstart:")
+    assert_ok(follow(flow.folder, FILL))
+    rules, _, _ = SNAKEFILE.partition("\n\nonstart:")
     (flow.folder / "Snakefile").write_text(rules, encoding="utf-8")
     done = subprocess.run(
         [str(SNAKEMAKE), "--cores", "1"], cwd=flow.folder, capture_output=True, text=True, check=False

@@ -4,7 +4,7 @@
 
 
 rule mend:
-    """Take away each receipt that `check` would name; the next plain run makes them anew."""
+    """Take away what `check` names; the next plain run makes it anew, and looks what became of unanswered requests."""
     log:
         "logs/mend.log",
     localrule: True

@@ -12,6 +12,7 @@ told = mend_all(
     publish=snakemake.params.publish,
     settings=snakemake.params.settings,
     results_dir=Path("results"),
+    data_dir=Path("data"),
     logs_dir=log.parent,
 )
 print(told)  # noqa: T201 - what was asked for

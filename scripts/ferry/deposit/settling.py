@@ -29,7 +29,7 @@ async def bring_settled[Brought](
         TransientError: requests are lost each time.
     """
     begun = time.time()
-    for _ in range(retry.attempts):
+    for _ in range(retry.attempts + 1):  # the first one may but wait for what an earlier run has asked
         brought = await bring()
         until = state.may_come_until(settle_s, "creation", "files")
         if begun >= until:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from ferry.chain import BY_NAME, steps_of, take_away_from
+from ferry.chain import BY_NAME, UPLOAD_STEP, steps_of, take_away_from
 from ferry.csv_tables import write_csv
 from ferry.deposit.state import told_unanswered
 from ferry.errors import IntegrityError
@@ -39,6 +39,8 @@ class _Found:
     misfits: Sequence[Misfit]
     unfinished: Sequence[int]
     """Records that a plain run goes on with."""
+    finished: Sequence[int]
+    """Records that have all their receipts."""
     outdated: int
     """Records that were made with other settings than the present ones."""
 
@@ -77,10 +79,15 @@ def check_all(
         made = plural(found.outdated, "record")
         lines.append(f"{made} made with other settings than the present ones: a plain run brings them up to date")
     if unanswered := _unanswered(found.unfinished, data_dir):
-        more = f" and {len(unanswered) - MOST_LINES} more" if len(unanswered) > MOST_LINES else ""
         lines.append(
-            f"  nobody has answered what was asked for of {', '.join(unanswered[:MOST_LINES])}{more}: it may be done "
-            "all the same, or yet; a plain run looks"
+            f"  nobody has answered what was asked for of {_first(unanswered)}: it may be done all the same, or yet; a "
+            "plain run looks"
+        )
+    if unanswered := _unanswered(found.finished, data_dir):
+        lines.append(
+            f"  complete, but nobody has answered what was asked for of {_first(unanswered)}: it may have been done "
+            f"since, as a second draft; a plain run finds nothing to do and looks no more, this does: {command_of()} "
+            f"-- mend && {command_of()}"
         )
     if found.misfits:
         command = read_run().command
@@ -90,18 +97,34 @@ def check_all(
 
 
 def mend_all(
-    *, recids: Sequence[int], publish: bool, settings: Mapping[str, str], results_dir: Path, logs_dir: Path
+    *,
+    recids: Sequence[int],
+    publish: bool,
+    settings: Mapping[str, str],
+    results_dir: Path,
+    data_dir: Path,
+    logs_dir: Path,
 ) -> str:
     """Take away each receipt that does not fit, with all that was made of it; return what is to be printed.
 
     The next run makes them anew: what is on disk and in the repository is proven again, and only what is missing is
-    done.
+    done. A complete record of which something was asked that nobody has answered loses the receipts from its upload
+    on: what became of that is looked for then.
     """
     found = _find(recids, publish=publish, settings=settings, results_dir=results_dir, logs_dir=logs_dir)
     first = {misfit.recid: misfit.step for misfit in reversed(found.misfits)}
     for recid, step in first.items():
         take_away_from(step, results_dir / str(recid))
-    return f"{plural(len(first), 'record')} with receipts that did not fit: a plain run makes them anew"
+    told = [f"{plural(len(first), 'record')} with receipts that did not fit: a plain run makes them anew"]
+    unanswered = [recid for recid in found.finished if told_unanswered(data_dir / str(recid) / DEPOSIT)]
+    for recid in unanswered:
+        take_away_from(UPLOAD_STEP, results_dir / str(recid))
+    if unanswered:
+        told.append(
+            f"{plural(len(unanswered), 'complete record')} of which something was asked that nobody has answered: a "
+            "plain run looks what became of it"
+        )
+    return "\n".join(told)
 
 
 def _find(
@@ -109,6 +132,7 @@ def _find(
 ) -> _Found:
     misfits: list[Misfit] = []
     unfinished: list[int] = []
+    finished: list[int] = []
     outdated = 0
     for recid in recids:
         record_dir, journal = results_dir / str(recid), logs_dir / str(recid) / "journal.jsonl"
@@ -117,14 +141,19 @@ def _find(
         misfits += found
         if not found:
             is_finished = "stats" in evidence.receipts
-            unfinished += [] if is_finished else [recid]
+            (finished if is_finished else unfinished).append(recid)
             outdated += is_finished and is_outdated(evidence.receipts, settings)
-    return _Found(misfits, unfinished, outdated)
+    return _Found(misfits, unfinished, finished, outdated)
 
 
 def _unanswered(recids: Sequence[int], data_dir: Path) -> list[str]:
     asked = {recid: told_unanswered(data_dir / str(recid) / DEPOSIT) for recid in recids}
     return [f"{recid} ({what})" for recid, what in asked.items() if what]
+
+
+def _first(named: Sequence[str]) -> str:
+    more = f" and {len(named) - MOST_LINES} more" if len(named) > MOST_LINES else ""
+    return ", ".join(named[:MOST_LINES]) + more
 
 
 def _misfits(evidence: Evidence, *, record_dir: Path, publish: bool) -> Iterator[Misfit]:

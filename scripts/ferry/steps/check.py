@@ -69,6 +69,8 @@ def check_all(
     """
     found = _find(recids, publish=publish, settings=settings, results_dir=results_dir, logs_dir=logs_dir)
     write_csv(table_path, ["recid", "step", "receipt", "problem"], map(astuple, found.misfits))
+    command = read_run().command
+    mending = f"{command} -- mend && {command}"
     bad = len({misfit.recid for misfit in found.misfits})
     complete = len(recids) - bad - len(found.unfinished) - found.outdated
     lines = [
@@ -86,13 +88,11 @@ def check_all(
     if unanswered := _unanswered(found.finished, data_dir):
         lines.append(
             f"  complete, but nobody has answered what was asked for of {_first(unanswered)}: it may have been done "
-            f"since, as a second draft; a plain run finds nothing to do and looks no more, this does: {command_of()} "
-            f"-- mend && {command_of()}"
+            f"since, as a second draft; a plain run finds nothing to do and looks no more, this does: {mending}"
         )
     if found.misfits:
-        command = read_run().command
         shown = _lines(found.misfits, table_path)
-        raise IntegrityError("\n".join([*lines, *shown, f"to mend all of this: {command} -- mend && {command}"]))
+        raise IntegrityError("\n".join([*lines, *shown, f"to mend all of this: {mending}"]))
     return "\n".join(lines)
 
 

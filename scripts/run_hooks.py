@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ferry.chain import CHAIN, has_arrived, heed_marks
+from ferry.chain import CHAIN, heed_marks
 from ferry.config import check_config, normalise_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.config_files import refuse_repeated_keys
 from ferry.errors import FerryError
@@ -30,7 +30,7 @@ from ferry.run.run import Target, begin_run, lock_folder, read_run, refuse_other
 from ferry.run.selection import Selection, selection_of
 from ferry.run.step import ATTEMPTS_FILE
 from ferry.run.termination import end_steps
-from ferry.steps.drop import drop
+from ferry.steps.drop import drop_arrived
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
 RULES_THAT_SEND = {"link_members", *(step.name for step in CHAIN if step.asks_repository)}
@@ -117,7 +117,7 @@ def begin(
     to_do = frozenset(int(recid) for _, recid in jobs if recid is not None)
     _run_state["only_looks"] = rules_to_run <= RULES_THAT_ONLY_LOOK
     if config["storage"]["remove"] and not _run_state["only_looks"]:
-        _drop_arrived(config, to_do)
+        drop_arrived(remove=config["storage"]["remove"], publish=publishes(config), but=to_do)
     if config["storage"]["max_bytes"] is not None:
         DiskBudget().reconcile(jobs_may_run=across_nodes)  # on other nodes those of the run before may still be at work
         if not across_nodes:
@@ -169,16 +169,6 @@ def begin(
         )
     _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
     atexit.register(end, config, selection, failed=True)  # a Snakemake that breaks down calls no handler
-
-
-def _drop_arrived(config: Mapping[str, Any], to_do: Set[int]) -> None:
-    """Remove what `storage.remove` names of records that were carried before it did."""
-    remove, publish = config["storage"]["remove"], publishes(config)
-    held = {path.parent for name in remove for path in Path("data").glob(f"[1-9]*/{name}")}
-    for data_dir in sorted(path for path in held if path.name.isdecimal()):
-        recid = int(data_dir.name)
-        if recid not in to_do and has_arrived(RESULTS_DIR / data_dir.name, publish=publish):
-            drop(recid=recid, record_dir=RESULTS_DIR / str(recid), data_dir=data_dir, remove=remove)
 
 
 def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callable[[], object]) -> None:

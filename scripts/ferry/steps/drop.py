@@ -17,6 +17,7 @@ import orjson
 
 from ferry.bundle.plan import PlannedUpload
 from ferry.bundle.receipt import member_entry
+from ferry.chain import has_arrived
 from ferry.errors import FerryError
 from ferry.files import write_whole
 from ferry.receipts import digest, read_receipt
@@ -47,6 +48,21 @@ def drop(*, recid: int, record_dir: Path, data_dir: Path, remove: Collection[str
         (data_dir / "verified.jsonl").unlink(missing_ok=True)
         DiskBudget(ledger).release(recid=recid, notes_bytes=notes_bytes(data_dir))
     return freed
+
+
+def drop_arrived(*, remove: Collection[str], publish: bool, but: Collection[int]) -> None:
+    """Remove what `remove` names of all records of this folder that have arrived, before it named that.
+
+    Args:
+        remove: as for one record.
+        publish: whether records go on from a draft.
+        but: recids of records that keep it: the run that begins has something to do for them.
+    """
+    held = {path.parent for name in remove for path in Path("data").glob(f"[1-9]*/{name}")}
+    for data_dir in sorted(path for path in held if path.name.isdecimal()):
+        recid, record_dir = int(data_dir.name), Path("results", data_dir.name)
+        if recid not in but and has_arrived(record_dir, publish=publish):
+            drop(recid=recid, record_dir=record_dir, data_dir=data_dir, remove=remove)
 
 
 def _note(recid: int, record_dir: Path, data_dir: Path) -> None:

@@ -1,5 +1,6 @@
 """Rules for authors, collaborations, experiments and the publisher: who made it, who hands it out."""
 
+import re
 from typing import Any
 
 from ferry.errors import MetadataError
@@ -9,6 +10,7 @@ from ferry.mapping.names import Name, collaboration_name, is_collaboration, read
 from ferry.mapping.work import Relation, Work
 
 PORTAL_NAME = "CERN Open Data Portal"
+_PORTAL = re.compile(r"(the )?cern open ?data( portal)?\.?|(https?://)?opendata\.cern\.ch/?", re.IGNORECASE)
 
 
 def author(work: Work, found: Found) -> None:
@@ -124,10 +126,8 @@ def experiment(work: Work, found: Found) -> None:
 
 
 def is_portal(publisher: str) -> bool:
-    """Tell whether a publisher is the portal, however it is written."""
-    return (
-        clean.line(publisher).casefold().removeprefix("the ").startswith(PORTAL_NAME.casefold().removesuffix(" portal"))
-    )
+    """Tell whether a publisher is the portal and nobody else, however it is written."""
+    return bool(_PORTAL.fullmatch(clean.line(publisher)))
 
 
 def publisher(work: Work, found: Found) -> None:

@@ -101,8 +101,13 @@ _RDM_LICENSES = {
     for spdx in (
         "CC0-1.0 CC-BY-4.0 CC-BY-SA-4.0 MIT Apache-2.0 BSD-2-Clause BSD-3-Clause GPL-2.0-only GPL-2.0-or-later "
         "GPL-3.0-only GPL-3.0-or-later LGPL-2.1-only LGPL-2.1-or-later LGPL-3.0-only LGPL-3.0-or-later "
-        "AGPL-3.0-only AGPL-3.0-or-later"
+        "AGPL-3.0-only AGPL-3.0-or-later CC-BY-NC-4.0 CC-BY-ND-4.0 CC-BY-NC-SA-4.0 CC-BY-NC-ND-4.0 ISC MPL-2.0 Zlib "
+        "EPL-2.0 EUPL-1.2 Unlicense BSL-1.0 ODbL-1.0"
     ).split()
+}
+_CCMM1_LICENSES = {  # the vocabulary has Creative Commons only, under names of its own
+    "CC0-1.0": "CC0-1.0",
+    **{f"CC-{name}-4.0": f"4-{name}" for name in "BY BY-SA BY-NC BY-ND BY-NC-SA BY-NC-ND".split()},
 }
 SPDX_SPELLING: Mapping[str, str] = {name.casefold(): name for name in _RDM_LICENSES}
 """How SPDX writes an identifier: it is the same in any letter case, but an address of spdx.org is not."""
@@ -153,7 +158,7 @@ CCMM1 = Profile(
     title="A record for the particles model on CCMM 1 (ccmm-invenio 1.1)",
     vocabulary="ccmm1",
     resource_types=_CCMM1_RESOURCE_TYPES,
-    licenses={"CC0-1.0": "CC0-1.0"},  # the vocabulary has Creative Commons only
+    licenses=_CCMM1_LICENSES,
     dates={"created": "Created", "issued": "Issued", "reprocessed": "Updated"},
     relations={term: term for term in LABELS},
     roles={"collaboration": "ResearchGroup", "distributor": "Distributor", "other": "Other"},

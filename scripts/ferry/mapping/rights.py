@@ -7,7 +7,6 @@ from typing import Any
 
 from ferry.errors import MetadataError
 from ferry.mapping import clean
-from ferry.mapping.kinds import longest_key
 from ferry.mapping.leaves import Found, find, shown
 from ferry.mapping.people import is_portal
 from ferry.mapping.profiles import SPDX_SPELLING
@@ -15,7 +14,11 @@ from ferry.mapping.work import Work
 from ferry.strict_json import kind_of
 
 NOTHING: tuple[Any, ...] = (None, "", [], {})
-_SPDX = re.compile(r"[A-Za-z0-9.+-]+")
+_CREATIVE_COMMONS = re.compile(
+    r"https?://creativecommons\.org/(?:licenses/([a-z-]+)/([\d.]+)|(publicdomain/zero/1\.0))(?:/.*)?", re.IGNORECASE
+)
+_NO_LICENCE = frozenset("none no unknown other n/a na tbd proprietary closed unspecified undefined null -".split())
+"""What says that there is none, or does not say which."""
 
 
 def licence(work: Work, found: Found) -> None:
@@ -32,6 +35,10 @@ def licence(work: Work, found: Found) -> None:
         for place in _attributions(work, item):
             name = _licence_name(work, place)
             right = _right(work, name) if name else None
+            if right and "id" not in right and "link" not in right:
+                work.warn(
+                    place.place, f"{shown(name or '')!r} is no identifier of SPDX that is known: given as a title"
+                )
             if right and right not in rights:
                 rights.append(right)
     if rights:
@@ -62,6 +69,9 @@ def _licence_name(work: Work, found: Found) -> str | None:
     name = work.line(found)
     if name is None and not found.value.isspace():
         raise _no_licence(found, f"{len(found.value)} characters that are no name")
+    if name is not None and name.casefold().strip(".") in _NO_LICENCE:
+        work.left_out(found, f"{name!r} names no licence: no rights given")
+        return None
     if name is not None:
         work.took(found.path, "metadata.rights[]")
     return name
@@ -73,13 +83,20 @@ def _no_licence(found: Found, what: str) -> MetadataError:
 
 
 def _right(work: Work, name: str) -> dict[str, Any]:
-    name = SPDX_SPELLING.get(name.casefold(), name)
-    known = work.profile.licenses.get(name)
-    if known:
-        return {"id": known}
-    if _SPDX.fullmatch(name):
-        return {"title": {"en": name}, "link": f"https://spdx.org/licenses/{name}.html"}
-    return {"title": {"en": name}}
+    spdx = _spdx(name)
+    if spdx is None:
+        return {"title": {"en": name}}
+    known = work.profile.licenses.get(spdx)
+    return {"id": known} if known else {"title": {"en": spdx}, "link": f"https://spdx.org/licenses/{spdx}.html"}
+
+
+def _spdx(name: str) -> str | None:
+    """Return the SPDX identifier of a licence, however it is written; None for what is none, or not certainly one."""
+    address = _CREATIVE_COMMONS.fullmatch(name)
+    if address:
+        name = "CC0-1.0" if address[3] else f"CC-{address[1]}-{address[2]}"
+    name = re.sub(r"[\s_]+", "-", re.sub(r"(?i)\s+licen[sc]e$", "", name)).casefold()
+    return SPDX_SPELLING.get("cc0-1.0" if name == "cc0" else name)
 
 
 def default_rights(work: Work) -> None:
@@ -87,14 +104,16 @@ def default_rights(work: Work) -> None:
 
     The portal's waiver is of its own data; what others have published is theirs.
     """
-    if "rights" in work.metadata:
+    if "rights" in work.metadata or _says_something(work.record.get("license")):
         return
     kinds, rights, publisher = _kinds(work), work.options.default_rights, work.record.get("publisher")
-    key = next((key for name in kinds if (key := longest_key(rights, name))), None)
-    licence = rights[key] if key is not None else None
+    licence = next((rights[name] for name in kinds if name in rights), None)
     unsaid = f"{kinds[0] if kinds else 'a record'} without a licence"
-    if isinstance(publisher, str) and publisher.strip() and not is_portal(publisher):
-        said = f"{unsaid}, published by {shown(publisher.strip())}: no rights given"
+    if publisher not in NOTHING and not (
+        isinstance(publisher, str) and (not publisher.strip() or is_portal(publisher))
+    ):
+        named = publisher.strip() if isinstance(publisher, str) else json.dumps(publisher, ensure_ascii=False)
+        said = f"{unsaid}, published by {shown(named)}: no rights given"
     elif licence is None:
         said = f"{unsaid}: no rights given (transform.default_rights)"
     else:
@@ -102,6 +121,13 @@ def default_rights(work: Work) -> None:
         said = f"{unsaid}: {licence} given (transform.default_rights)"
     work.add("metadata.rights[]", said)
     work.warn("license", said)
+
+
+def _says_something(value: Any) -> bool:
+    """Tell whether a licence is said that names none: what the configuration has is for what says nothing."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return any(map(_says_something, value)) if isinstance(value, list) else bool(str(value or "").strip())
 
 
 def _kinds(work: Work) -> list[str]:

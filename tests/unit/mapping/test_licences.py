@@ -1,6 +1,9 @@
 """What a record says of its licence is kept in whatever shape it says it, and never taken for the portal's own."""
 
+from typing import Any
+
 import pytest
+from mapped_records import metadata, warned
 
 from ferry.errors import MetadataError
 from ferry.mapping.transform import Transformed, transform_record
@@ -21,6 +24,10 @@ def mapped(said: object, profile: str = "rdm-plain") -> Transformed:
         ([{"attribution": "GPL-3.0-only"}], ["gpl-3.0-only"]),
         ({"attribution": ["GPL-3.0-only", "MIT", "mit"]}, ["gpl-3.0-only", "mit"]),
         ({"attribution": "cc0-1.0"}, ["cc0-1.0"]),
+        ({"attribution": "CC0"}, ["cc0-1.0"]),
+        ("https://creativecommons.org/publicdomain/zero/1.0/", ["cc0-1.0"]),
+        ("CC BY 4.0", ["cc-by-4.0"]),
+        ("MIT License", ["mit"]),
     ],
 )
 def test_a_licence_is_read_in_each_shape_and_letter_case(said: object, ids: list[str]) -> None:
@@ -52,3 +59,38 @@ def test_a_licence_that_cannot_be_read_is_refused_and_never_taken_for_cc0(said: 
 @pytest.mark.parametrize("nothing", [None, "", {}, [], {"attribution": ""}, [{}], {"attribution": [None]}])
 def test_only_a_record_that_says_nothing_of_its_licence_has_that_of_the_portal(nothing: object) -> None:
     assert mapped(nothing).record["metadata"]["rights"] == [{"id": "cc0-1.0"}]
+
+
+@pytest.mark.parametrize("said", ["none", "Other", "proprietary", "N/A", {"attribution": "none"}])
+def test_words_that_name_no_licence_give_no_rights_and_not_those_of_the_portal(said: object) -> None:
+    result = mapped(said)
+    assert "rights" not in result.record["metadata"]
+    (message,) = (each["message"] for each in result.warnings if each["path"].startswith("license"))
+    assert "names no licence: no rights given" in message
+    assert result.mapping["leaves"]["unknown"] == 0
+
+
+def test_a_licence_that_is_not_known_is_a_title_and_no_address_is_made_up() -> None:
+    result = mapped("My-Licence-1.0")
+    assert result.record["metadata"]["rights"] == [{"title": {"en": "My-Licence-1.0"}}]
+    assert "no identifier of SPDX" in result.warnings[0]["message"]
+
+
+def test_creative_commons_have_their_names_in_each_vocabulary() -> None:
+    assert mapped("CC-BY-4.0", "ccmm1").record["metadata"]["rights"] == [{"id": "4-BY"}]
+    assert mapped("CC-BY-4.0", "ccmm2").record["metadata"]["rights"] == [{"id": "cc-by-4.0"}]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"publisher": ["Helsinki"]},
+        {"publisher": {"name": "X"}},
+        {"publisher": "CERN Open Data Portal, mirror of X"},
+        {"publisher": "CERN Open Database Ltd"},
+        {"type": {"primary": "Dataset of others"}},
+    ],
+)
+def test_no_rights_are_given_to_what_is_not_certainly_data_of_the_portal(fields: dict[str, Any]) -> None:
+    assert "rights" not in metadata({"license": None, **fields})
+    assert "no rights given" in warned({"license": None, **fields})["license"]

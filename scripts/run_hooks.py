@@ -168,7 +168,7 @@ def begin(
             )
         )
     _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
-    atexit.register(end, config, selection, failed=True)  # a Snakemake that breaks down calls no handler
+    atexit.register(_end_broken_down, Path.cwd(), config, selection)
 
 
 def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callable[[], object]) -> None:
@@ -204,12 +204,18 @@ def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callabl
     ).start()
 
 
+def _end_broken_down(folder: Path, config: Mapping[str, Any], selection: Selection) -> None:
+    """End a run whose Snakemake broke down: it calls no handler then, and has left the folder of the run."""
+    os.chdir(folder)
+    end(config, selection, failed=True)
+
+
 def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> None:
     """Tell in the stats what became of each record, also of those that failed, and let go of everything.
 
     At SIGTERM there is no time for the tables of thousands of records: the next run makes them.
     """
-    atexit.unregister(end)
+    atexit.unregister(_end_broken_down)
     if breaker := _run_state.pop("breaker", None):
         breaker.end()
     if progress := _run_state.pop("progress", None):

@@ -53,6 +53,7 @@ async def carry(config: Mapping[str, Any], recids: list[int]) -> None:
             capped(
                 "download",
                 download_to_receipt,
+                recid=recid,
                 source_path=receipt["source"],
                 receipt_path=receipt["download"],
                 data_dir=data_dir,
@@ -62,6 +63,7 @@ async def carry(config: Mapping[str, Any], recids: list[int]) -> None:
             ),
             asyncio.to_thread(
                 transform_to_receipts,
+                recid=recid,
                 source_path=receipt["source"],
                 corrections_path=None,
                 profile=config["transform"]["profile"],
@@ -89,6 +91,7 @@ async def carry(config: Mapping[str, Any], recids: list[int]) -> None:
             package_path=receipt["package"],
             receipt_path=results / "upload.json",
             data_dir=data_dir,
+            journal=Path("logs") / str(recid) / "journal.jsonl",
             repository=config["repository"],
             settings=config["upload"],
             empty_records=config["package"]["empty_records"],

@@ -106,6 +106,9 @@ def test_a_draft_whose_file_of_state_is_lost_is_given_what_has_changed(line, san
     carried = carrier.carry(cargo, publish=False)
     forget(carrier, cargo, sandbox)
     changed = Cargo(cargo.contents, identifier=cargo.identifier, title="A corrected title")
+    # with the folder went what tells the fields that were given from those that somebody else has changed
+    assert isinstance(outcome_of(carrier, changed), EditedError)
+    carrier.settings = replace(carrier.settings, when_edited="overwrite")
     assert carrier.carry(changed, publish=False).upload["record_id"] == carried.upload["record_id"]
     path = f"/api/records/{carried.upload['record_id']}/draft"
     assert Api(sandbox.url, sandbox.token).call("GET", path).json()["metadata"]["title"] == "A corrected title"

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from ferry.receipts import read_receipt
 from needs import missing, require_tool
 from servers.tcp_proxy import tcp_proxy
 from servers.xrootd_records import (
@@ -150,7 +151,7 @@ def test_a_server_frozen_in_the_middle_fails_the_job_and_a_rerun_goes_on(server,
         status, measured, error, _ = Job(source, tmp_path, prefix=prefix).end()
     assert (status, error) == (0, "")
     assert measured["bytes_moved"] < TOTAL * 3 // 4 + (2 << 20), "what had come was kept"
-    assert json.loads((tmp_path / "download.json").read_bytes()) == receipt_of(source, FILES)
+    assert read_receipt(tmp_path / "download.json", "download", recid=source["recid"]) == receipt_of(source, FILES)
 
 
 def test_a_server_killed_in_the_middle_and_started_again_is_waited_for(server, tmp_path):
@@ -166,7 +167,7 @@ def test_a_server_killed_in_the_middle_and_started_again_is_waited_for(server, t
     assert status == 0
     assert measured["retries"] > 0
     assert measured["bytes_moved"] < TOTAL * 5 // 4, "what had come was kept"
-    assert json.loads((tmp_path / "download.json").read_bytes()) == receipt_of(source, FILES)
+    assert read_receipt(tmp_path / "download.json", "download", recid=source["recid"]) == receipt_of(source, FILES)
 
 
 def test_killed_at_20_random_moments_a_rerun_fetches_only_what_is_missing(server, tmp_path):
@@ -279,7 +280,7 @@ def test_what_the_disk_refuses_is_not_done(server, tmp_path, call, chance):
     no_half_file(tmp_path, FILES)
     status, _, error, _ = Job(source, tmp_path, prefix=server.prefix).end()
     assert (status, error) == (0, "")
-    assert json.loads((tmp_path / "download.json").read_bytes()) == receipt_of(source, FILES)
+    assert read_receipt(tmp_path / "download.json", "download", recid=source["recid"]) == receipt_of(source, FILES)
     assert all(not name.endswith(".part") for name in contents(tmp_path / "files"))
 
 

@@ -8,10 +8,11 @@ import pytest
 from generated_records import delphi_sizes
 from packed_records import data_offset, entry, flip, many, run_package, sha256, write_files
 
+from ferry.bundle.member_files import BytesError
 from ferry.bundle.plan import PackageSettings, plan_packages
 from ferry.bundle.reader import read_chunks
 from ferry.bundle.split import BrowsableLimits
-from ferry.errors import ConfigError, TransientError
+from ferry.errors import ConfigError
 from ferry.receipts import read_receipt
 from ferry.run.disk_budget import DROPPED
 from ferry.steps.drop import DroppedFiles
@@ -131,7 +132,7 @@ def test_what_was_packed_beyond_the_ratio_before_its_bytes_were_dropped_is_fetch
     known = DroppedFiles("there", "0" * 64, download, uploads)
     (tmp_path / DROPPED).write_bytes(gzip.compress(orjson.dumps(vars(known))))
     assert run_package(tmp_path, max_files=2) == uploads
-    with pytest.raises(TransientError, match="needed again"):
+    with pytest.raises(BytesError, match="before the files of the record were removed"):  # the step fetches them
         run_package(tmp_path, max_files=2, browsable=BrowsableLimits())
 
 

@@ -1,7 +1,8 @@
-"""docs/mapping.md: where each field of a record of the portal goes, found out by mapping a record that has them all.
+"""docs/mapping.md: where each field of a record of the portal goes, found out by mapping records that have them all.
 
 FIELDS says of each path what it means, and a value that it may have. What becomes of the value in each profile is not
-written down here: the record is mapped, and its account says it.
+written down here: records are mapped, and their accounts say it. One record has each field; where a value goes may hang
+on what else the record has, so others lack something, or have another value.
 """
 
 from collections.abc import Iterator
@@ -202,10 +203,11 @@ def rows() -> Iterator[list[str]]:
 
 
 def _target(account: list[dict[str, Any]]) -> str:
-    """Return where a value goes, or why it goes nowhere."""
+    """Return where a value goes, and why it may go nowhere."""
     mapped = dict.fromkeys(_short(to) for row in account if row["status"] == "mapped" for to in row["to"])
     why = dict.fromkeys(row["reason"] for row in account if row["status"] == "dropped")
-    return ", ".join(f"`{to}`" for to in mapped) or f"*no:* {'; '.join(why)}"
+    targets = ", ".join(f"`{to}`" for to in mapped)
+    return "; or ".join(part for part in (targets, f"*no:* {'; '.join(why)}" if why else "") if part)
 
 
 def _short(to: str) -> str:
@@ -215,11 +217,25 @@ def _short(to: str) -> str:
 def _account(profile: str) -> dict[str, list[dict[str, Any]]]:
     """Return what becomes of each field in a profile, by its path."""
     files = [{"key": "f", "uri": "root://x//f", "size_bytes": 1, "checksum": None, "online": True}]
-    source = {"recid": 7, "origin": "example", "record": example(), "files": files}
     paths: dict[str, list[dict[str, Any]]] = {}
-    for row in transform_record(source=source, profile=profile, options=MappingOptions()).mapping["paths"]:
-        paths.setdefault(row["path"], []).append(row)
+    for record in examples():
+        source = {"recid": 7, "origin": "example", "record": record, "files": files}
+        for row in transform_record(source=source, profile=profile, options=MappingOptions()).mapping["paths"]:
+            paths.setdefault(row["path"], []).append(row)
     return paths
+
+
+def examples() -> Iterator[dict[str, Any]]:
+    """Give the record that has every field, and those in which a value goes elsewhere."""
+    yield example()
+    yield {name: value for name, value in example().items() if name != "authors"}
+    many = example()
+    many["distribution"]["number_events"] = 2**31
+    yield many
+    within = example()
+    for file in within["methodology"]["steps"][0]["configuration_files"]:
+        del file["recid"], file["url"]
+    yield within
 
 
 def example() -> dict[str, Any]:

@@ -16,7 +16,7 @@ _PORTAL = re.compile(r"(the )?cern open ?data( portal)?\.?|(https?://)?opendata\
 def author(work: Work, found: Found) -> None:
     """An author with ORCID and affiliations, or a text that is the name; one that is no person's is an organisation."""
     name_at = found if isinstance(found.value, str) else work.child(found, "name")
-    name = work.line(name_at)
+    name = work.title(name_at)
     if name_at is None or name is None:
         _nameless(work, found)
         return
@@ -31,7 +31,7 @@ def author(work: Work, found: Found) -> None:
     if orcid_at is not None and orcid is not None:
         _identify(work, orcid_at, orcid, read)
     affiliations_at = work.child(found, "affiliation")
-    affiliations = work.line(affiliations_at)
+    affiliations = work.title(affiliations_at)
     if affiliations_at is not None and affiliations is not None:
         names = dict.fromkeys(part.strip() for part in affiliations.split(";"))
         creator["affiliations"] = [{"name": part} for part in names if part]

@@ -27,7 +27,7 @@ def step(work: Work, found: Found) -> None:
     words: list[str] = []
     for member, label in _STEP_WORDS.items():
         place = work.child(found, member)
-        text = work.rich(place) if member == "note" else _escaped(work.line(place))
+        text = work.rich(place) if member == "note" else work.words(place)
         if place is not None and text is not None:
             words.append(f"{label}{text.html}")
             work.took(place.path, lost=text.lost)
@@ -43,10 +43,6 @@ def step(work: Work, found: Found) -> None:
     if words:
         work.note(section).facts.append(f"Production step: {'; '.join(words)}")
     _configuration_files(work, found, section)
-
-
-def _escaped(text: str | None) -> RichText | None:
-    return None if text is None else RichText(escape(text, quote=False))
 
 
 def _configuration_files(work: Work, found: Found, section: str) -> None:
@@ -88,12 +84,12 @@ def container_image(work: Work, found: Found) -> None:
     words = []
     for member in ("name", "description"):
         place = work.child(found, member)
-        text = work.line(place)
+        text = work.words(place)
         if place is not None and text is not None:
-            words.append(text)
-            work.took(place.path)
+            words.append(text.html)
+            work.took(place.path, lost=text.lost)
     if words:
-        work.note(section).facts.append(fact(label, "; ".join(words)))
+        work.note(section).facts.append(f"{escape(label, quote=False)}: {'; '.join(words)}")
     required_record(work, work.child(found, "recid"))
 
 
@@ -116,7 +112,7 @@ def variable(work: Work, found: Found) -> None:
     words: dict[str, RichText] = {}
     for member in ("variable", "description", "type", "unit"):
         place = work.child(found, member)
-        text = work.rich(place) if member == "description" else _escaped(work.line(place))
+        text = work.rich(place) if member == "description" else work.words(place)
         if place is not None and text is not None:
             words[member] = text
             work.took(place.path, lost=text.lost)

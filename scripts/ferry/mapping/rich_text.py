@@ -8,14 +8,15 @@ cell that spans rows stands in each of them. What is for the eye only (classes, 
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from dataclasses import dataclass
+from typing import TypeGuard
 from urllib.parse import urljoin
 
 import nh3
 
 from ferry.identity import PORTAL
-from ferry.mapping.clean import absolute_url, line, printable
+from ferry.mapping.clean import absolute_url, doi, line, printable
+from ferry.mapping.html_elements import Element, flat, parsed, span, with_texts_escaped
 
 # What InvenioRDM allows by default (invenio-config, ALLOWED_HTML_TAGS), without what is unsafe in itself.
 ALLOWED_TAGS = set(
@@ -48,24 +49,14 @@ _LOST = re.compile(
     r"<(script|svg|canvas|math|input|select|textarea|button|applet|map|meter|progress)(?=[\s/>])", re.IGNORECASE
 )
 _DROPPED_WHOLE = {"script", "style", "svg", "math"}
-# Only what begins like an element of HTML is one: "1 <x and y> 2" in a plain text is kept, as text.
-_NOT_A_TAG = re.compile(
-    r"<(?!/?(?:a|abbr|acronym|address|applet|area|article|aside|audio|b|base|bdi|bdo|big|blink|blockquote|body|br"
-    r"|button|canvas|caption|center|cite|code|col|colgroup|data|datalist|dd|del|details|dfn|dialog|dir|div|dl|dt"
-    r"|em|embed|fieldset|figcaption|figure|font|footer|form|frame|frameset|h[1-6]|head|header|hr|html|i|iframe|img"
-    r"|input|ins|isindex|kbd|keygen|label|legend|li|link|main|map|mark|marquee|math|menu|meta|meter|nav|noembed"
-    r"|noframes|noscript|object|ol|optgroup|option|output|p|param|picture|plaintext|pre|progress|q|rp|rt|ruby|s"
-    r"|samp|script|section|select|slot|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td"
-    r"|template|textarea|tfoot|th|thead|time|title|tr|track|tt|u|ul|var|video|wbr|xmp)(?=[\s/>])|!--)",
-    re.IGNORECASE,
-)
 _SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _LINKED_SCHEMES = {"http", "https", "mailto"}  # of links that InvenioRDM keeps
+_NO_SUPPORT = re.compile(r"\b(does not|doesn't|cannot) (support|play|display)\b", re.IGNORECASE)
+"""What is shown in place of a medium says nothing of it."""
 _EMPTY = re.compile(r"<p>\s*</p>")
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n\s*")
 _MAX_PASSES = 4  # a tag that is taken out changes how the rest is read: until nothing changes any more
-_MAX_DEPTH = 60  # elements in one another; what is deeper stands in its ancestor
-_MOST_SPANNED, _MAX_CELLS = 500, 10_000  # of what spans make
+_MAX_CELLS = 10_000  # of what spans make
 
 
 @dataclass(frozen=True)
@@ -92,10 +83,10 @@ def rich_text(value: str, *, page: str = f"{PORTAL}/") -> RichText:
     if not any(mark in value for mark in "<&>"):
         parts = _PARAGRAPHS.split(value.strip())
         return RichText(parts[0] if len(parts) == 1 else "\n".join(f"<p>{part}</p>" for part in parts))
-    value = _NOT_A_TAG.sub("&lt;", value.replace("&nbsp;", " ").replace("&#160;", " "))
+    value = with_texts_escaped(value.replace("&nbsp;", " ").replace("&#160;", " "))
     lost = [f"<{name.lower()}>" for name in _LOST.findall(value)]
     writer = _Writer(page)
-    value = writer.write(_parsed(_read(value)))
+    value = writer.write(parsed(_read(value)))
     for _ in range(_MAX_PASSES):
         cleaned = _safe(value)
         if cleaned == value:
@@ -109,7 +100,7 @@ def plain_text(value: str) -> str:
     """Return a text without its elements of HTML; entities stay."""
     if "<" not in value:
         return value
-    return nh3.clean(_NOT_A_TAG.sub("&lt;", value), tags=set(), clean_content_tags=_DROPPED_WHOLE)
+    return nh3.clean(with_texts_escaped(value), tags=set(), clean_content_tags=_DROPPED_WHOLE)
 
 
 def _read(value: str) -> str:
@@ -137,60 +128,17 @@ def _safe(value: str) -> str:
     return _EMPTY.sub("", cleaned)
 
 
-@dataclass
-class _Element:
-    tag: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    children: list["_Element | str"] = field(default_factory=list)
-
-    def elements(self, *tags: str) -> Iterator["_Element"]:
-        for child in self.children:
-            if isinstance(child, _Element) and child.tag in tags:
-                yield child
-
-
-class _Parser(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.root = _Element("")
-        self._open = [self.root]
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        parent = self._open[-1]
-        if len(self._open) > _MAX_DEPTH:
-            element = _Element(tag, children=parent.children)
-        else:
-            element = _Element(tag, {name: value or "" for name, value in attrs})
-            parent.children.append(element)
-        if tag not in ("br", "img", "embed", "source"):
-            self._open.append(element)
-
-    def handle_endtag(self, tag: str) -> None:
-        if len(self._open) > 1 and self._open[-1].tag == tag:
-            self._open.pop()
-
-    def handle_data(self, data: str) -> None:
-        self._open[-1].children.append(data)
-
-
-def _parsed(text: str) -> _Element:
-    parser = _Parser()
-    parser.feed(text)
-    parser.close()
-    return parser.root
-
-
 class _Writer:
     def __init__(self, page: str) -> None:
         self.lost: list[str] = []
         self._page = page
         self._after_link: list[str] | None = None  # media inside of a link: their own links follow it
 
-    def write(self, element: _Element) -> str:
+    def write(self, element: Element) -> str:
         """Return what is inside of an element."""
         return "".join(self._child(child) for child in element.children)
 
-    def _child(self, child: _Element | str) -> str:
+    def _child(self, child: Element | str) -> str:
         if isinstance(child, str):
             return html.escape(child, quote=False)
         write = self._SPECIAL.get(child.tag)
@@ -204,7 +152,7 @@ class _Writer:
         titled = f' title="{html.escape(child.attributes["title"])}"' if child.attributes.get("title") else ""
         return f"<{tag}{titled}>{self.write(child)}</{tag}>"
 
-    def _link(self, element: _Element) -> str:
+    def _link(self, element: Element) -> str:
         given = element.attributes.get("href", "").strip()
         self._after_link = []
         inside, after = self.write(element), "".join(self._after_link)
@@ -220,39 +168,45 @@ class _Writer:
         titled = f' title="{html.escape(title)}"' if title else ""
         return f'<a href="{html.escape(address)}"{titled}>{inside or html.escape(address, quote=False)}</a>{after}'
 
-    def _medium(self, element: _Element) -> str:
+    def _medium(self, element: Element) -> str:
         name, own = _MEDIA[element.tag], element.attributes
-        source = next(element.elements("source"), element).attributes
-        given = (own.get("src") or own.get("data") or source.get("src") or "").strip()
+        sources = [each.attributes.get("src", "") for each in element.elements("source")]
+        given = list(dict.fromkeys(each.strip() for each in (own.get("src"), own.get("data"), *sources) if each))
         words = own.get("alt") or own.get("title") or ""
         text = html.escape(" ".join(words.split()) or name, quote=False)
-        address = self._absolute(given) if given and not given.startswith("data:") else None
-        if address is None:
+        inside = Element("", children=[child for child in element.children if not _is_source(child)])
+        within = "" if _NO_SUPPORT.search(line(_text_of(inside))) else self.write(inside).strip()
+        within = f" {within} " if within else ""
+        found = [self._absolute(each) for each in given if not each.startswith("data:")]
+        addresses = list(dict.fromkeys(address for address in found if address is not None))
+        if len(found) < len(given) or None in found or not given:
             self.lost.append(f"an {name}" if name[0] in "aei" else f"a {name}")
-            return text if words else ""
-        link = f'<a href="{html.escape(address)}">{text}</a>'
+        if not addresses:
+            return f"{text if words else ''}{within}"
+        links = [f'<a href="{html.escape(address)}">{text}</a>' for address in addresses]
         if self._after_link is None:
-            return f"{link} "
-        self._after_link.append(f" ({link.replace(f'>{text}<', f'>{name}<')})")
-        return text
+            return f"{' '.join(links)} {within.lstrip()}"
+        self._after_link += [f" ({link.replace(f'>{text}<', f'>{name}<')})" for link in links]
+        return f"{text}{within}"
 
-    def _definitions(self, element: _Element) -> str:
+    def _definitions(self, element: Element) -> str:
         items: list[str] = []
-        for child in _flat(element, "dt", "dd"):
-            inside = self.write(child).strip()
-            if child.tag == "dt" or not items:
-                items.append(f"<b>{inside}</b>" if child.tag == "dt" else inside)
-            else:
+        for child in _in_groups(element):
+            is_term = isinstance(child, Element) and child.tag == "dt"
+            inside = (self.write(child) if _is_of_list(child) else self._child(child)).strip()
+            if is_term or not items:
+                items += [f"<b>{inside}</b>" if is_term else inside] if inside else []
+            elif inside:
                 items[-1] += f"{':' if items[-1].endswith('</b>') else ';'} {inside}"
-        return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>" if items else self.write(element)
+        return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>" if items else ""
 
-    def _table(self, element: _Element) -> str:
+    def _table(self, element: Element) -> str:
         caption = "".join(f"<p>{self.write(each)}</p>" for each in element.elements("caption"))
-        rows = [[*row.elements("td", "th")] for row in _flat(element, "tr")]
+        rows = [[*row.elements("td", "th")] for row in flat(element, "tr")]
         written = ("".join(f"<td>{cell}</td>" for cell in row) for row in self._grid(rows))
         return f"{caption}<table><tbody>{''.join(f'<tr>{row}</tr>' for row in written)}</tbody></table>"
 
-    def _grid(self, rows: Sequence[Sequence[_Element]]) -> Iterable[Sequence[str]]:
+    def _grid(self, rows: Sequence[Sequence[Element]]) -> Iterable[Sequence[str]]:
         """Return the cells row by row, each cell that spans rows in every one of them."""
         grid: list[dict[int, str]] = [{} for _ in rows]
         made = 0
@@ -263,7 +217,7 @@ class _Writer:
                     column += 1
                 text = self.write(cell)
                 text = f"<b>{text}</b>" if cell.tag == "th" and text.strip() else text
-                down, across = (_span(cell, name) for name in ("rowspan", "colspan"))
+                down, across = (span(cell, name) for name in ("rowspan", "colspan"))
                 for cells in grid[number : number + down]:
                     for place in range(across if made < _MAX_CELLS else 1):
                         cells[column + place] = "" if place else text
@@ -272,11 +226,15 @@ class _Writer:
         return [[cells.get(place, "") for place in range(max(cells, default=-1) + 1)] for cells in grid]
 
     def _absolute(self, address: str) -> str | None:
-        if not _SCHEME.match(address):
-            address = urljoin(self._page if address.startswith(("#", "?")) else f"{PORTAL}/", address)
-        return absolute_url(address)
+        if name := doi(address):
+            return f"https://doi.org/{name}"
+        if _SCHEME.match(address):
+            return absolute_url(address)
+        if address.startswith(("#", "?")):
+            return absolute_url(urljoin(self._page, address))
+        return absolute_url(address) or absolute_url(urljoin(f"{PORTAL}/", address))
 
-    _SPECIAL: Mapping[str, Callable[["_Writer", _Element], str]] = {
+    _SPECIAL: Mapping[str, Callable[["_Writer", Element], str]] = {
         "a": _link,
         "dl": _definitions,
         "table": _table,
@@ -284,16 +242,22 @@ class _Writer:
     }
 
 
-def _span(cell: _Element, name: str) -> int:
-    text = cell.attributes.get(name, "").strip()
-    return min(max(int(text), 1), _MOST_SPANNED) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+def _is_source(child: Element | str) -> bool:
+    return isinstance(child, Element) and child.tag == "source"
 
 
-def _flat(element: _Element, *tags: str) -> Iterator[_Element]:
-    """Yield the elements of these tags that belong to this one, not to one of its kind inside of it."""
+def _is_of_list(child: Element | str) -> TypeGuard[Element]:
+    return isinstance(child, Element) and child.tag in ("dt", "dd")
+
+
+def _in_groups(element: Element) -> Iterator[Element | str]:
+    """Yield what is in a list of definitions; a `div` there groups terms with what is said of them."""
     for child in element.children:
-        if isinstance(child, _Element):
-            if child.tag in tags:
-                yield child
-            elif child.tag in ("thead", "tbody", "tfoot", "div"):
-                yield from _flat(child, *tags)
+        if isinstance(child, Element) and child.tag == "div":
+            yield from _in_groups(child)
+        else:
+            yield child
+
+
+def _text_of(element: Element) -> str:
+    return "".join(child if isinstance(child, str) else _text_of(child) for child in element.children)

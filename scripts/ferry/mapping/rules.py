@@ -24,6 +24,7 @@ from ferry.mapping.terms import (
 )
 from ferry.mapping.texts import (
     address,
+    address_or_fact,
     descriptions,
     main_title,
     second_title,
@@ -73,7 +74,7 @@ RULES: tuple[Rule, ...] = (
     Rule("system_details.release", _TECHNICAL, section_fact, "system|Release"),
     Rule("system_details.global_tag", _TECHNICAL, section_fact, "system|Global tag"),
     Rule("system_details.recid", RELATED, required_record),
-    Rule("system_details.url", _TECHNICAL, section_fact, "system|Address"),
+    Rule("system_details.url", _TECHNICAL, address_or_fact, "system|Page of the system"),
     Rule("system_details.links[]", RELATED, section_link, "system"),
     Rule("system_details.container_images[]", _TECHNICAL, container_image, "system|Container image"),
     Rule("source_code_repository", RELATED, section_link, "code"),

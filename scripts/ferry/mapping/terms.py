@@ -22,7 +22,7 @@ def language(work: Work, found: Found) -> None:
 
 def keyword(work: Work, found: Found) -> None:
     """A free keyword."""
-    word = work.line(found)
+    word = work.title(found)
     if word is not None:
         work.subjects.setdefault(word)
         work.took(found.path)

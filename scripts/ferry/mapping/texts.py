@@ -55,12 +55,12 @@ def section_text(work: Work, found: Found) -> None:
 
 def section_fact(work: Work, found: Found) -> None:
     """A single value, listed with its label in a section (`says`: section, label)."""
-    value = work.line(found)
+    value = work.words(found)
     if value is None:
         return
     section, label = work.says()
-    work.note(section).facts.append(fact(label, value))
-    work.took(found.path, SECTIONS[section].target)
+    work.note(section).facts.append(f"{escape(label, quote=False)}: {value.html}")
+    work.took(found.path, SECTIONS[section].target, lost=value.lost)
 
 
 def fact(label: str, value: str) -> str:
@@ -92,6 +92,12 @@ def address(work: Work, found: Found) -> None:
     url = _absolute(work, found)
     if url is not None:
         _refer(work, Found(found.place, found.path, url), section, label)
+
+
+def address_or_fact(work: Work, found: Found) -> None:
+    """A value that is an address, else words (`says`: section, and what it is called)."""
+    text = found.value if isinstance(found.value, str) else ""
+    (address if clean.doi(text) or clean.absolute_url(text) else section_fact)(work, found)
 
 
 def link(work: Work, found: Found, section: str) -> None:
@@ -190,8 +196,9 @@ def descriptions(work: Work) -> None:
     abstract = work.notes.pop("abstract", None)
     text = rendered("abstract", abstract) if abstract else ""
     if len(text) < MIN_LENGTH:
-        text = escape(work.metadata["title"], quote=False)
-        work.add("metadata.description", "no abstract: the title")
+        title = escape(work.metadata["title"], quote=False)
+        work.add("metadata.description", "a short abstract: the title before it" if text else "no abstract: the title")
+        text = f"{title}: {text}" if text else title
         abstract = None
     work.metadata["description"] = text
     language = {"id": work.profile.english}

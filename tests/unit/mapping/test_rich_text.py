@@ -25,7 +25,24 @@ def shown(text: str) -> str:
             f'<a href="{PORTAL}/record/1">Plot</a> (<a href="{PORTAL}/a.png">image</a>)',
         ),
         ('<iframe src="https://x.org/v" title="A talk"></iframe>', '<a href="https://x.org/v">A talk</a>'),
-        ('<video><source src="/v.mp4">No video here</video>', f'<a href="{PORTAL}/v.mp4">video</a>'),
+        (
+            '<video><source src="/v.mp4"><source src="/v.webm">A film of the hall</video>',
+            f'<a href="{PORTAL}/v.mp4">video</a> <a href="{PORTAL}/v.webm">video</a> A film of the hall',
+        ),
+        ('<video src="/v.mp4">Your browser does not support it.</video>', f'<a href="{PORTAL}/v.mp4">video</a>'),
+        (
+            '<iframe src="https://x.org/v">Text <b>in</b> it</iframe>',
+            '<a href="https://x.org/v">embedded page</a> Text <b>in</b> it',
+        ),
+        ('<object data="/a.pdf">The plan</object>', f'<a href="{PORTAL}/a.pdf">embedded file</a> The plan'),
+        ("Cut: pT <p and eta rest", "Cut: pT &lt;p and eta rest"),
+        ("if (a<b && c>d)", "if (a&lt;b &amp;&amp; c&gt;d)"),
+        ("<dl>Loose<dt>pt</dt><dd>momentum</dd></dl>", "<ul><li>Loose</li><li><b>pt</b>: momentum</li></ul>"),
+        ("<dl>Text alone</dl>", "<ul><li>Text alone</li></ul>"),
+        ('<a href="www.cern.ch">w</a>', '<a href="https://www.cern.ch">w</a>'),
+        ('<a href="github.com/x/y">g</a>', '<a href="https://github.com/x/y">g</a>'),
+        ('<a href="opendata.cern.ch/record/5">r</a>', f'<a href="{PORTAL}/record/5">r</a>'),
+        ('<a href="10.1000/x">d</a>', '<a href="https://doi.org/10.1000/x">d</a>'),
         ("<dl><dt>pt</dt><dd>momentum</dd><dd>in GeV</dd></dl>", "<ul><li><b>pt</b>: momentum; in GeV</li></ul>"),
         (
             "<table><tr><th>Run</th><th>Events</th></tr><tr><td rowspan=2>1</td><td>7</td></tr>"
@@ -165,3 +182,41 @@ def test_what_others_published_is_not_said_to_be_published_by_the_portal() -> No
     assert issued == {"Published by International Particle Physics Outreach Group"}
     assert "Published by A university" in str(metadata({"publisher": "A university"})["dates"])
     assert "Published on the CERN Open Data portal" in str(metadata(12220)["dates"])
+
+
+def test_values_with_elements_are_shown_as_the_portal_shows_them() -> None:
+    text = told(
+        {
+            "dataset_semantics": [{"variable": "p<sub>T</sub>", "unit": "GeV/<i>c</i>"}],
+            "methodology": {"steps": [{"type": "<b>RECO</b>", "release": "CMSSW<sup>5</sup>"}]},
+            "system_details": {"release": "<i>v5</i>", "container_images": [{"name": "cms<sub>x</sub>"}]},
+        }
+    )
+    for shown_so in (
+        "p<sub>T</sub>",
+        "GeV/<i>c</i>",
+        "<b>RECO</b>",
+        "CMSSW<sup>5</sup>",
+        "<i>v5</i>",
+        "cms<sub>x</sub>",
+    ):
+        assert shown_so in text
+
+
+def test_where_no_element_can_be_there_is_none() -> None:
+    found = metadata(
+        {"keywords": ["p<sub>T</sub>"], "authors": [{"name": "Lovelace, <b>Ada</b>", "affiliation": "<i>CERN</i>"}]}
+    )
+    assert {"subject": "pT"} in found["subjects"]
+    (creator,) = found["creators"]
+    assert creator["person_or_org"]["given_name"] == "Ada"
+    assert creator["affiliations"] == [{"name": "CERN"}]
+
+
+def test_an_abstract_shorter_than_a_description_may_be_is_kept_behind_the_title() -> None:
+    assert metadata({"abstract": {"description": "No"}})["description"] == "A title: No"
+
+
+def test_the_address_of_a_system_is_a_link_and_other_words_are_kept() -> None:
+    assert f'<a href="{PORTAL}/vm/cms/2011">' in told({"system_details": {"url": "/vm/cms/2011"}})
+    assert "see below" in told({"system_details": {"url": "see below"}})

@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from mapped_records import mapped
 
 from dev import mapping_reference
 from dev.config_reference import REFERENCE, may_be, reference
 from ferry.mapping.leaves import count_leaves
+from ferry.mapping.profiles import PROFILES
 from ferry.schemas import load_schema
 from real_metadata import real_metadata
 
@@ -57,6 +59,17 @@ def test_the_table_of_the_mapping_has_each_rule_and_nothing_that_no_rule_knows()
     ] == []
     assert [path for path in bare if not any(path == source or path.startswith(f"{source}.") for source in ruled)] == []
     assert all(cell.strip() for row in table for cell in row)
+
+
+@pytest.mark.parametrize("place", range(len(PROFILES)))
+def test_the_table_of_the_mapping_says_where_the_values_of_real_records_go(place: int):
+    says = {row[0].strip("`"): row[2 + place] for row in mapping_reference.rows()}
+    for record in real_metadata():
+        for row in mapped(int(record["recid"]), list(PROFILES)[place], files=1).mapping["paths"]:
+            for to in row.get("to", ()):
+                target = to.removeprefix("metadata.").replace("additional_descriptions[", "texts[")
+                path = row["path"] if row["path"] in says else f"{row['path']}[]"
+                assert f"`{target}`" in says[path], f"{record['recid']}: {path}"
 
 
 def test_the_table_of_the_mapping_has_each_field_of_the_real_records():

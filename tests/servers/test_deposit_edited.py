@@ -9,8 +9,9 @@ from ferry.deposit.metadata import EditedError
 from ferry.deposit.read_back import DraftGoneError, PublishedEditedError
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import MetadataError, PermanentError, TransientError
+from ferry.identity import source_identifier
 from servers import depositing
-from servers.depositing import CONTENTS, act, creations, deposit, document, requests
+from servers.depositing import CONTENTS, IDENTIFIER, RECID, act, creations, deposit, document, requests
 from servers.raw_api import Api, Draft
 
 SETTINGS = DepositSettings(settle_s=2)
@@ -64,6 +65,34 @@ def test_what_was_changed_by_hand_stays_where_config_says_so_and_the_rest_follow
     assert (draft["title"], draft["publisher"]) == ("By hand <p>1 &lt; 2</p>", "Another publisher")
     with pytest.raises(EditedError, match=r"metadata\.title"):
         deposit(sandbox, tmp_path, doc=corrected)
+
+
+def test_the_identifier_by_which_a_record_is_found_is_never_kept_away(sandbox, tmp_path):
+    uploaded = deposit(sandbox, tmp_path).receipt
+    edit(sandbox, uploaded["record_id"], identifiers=None, title="By hand")
+    named = rf"metadata\.identifiers.*is none, ours .*{IDENTIFIER}.*when_edited: keep does not cover it"
+    for act_again in (
+        lambda: deposit(sandbox, tmp_path, settings=KEEP),
+        lambda: deposit(sandbox, tmp_path, doc=document(title="Corrected"), settings=KEEP),
+        lambda: publish(sandbox, tmp_path, uploaded, when_edited="keep"),
+    ):
+        with pytest.raises(EditedError, match=named):
+            act_again()
+    edit(sandbox, uploaded["record_id"], identifiers=[{"identifier": "of-another-hand", "scheme": "other"}])
+    with pytest.raises(EditedError, match="keep does not cover it"):
+        publish(sandbox, tmp_path, uploaded, when_edited="keep")
+    entries = [source_identifier(RECID), {"identifier": "of-another-hand", "scheme": "other"}]
+    edit(sandbox, uploaded["record_id"], identifiers=entries)
+    kept = publish(sandbox, tmp_path, uploaded, when_edited="keep").receipt["kept"]
+    assert kept == ["metadata.identifiers", "metadata.title"]
+
+
+def test_an_identifier_that_was_taken_away_is_written_again_where_config_says_overwrite(sandbox, tmp_path):
+    uploaded = deposit(sandbox, tmp_path).receipt
+    edit(sandbox, uploaded["record_id"], identifiers=None)
+    publish(sandbox, tmp_path, uploaded, when_edited="overwrite")
+    found = Api(sandbox.url, sandbox.token).call("GET", f"/api/records/{uploaded['record_id']}").json()
+    assert found["metadata"]["identifiers"] == [source_identifier(RECID)]
 
 
 def test_what_was_changed_by_hand_is_overwritten_where_config_says_so_and_that_is_told(sandbox, tmp_path, caplog):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from ferry.deposit.given import GivenMetadata
 from ferry.errors import MetadataError, PermanentError
 from ferry.formatting import truncate
+from ferry.identity import source_identifier
 from ferry.mapping.diff import FieldChange, field_of, with_fields
 from ferry.mapping.links import diff_but_links, links_in, with_links, without_links
 from ferry.notices import notice
@@ -87,7 +88,7 @@ class MetadataDeposit:
             MetadataError: the repository objects to ours.
         """
         by_hand, behind = self._given.sort(document, draft.document)
-        self._see_to(by_hand, draft)
+        self._see_to(by_hand, draft, document)
         if not behind and (not by_hand or self.kept) and self._was_given_all(draft, document, shown=shown):
             self._given.answered(draft.document, document, but=self.kept)
             return draft
@@ -101,7 +102,7 @@ class MetadataDeposit:
         """
         by_hand, behind = self._given.sort(document, record.document)
         if self._given.is_known:
-            self._see_to(by_hand, record)
+            self._see_to(by_hand, record, document)
         return behind if self.kept else [*by_hand, *behind]
 
     def take_for_ours(self, held: Document, document: Document) -> None:
@@ -109,17 +110,22 @@ class MetadataDeposit:
         self._given.take_for_ours(held, document, but=self.kept)
 
     def with_kept(self, record: RemoteRecord, document: Document) -> Document:
-        """Return our document with what was changed by hand in a record, where that is to be kept."""
+        """Return our document with what was changed by hand in a record, where that is to be kept.
+
+        Raises:
+            EditedError: what was changed is that by which the record is found.
+        """
         if self._when_edited != "keep":
             return document
         by_hand, _ = self._given.sort(document, record.document)
+        self._require_identity(by_hand, record, document)
         return with_fields(document, without_links(record.document, document), _fields(by_hand))
 
     async def _write(self, draft: RemoteRecord, document: Document) -> RemoteRecord:
         async def update() -> RemoteRecord:
             current = await self._repository.read_draft(draft.id)
             by_hand, _ = self._given.sort(document, current.document)
-            self._see_to(by_hand, current)
+            self._see_to(by_hand, current, document)
             self._given.begin(document, but=self.kept)
             links = links_in(current.document, document)  # of a collection's members: added once they are there
             wanted = with_fields(document, without_links(current.document, document), self.kept)
@@ -137,27 +143,48 @@ class MetadataDeposit:
         self._tell_otherwise(updated, document)
         return updated
 
-    def _see_to(self, by_hand: Sequence[FieldChange], record: RemoteRecord) -> None:
+    def _see_to(self, by_hand: Sequence[FieldChange], record: RemoteRecord, document: Document) -> None:
         """Decide about what was changed by hand; told once.
 
         Raises:
             EditedError: a person has to.
         """
-        self.kept = _fields(by_hand) if self._when_edited == "keep" else ()
+        self.kept = ()
+        if self._when_edited == "keep":
+            self._require_identity(by_hand, record, document)
+            self.kept = _fields(by_hand)
         if not by_hand:
             return
-        kind = "record" if record.is_published else "draft"
-        told = f"{kind} {record.id} holds what it was not given from here: {named_changes(by_hand)}"
+        told = _told(by_hand, record)
         if self._when_edited == "fail":
-            with_it = " and repository.when_published to update_metadata" if record.was_published else ""
             raise EditedError(
                 f"{told}; look at {record.page_url}, then set repository.when_edited to keep (what is there stays), or "
-                f"to overwrite{with_it} (ours is written again), or bring ours up to it by a correction, and run again"
+                f"to {_overwrite(record)} (ours is written again), or bring ours up to it by a correction, and run "
+                "again"
             )
         told += "; kept" if self._when_edited == "keep" else "; ours counts"
         if told not in self._told:
             self._told.add(told)
             notice(self._recid, f"{told}, as repository.when_edited says")
+
+    def _require_identity(self, by_hand: Sequence[FieldChange], record: RemoteRecord, document: Document) -> None:
+        """Make sure that the record can be found again, if what was changed by hand is kept.
+
+        Raises:
+            EditedError: it cannot: the next search would show none, and a second one would be made.
+        """
+        own, metadata = source_identifier(self._recid)["identifier"], record.document.get("metadata") or {}
+        lost = [] if own in record.identifiers else ["metadata.identifiers"]
+        model_recid = document["metadata"].get("recid")
+        if model_recid is not None and str(metadata.get("recid")) != str(model_recid):
+            lost.append("metadata.recid")
+        changes = [change for change in by_hand if field_of(change.path) in lost]
+        if changes:
+            raise EditedError(
+                f"{_told(changes, record)}; the record is found by that, so repository.when_edited: keep does not "
+                f"cover it: enter {own if lost[0] != 'metadata.recid' else model_recid} again at {record.page_url}, or "
+                f"set repository.when_edited to {_overwrite(record)} (ours is written again), and run again"
+            )
 
     def _tell_otherwise(self, updated: RemoteRecord, document: Document) -> None:
         """Tell what the repository shows otherwise than it was just given.
@@ -196,6 +223,15 @@ def raise_for_metadata_errors(record: RemoteRecord, *, of: str = "metadata") -> 
         found = "; ".join(f"{error.get('field')}: {error.get('messages')}" for error in errors[:5])
         more = f" (and {len(errors) - 5} more)" if len(errors) > 5 else ""
         raise MetadataError(f"the repository objects to the {of} of draft {record.id}: {found}{more}")
+
+
+def _told(by_hand: Sequence[FieldChange], record: RemoteRecord) -> str:
+    kind = "record" if record.is_published else "draft"
+    return f"{kind} {record.id} holds what it was not given from here: {named_changes(by_hand)}"
+
+
+def _overwrite(record: RemoteRecord) -> str:
+    return "overwrite" + (" and repository.when_published to update_metadata" if record.was_published else "")
 
 
 def _fields(changes: Sequence[FieldChange]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import secrets
 import pytest
 from generated_records import put_below, redirect, write_records
 
-from servers.raw_api import Api, eventually
+from servers.raw_api import Api, Draft, eventually
 from workflow.conftest import Flow
 from workflow.test_chain import assert_ok
 
@@ -163,6 +163,40 @@ def test_a_draft_that_was_deleted_after_the_run_is_made_anew_by_the_next_one_tha
     assert_ok(done)
     assert f"{first} is gone from the repository, deleted there; the record is made anew" in done.stderr
     assert place.held(draft=True)[0] == "Corrected at the source"
+
+
+def test_files_that_went_from_a_draft_are_sent_again_by_the_next_run_for_many_records_at_once(place, tmp_path):
+    recids, files = [place.recid, place.recid + 1], [100, 50]
+    write_records(place.flow.folder / "metadata", dict.fromkeys(recids, files), put=put_below(tmp_path / "flow/far"))
+    place.flow.want(*recids)
+    targets = [f"results/{recid}/stats.json" for recid in recids]
+
+    def run(**config):
+        for part, keys in config.items():
+            place.flow.config.setdefault(part, {}).update(keys)
+        return place.flow.run("--keep-going", *targets, timeout_s=600)
+
+    def change(what):
+        for record_id in record_ids:
+            what(Draft(place.api, record_id))
+
+    assert_ok(run())
+    record_ids = [place.flow.receipt(recid, "upload")["record_id"] for recid in recids]
+    change(lambda draft: draft.delete("f00000.al"))
+    assert run(repository={"finish": "publish"}).returncode != 0
+    for recid in recids:
+        assert "run again, what is wrong or missing is sent again" in place.flow.receipt(recid, "failure")["error"]
+    change(lambda draft: draft.upload("of another hand.txt", b"of another hand"))
+    assert run().returncode != 0
+    for recid in recids:
+        assert "set upload.foreign_files to remove, and run again" in place.flow.receipt(recid, "failure")["error"]
+    assert_ok(run(upload={"foreign_files": "remove"}))
+    assert [place.flow.receipt(recid, "published")["record_id"] for recid in recids] == record_ids
+    for record_id in record_ids:
+        held = place.api.call("GET", f"/api/records/{record_id}/files").json()["entries"]
+        assert {"f00000.al", "f00001.al"} <= {entry["key"] for entry in held}
+        assert "of another hand.txt" not in {entry["key"] for entry in held}
+    assert "Nothing to be done" in run().stderr
 
 
 def test_what_was_changed_in_review_is_told_when_it_was_accepted_and_kept_where_config_says_so(sandbox, tmp_path):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ferry.deposit.metadata import MetadataDeposit, WhenEdited
-from ferry.deposit.read_back import compare_files, read_public
+from ferry.deposit.read_back import NotAsUploadedError, compare_files, read_public
 from ferry.deposit.review_state import ReviewState, request_entry
-from ferry.errors import IntegrityError, PermanentError
+from ferry.errors import PermanentError
 from ferry.receipts import digest
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeclinedError, NotFoundError
@@ -68,7 +68,8 @@ async def publish_record(
         sleep: waits.
 
     Raises:
-        IntegrityError: the draft or the record does not hold exactly the uploaded files, or these are not its metadata.
+        NotAsUploadedError: the draft or the record does not hold exactly the uploaded files, or these are not its
+            metadata.
         EditedError: its metadata were changed by hand.
         DraftGoneError: the draft was deleted.
         DeclinedError: reviewers have declined it, and it is as it was then.
@@ -78,9 +79,9 @@ async def publish_record(
     retry = RetryPolicy(attempts=attempts, sleep=sleep)
     document = {**document, "files": {"enabled": bool(uploaded["files"])}}
     if uploaded.get("metadata_sha256", digest(document)) != digest(document):
-        raise IntegrityError(
-            f"record {uploaded['recid']}: expected the metadata that were uploaded, found others in record.json; "
-            f"delete results/{uploaded['recid']}/upload.json and run again"
+        raise NotAsUploadedError(
+            f"record {uploaded['recid']}: expected the metadata that were uploaded, found others in record.json; run "
+            "again, they are uploaded then"
         )
     metadata = MetadataDeposit(
         repository=repository,

@@ -20,6 +20,10 @@ class DraftGoneError(PermanentError):
         )
 
 
+class NotAsUploadedError(IntegrityError):
+    """What the repository holds is not what was uploaded: the upload has to bring it again."""
+
+
 class PublishedEditedError(EditedError):
     """A public record was changed by hand: the upload is what can do something about it."""
 
@@ -32,7 +36,7 @@ async def read_public(
     Raises:
         DraftGoneError: there is neither it nor its draft.
         PublishedEditedError: its metadata are not ours.
-        IntegrityError: its files are not those that were uploaded.
+        NotAsUploadedError: its files are not those that were uploaded.
     """
     try:
         record = await repository.read_published(uploaded["record_id"])
@@ -52,7 +56,11 @@ async def read_public(
 
 
 async def compare_files(repository: Repository, record: RemoteRecord, uploaded: Mapping[str, Any]) -> None:
-    """Raise an IntegrityError unless a draft or record holds exactly the files that were uploaded."""
+    """Make sure that a draft or record holds exactly the files that were uploaded.
+
+    Raises:
+        NotAsUploadedError: it does not.
+    """
     expected = {file["key"]: (file["size_bytes"], file["md5"]) for file in uploaded["files"]}
     found = {}
     if expected:
@@ -60,13 +68,18 @@ async def compare_files(repository: Repository, record: RemoteRecord, uploaded: 
     wrong = sorted(key for key in expected if found.get(key) != expected[key])
     if wrong:
         key = wrong[0]
-        raise IntegrityError(
+        then = _then(record, "what is wrong or missing is sent again")
+        raise NotAsUploadedError(
             f"{record.id}, {key}: expected (bytes, md5) {expected[key]} as uploaded, found {found.get(key)} in the "
-            f"repository ({len(wrong)} such files); delete results/{uploaded['recid']}/upload.json and run again"
+            f"repository ({len(wrong)} such files); run again, {then}"
         )
     if others := sorted(found.keys() - expected.keys()):
-        raise IntegrityError(
+        raise NotAsUploadedError(
             f"{record.id}: expected the {len(expected)} files that were uploaded, found also {', '.join(others[:5])} "
             f"({len(others)} such files), which nobody here has sent; look at {record.page_url} and remove them there, "
-            f"or set upload.foreign_files to remove, delete results/{uploaded['recid']}/upload.json and run again"
+            f"or set upload.foreign_files to remove, and run again, {_then(record, 'then it is published')}"
         )
+
+
+def _then(record: RemoteRecord, of_a_draft: str) -> str:
+    return "the upload does what repository.when_published says" if record.is_published else of_a_draft

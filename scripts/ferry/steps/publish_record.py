@@ -9,7 +9,7 @@ from ferry.chain import UPLOAD_STEP, mark_again
 from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.publish import publish_record
-from ferry.deposit.read_back import DraftGoneError, PublishedEditedError
+from ferry.deposit.read_back import DraftGoneError, NotAsUploadedError, PublishedEditedError
 from ferry.deposit.state import DepositState
 from ferry.identity import source_identifier
 from ferry.receipts import GIVEN, REVIEW, ReceiptError, read_receipt, write_receipt
@@ -48,7 +48,7 @@ def publish(
         DraftGoneError: the draft was deleted; the next run makes it anew.
         EditedError: somebody has changed it, or the record, in the repository.
         ReceiptError: the receipt is of another record or repository.
-        IntegrityError: draft and receipt differ.
+        NotAsUploadedError: draft and receipt differ; the next run uploads again what it lacks.
         DuplicateError: there are several records of this recid.
         DeclinedError: reviewers have declined the record, and it is as it was then.
     """
@@ -84,7 +84,7 @@ def publish(
 
     try:
         return asyncio.run(finish())
-    except (DraftGoneError, PublishedEditedError):
+    except (DraftGoneError, NotAsUploadedError, PublishedEditedError):
         mark_again(UPLOAD_STEP, upload_path.parent)
         raise
 

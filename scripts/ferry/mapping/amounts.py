@@ -44,27 +44,28 @@ def _unusable_checksums(work: Work, unusable: list[Found]) -> None:
     for found in unusable:
         work.ledger.drop(found.path, expected)
     first = unusable[0]
-    more = f" (and {len(unusable) - 1} more)" if len(unusable) > 1 else ""
-    work.warn(first.place, f"left out: {expected}, found {shown(first.value)!r}{more}")
+    work.warn(first.place, f"left out: {expected}, found {shown(first.value)!r}", places=len(unusable))
 
 
 def file_count(work: Work, found: Found) -> None:
     """The number of files declared: compared with the files that are listed."""
     count = work.whole_number(found)
     if count is not None:
-        _compare(work, found, count, len(work.files), "files")
+        _compare(work, found, count, len(work.files))
 
 
 def byte_count(work: Work, found: Found) -> None:
     """The size declared: compared with the sum of the files that are listed."""
     size = work.whole_number(found)
     if size is not None:
-        _compare(work, found, size, listed_bytes(work), "bytes")
+        _compare(work, found, size, listed_bytes(work))
 
 
-def _compare(work: Work, found: Found, declared: int, listed: int | None, unit: str) -> None:
-    if listed is not None and declared != listed:
-        work.left_out(found, f"{declared} {unit} declared, the files listed make {listed}: the list is trusted")
+def _compare(work: Work, found: Found, declared: int, listed: int | None) -> None:
+    if declared and not work.files:
+        work.left_out(found, f"declared as {declared}, and no files are listed to compare with")
+    elif listed is not None and declared != listed:
+        work.left_out(found, f"declared as {declared}, the files listed make {listed}: the list is trusted")
     elif work.profile.sizes_and_formats:
         work.took(found.path, "metadata.sizes[]")
     else:
@@ -91,8 +92,9 @@ def _count(work: Work, found: Found, unit: str, field: str | None) -> None:
     count = work.whole_number(found)
     if count is None:
         return
-    if count == 0 and work.files:
-        work.left_out(found, f"{counted(0, unit)} in {counted(len(work.files), 'file')}: the number is not known")
+    if count == 0:
+        within = f" in {counted(len(work.files), 'file')}" if work.files else ""
+        work.left_out(found, f"{counted(0, unit)}{within}: the number is not known")
         return
     if work.profile.particles and field and count <= MAX_INTEGER:
         work.metadata[field] = count

@@ -83,7 +83,7 @@ def _told_kind(work: Work, primary: str, secondaries: Sequence[str]) -> str | No
         if any(words.search(text) for text in (primary, *secondaries)):
             return f"Documentation/{name}"
     formats = {str(item.value).strip().lower() for item in find(work.record, "distribution.formats[]")}
-    return "Documentation/Video" if primary == "Documentation" and formats & _VIDEO_FORMATS else None
+    return "Documentation/Video" if primary == "Documentation" and formats and formats <= _VIDEO_FORMATS else None
 
 
 def _guessed_kind(work: Work, primary: str) -> str | None:

@@ -82,11 +82,11 @@ def container_image(work: Work, found: Found) -> None:
     """A container image in which the data can be analysed."""
     section, label = work.says()
     words = []
-    for member in ("name", "description"):
+    for member in ("name", "description", "registry"):
         place = work.child(found, member)
         text = work.words(place)
         if place is not None and text is not None:
-            words.append(text.html)
+            words.append(f"in the registry {text.html}" if member == "registry" else text.html)
             work.took(place.path, lost=text.lost)
     if words:
         work.note(section).facts.append(f"{escape(label, quote=False)}: {'; '.join(words)}")

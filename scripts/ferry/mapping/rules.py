@@ -126,7 +126,6 @@ DROPPED: Mapping[str, str] = {
     "methodology.steps": IN_SOURCE,
     "pids.oai": "the target has no such scheme; the address of the record says the same",
     "run_numbers": IN_SOURCE,
-    "system_details.container_images[].registry": "the name of the image says it",
 }
 
 FINISHERS: tuple[Callable[[Work], None], ...] = (

@@ -100,21 +100,25 @@ def reprocessed(work: Work, found: Found) -> None:
 
 
 def prepublication(work: Work, found: Found) -> None:
-    """An earlier publication elsewhere: its date, with publisher, place and report number as the date's description."""
+    """An earlier publication elsewhere: its date, with publisher, place and report number as the date's description.
+
+    Without a date that can be used, these are told among the texts.
+    """
     date_at = work.child(found, "date")
     value = _dated(work, date_at) if date_at else None
-    if date_at is None or value is None:
-        return
     words = ["Prepublication"]
     for name in ("publisher", "place", "report_number"):
         place = work.child(found, name)
         text = work.line(place)
         if place is not None and text is not None:
             words.append(text)
-            has_words = work.date_descriptions != "none"
+            has_words = value is not None and work.date_descriptions != "none"
             work.took(place.path, "metadata.dates[issued].description" if has_words else SECTIONS["dates"].target)
-    _add(work, "issued", value, ", ".join(words))
-    work.took(date_at.path, "metadata.dates[issued]")
+    if date_at is not None and value is not None:
+        _add(work, "issued", value, ", ".join(words))
+        work.took(date_at.path, "metadata.dates[issued]")
+    elif len(words) > 1:
+        work.note("dates").facts.append(fact(words[0], ", ".join(words[1:])))
 
 
 def _add(work: Work, kind: str, value: str, description: str | None) -> None:

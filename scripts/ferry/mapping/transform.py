@@ -1,10 +1,11 @@
 """One record through the table: `transform_record`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ferry.errors import MetadataError
+from ferry.errors import ConfigError, MetadataError
 from ferry.mapping.experiments import Experiment, find_experiment
 from ferry.mapping.leaves import Ledger, count_leaves, find, shown
 from ferry.mapping.people import experiments_of
@@ -14,6 +15,7 @@ from ferry.mapping.work import MappingOptions, Rule, Work
 from ferry.schemas import problems
 
 SHOWN_PROBLEMS = 5
+_OF_DATES = re.compile(r"metadata\.dates\[\d+\]\.description")
 
 
 class InvalidRecordError(MetadataError):
@@ -40,7 +42,7 @@ class Transformed:
 
     record: dict[str, Any]
     mapping: dict[str, Any]
-    warnings: tuple[dict[str, str], ...]
+    warnings: tuple[dict[str, Any], ...]
     notices: tuple[dict[str, str], ...]
 
 
@@ -80,7 +82,7 @@ def transform_record(*, source: Mapping[str, Any], profile: str, options: Mappin
         "access": {"record": options.access, "files": options.access},
         "files": {"enabled": bool(source["files"])},
     }
-    _check(record, profile)
+    _check(record, profile, options)
     return Transformed(
         record=record, mapping=_receipt(work, profile), warnings=tuple(work.warnings), notices=tuple(work.notices)
     )
@@ -99,8 +101,11 @@ def _drop(work: Work, experiments: list[Experiment]) -> None:
             work.ledger.set_aside(path, work.true_reason(reason))
 
 
-def _check(record: dict[str, Any], profile: str) -> None:
+def _check(record: dict[str, Any], profile: str, options: MappingOptions) -> None:
     found = problems(record, f"target/{profile}")
+    if found and options.date_descriptions is not None and all(map(_OF_DATES.match, found)):
+        said = f"{options.date_descriptions!r}: no description of a date is that at this target"
+        raise ConfigError(f"transform.date_descriptions: expected what the target {profile} takes, found {said}")
     if found:
         raise InvalidRecordError([shown(line) for line in found], profile=profile)
 

@@ -106,7 +106,7 @@ class Work:
     notes: dict[str, Note] = field(default_factory=dict)
     formats: dict[str, None] = field(default_factory=dict)
     added: list[dict[str, str]] = field(default_factory=list)
-    warnings: list[dict[str, str]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
     notices: list[dict[str, str]] = field(default_factory=list)
     rule: Rule | None = None
 
@@ -143,9 +143,10 @@ class Work:
             self.ledger.drop(path, reason, count)
         return leaves.total()
 
-    def warn(self, place: str, message: str) -> None:
-        """Note what somebody should look at."""
-        self.warnings.append({"path": shown(place), "message": message})
+    def warn(self, place: str, message: str, *, places: int = 1) -> None:
+        """Note what somebody should look at; `places`: where the same is so, this being the first."""
+        several = {"places": places} if places > 1 else {}
+        self.warnings.append({"path": shown(place), "message": message, **several})
 
     def notice(self, place: str, message: str, *, found: str) -> None:
         """Note of a value what is so of all such values at this target, whatever the record: it is told once a run."""
@@ -249,7 +250,7 @@ class Work:
                 self.ledger.set_aside(found.path, "expected a count")
             else:
                 self.ledger.drop(found.path, "expected a count")
-            self.warn(found.place, "left out: expected a count (an integer, not negative)")
+            self.warn(found.place, "left out: expected a count (an integer, not negative, of at most 18 digits)")
             return None
         return value
 

@@ -86,7 +86,7 @@ def validate_record(
     unread = any(map(is_index, record.get("files") or []))
     notices = [Problem(recid, "notice", _path(each["path"]), each["message"], each["found"]) for each in done.notices]
     warnings = [
-        Problem(recid, "warning", _path(warning["path"]), warning["message"])
+        Problem(recid, "warning", _path(warning["path"]), warning["message"], count=warning.get("places", 1))
         for warning in done.warnings
         if not (unread and warning["path"].startswith("distribution."))  # the files in the index are not counted yet
     ]
@@ -136,7 +136,7 @@ def _path(place: str) -> str:
 def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Return one row per path and expectation, those refused first, then by number of records.
 
-    Columns: kind, path, expected (of the first record; others may have other values), found (the first values), records
+    Columns: kind, path, expected ("…" for values that differ), found (the first values), records
     (number), places (number, in all of them), recids (the first of them).
     """
     groups: dict[tuple[str, ...], list[Problem]] = {}
@@ -151,7 +151,7 @@ def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
             {
                 "kind": members[0].kind,
                 "path": members[0].path,
-                "expected": members[0].expected,
+                "expected": _common([problem.expected for problem in members]),
                 "found": _several(problem.found for problem in members),
                 "records": len(recids),
                 "places": sum(problem.count for problem in members),
@@ -159,6 +159,12 @@ def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda row: (row["kind"] != "refused", -row["records"], row["path"], row["expected"]))
+
+
+def _common(texts: Sequence[str]) -> str:
+    """Return what texts say that are the same but for their values: a value that differs is left open."""
+    values = iter(zip(*map(_VALUES.findall, texts), strict=True))
+    return _VALUES.sub(lambda value: value[0] if len(set(next(values))) == 1 else "…", texts[0])
 
 
 def _several(found: Iterable[str]) -> str:

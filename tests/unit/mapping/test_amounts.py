@@ -48,3 +48,16 @@ def test_no_events_in_files_says_that_their_number_is_not_known(record: Any, pro
 @pytest.mark.parametrize("recid", [10103, 13109])
 def test_a_real_record_of_one_event_says_so(recid: int) -> None:
     assert "1 event" in metadata(recid)["sizes"]
+
+
+def test_what_is_no_count_is_told_as_what_it_is() -> None:
+    assert "at most 18 digits" in warned({"distribution": {"number_events": 10**18}})["distribution.number_events"]
+    assert "0 events: the number is not known" in str(warned({"distribution": {"number_events": 0}}))
+
+
+def test_where_no_files_are_listed_there_is_nothing_to_compare_with() -> None:
+    said = warned({"distribution": {"number_files": 9999, "size": 1}})
+    assert said == {
+        "distribution.number_files": "left out: declared as 9999, and no files are listed to compare with",
+        "distribution.size": "left out: declared as 1, and no files are listed to compare with",
+    }

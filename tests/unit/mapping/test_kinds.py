@@ -29,6 +29,10 @@ def typed(primary: str, *secondary: str, **fields: Any) -> dict[str, Any]:
         (typed("Documentation", "Video"), ("video", "video", "c_12ce", "video")),
         (typed("Documentation", "Lectures"), ("lesson", "lesson", "c_e059", "lesson")),
         (typed("Documentation", "Guide", distribution={"formats": ["mp4"]}), ("video", "video", "c_12ce", "video")),
+        (
+            typed("Documentation", "Guide", distribution={"formats": ["mp4", "pdf"]}),
+            ("publication-other", "publication-other", "c_18cf", "c_18cf"),
+        ),
     ],
 )  # fmt: skip
 def test_each_kind_has_its_resource_type(record: Any, expected: tuple[str, ...]) -> None:

@@ -212,6 +212,27 @@ def test_words_about_dates_are_a_description_of_the_record_where_dates_have_none
     assert row["to"] == ["metadata.additional_descriptions[other]"]
 
 
+@pytest.mark.parametrize("date", [None, "May 1998"])
+def test_an_earlier_publication_without_a_usable_date_is_told_among_the_texts(date: str | None) -> None:
+    said = {"date": date, "publisher": "CERN", "report_number": "CERN-1"}
+    result = transformed(small(prepublication={name: value for name, value in said.items() if value}), "ccmm2")
+    assert "Prepublication: CERN, CERN-1" in str(result.record["metadata"]["additional_descriptions"])
+    assert result.mapping["leaves"]["unknown"] == 0
+
+
+def test_a_form_of_dates_that_the_target_does_not_take_is_the_configurations() -> None:
+    with pytest.raises(ConfigError, match=r"^transform.date_descriptions: .* the target rdm takes"):
+        transformed(small(), "rdm", date_descriptions="languages")
+
+
+def test_the_registry_of_a_container_image_is_told() -> None:
+    images = [{"name": "cmssw:10", "registry": "gitlab-registry.cern.ch"}]
+    result = transformed(small(system_details={"container_images": images}), "rdm-plain")
+    assert "cmssw:10; in the registry gitlab-registry.cern.ch" in str(result.record["metadata"])
+    (row,) = (row for row in result.mapping["paths"] if row["path"].endswith(".registry"))
+    assert row["status"] == "mapped"
+
+
 @pytest.mark.parametrize(("form", "issued"), [("text", "Published on"), ("languages", {"en": "Published on"})])
 def test_words_about_dates_are_in_the_form_that_the_repository_takes(form: Any, issued: Any) -> None:
     source = small(date_created=["1998", "1999"], prepublication={"date": "1999", "place": "Geneva"})

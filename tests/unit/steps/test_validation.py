@@ -189,6 +189,20 @@ def test_where_a_value_without_a_place_is_kept_is_said_as_it_is(files, options, 
     assert (problem.path, problem.found) == ("brand_new", f"none: {kept}")
 
 
+def test_faults_told_as_one_are_counted_each_and_values_that_differ_are_left_open(tmp_path, config):
+    (tmp_path / "metadata").mkdir()
+    for recid, count in ((7, 500), (8, 2)):
+        files = [{"uri": f"root://x//{n}", "size": 1, "checksum": "zz"} for n in range(count)]
+        record = {**GOOD, "recid": str(recid), "files": files, "distribution": {"number_files": count + 1}}
+        (tmp_path / "metadata" / f"{recid}.json").write_text(json.dumps(record))
+    told = run(tmp_path, config, [7, 8])
+    with (tmp_path / "validation.csv").open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["path"] == "files[].checksum"]
+    assert [(row["recid"], row["places"]) for row in rows] == [("7", "500"), ("8", "2")]
+    assert re.search(r"files\[\]\.checksum .* 2 +502 +7, 8", told)
+    assert "declared as …, the files listed make …" in told
+
+
 def test_equal_faults_are_one_row_with_a_count(tmp_path, config):
     giants = [
         {"key": f"f{n}", "uri": f"root://x//f{n}", "size_bytes": 10 + n, "checksum": None, "online": True}

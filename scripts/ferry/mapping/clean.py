@@ -39,7 +39,7 @@ _ON_PORTAL = re.compile(
 )
 _RECORD = re.compile(rf"{re.escape(PORTAL)}/records?/([1-9]\d{{0,11}})/?", re.ASCII)
 _OF_RECORD = re.compile(
-    r"https?://opendata(?:\.web)?\.cern\.ch/(?:api/)?records?/([1-9]\d{0,11})(/[^?#]*)?(?:[?#].*)?",
+    r"https?://(?:www\.)?opendata(?:\.web)?\.cern\.ch/(?:api/)?records?/0*([1-9]\d{0,11})(/[^?#]*)?(?:[?#].*)?",
     re.IGNORECASE | re.ASCII,
 )
 _HOST = re.compile(r"[^\s/?#]+\.[^\s/?#]+|localhost")

@@ -7,7 +7,7 @@ from ferry.mapping.leaves import Found, find
 from ferry.mapping.work import Work
 
 _WORDS = (
-    ("Video", re.compile(r"\b(videos?|films?|screencasts?|recordings?)\b", re.IGNORECASE)),
+    ("Video", re.compile(r"\b(videos?|films?|screencasts?|webinars?|recordings?)\b", re.IGNORECASE)),
     (
         "Lesson",
         re.compile(r"\b(lessons?|lectures?|courses?|tutorials?|master ?class(es)?|exercises?)\b", re.IGNORECASE),
@@ -21,13 +21,14 @@ _EXCLUDE_EACH_OTHER = frozenset({"Simulated", "Collision"})
 def kind(work: Work, found: Found) -> None:
     """The kind ("Dataset", "Simulated"): the resource type, the particles model's dataset type, and keywords."""
     primary_at = work.child(found, "primary")
-    primary = work.line(primary_at) or ""
+    primary = _as_written(work.line(primary_at) or "")
     secondaries: list[str] = []
     dataset_types: dict[str, None] = {}
     for item in find(work.record, "type.secondary[]"):
         secondary = work.line(item)
         if secondary is None:
             continue
+        secondary = _as_written(secondary)
         secondaries.append(secondary)
         work.subjects.setdefault(secondary)
         to = ["metadata.resource_type", "metadata.subjects[]"]
@@ -46,6 +47,11 @@ def kind(work: Work, found: Found) -> None:
         chosen = f", dataset type {work.metadata['dataset_type']!r}" if dataset_types else ""
         resource_type = work.metadata["resource_type"]["id"]
         work.warn(found.place, f"{' and '.join(secondaries)} at once: taken as {resource_type!r}{chosen}")
+
+
+def _as_written(name: str) -> str:
+    """Return a kind as the portal writes it: with a capital first."""
+    return name[:1].upper() + name[1:]
 
 
 def _resource_type(work: Work, found: Found, primary: str, secondaries: Sequence[str]) -> str:

@@ -193,9 +193,9 @@ def decide_link(label: str, url: str, known: KnownRecord | None, section: str) -
     return DOCUMENTS if documents else VAGUE
 
 
-def with_colon(text: str) -> str:
-    """Return a text that leads on to what comes behind it, with a colon if it ends as a sentence does."""
-    return text if _GOES_ON.search(text) else f"{text.rstrip('. ')}:"
+def with_colon(text: str, plain: str) -> str:
+    """Return HTML that leads on to what comes behind it, with a colon if its plain text ends as a sentence does."""
+    return text if _GOES_ON.search(plain) else f"{text.rstrip('. ')}:"
 
 
 def leads_on(text: str) -> bool:

@@ -66,7 +66,9 @@ def related(work: Work, found: Found) -> None:
         lost = description.lost if description else ()
         description = RichText(f"{description.html} {words}" if description else words, lost)
     is_other = not work.is_self(url, doi)
-    if not is_other:
+    if not (url or doi):
+        work.warn(found.place, "names neither a record nor a DOI: kept in the descriptions only")
+    elif not is_other:
         work.warn(found.place, "relates the record to itself: kept in the descriptions only")
     if is_other and (url or doi):
         work.relations.append(Relation(decision.term, url=url, doi=doi, title=title))
@@ -102,10 +104,12 @@ def _sentence(label: str, description: RichText | None, title: str | None, named
     """Return what a reader is told of a related record: what leads on to it before its name, other words after it."""
     if description is None:
         return f"{label}: {named}" if named else ""
+    if not named and leads_on(description.plain):
+        return description.html
     if not named or description.plain == title:
         return f"{label}: {named or description.html}"
     if leads_on(description.plain):
-        return f"{with_colon(description.html)} {named}"
+        return f"{with_colon(description.html, description.plain)} {named}"
     return f"{label}: {named} ({description.html})"
 
 

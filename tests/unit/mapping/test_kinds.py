@@ -26,6 +26,8 @@ def typed(primary: str, *secondary: str, **fields: Any) -> dict[str, Any]:
         (81007, ("dataset", "dataset", "W2XT-7017", "w2xt-7017")),
         (93910, ("dataset", "dataset", "c_ddb1", "dataset")),
         (15004, ("dataset", "dataset", "W2XT-7017", "w2xt-7017")),
+        (typed("dataset", "simulated"), ("dataset", "dataset", "W2XT-7017", "w2xt-7017")),
+        (typed("Documentation", "Webinar"), ("video", "video", "c_12ce", "video")),
         (typed("Documentation", "Video"), ("video", "video", "c_12ce", "video")),
         (typed("Documentation", "Lectures"), ("lesson", "lesson", "c_e059", "lesson")),
         (typed("Documentation", "Guide", distribution={"formats": ["mp4"]}), ("video", "video", "c_12ce", "video")),

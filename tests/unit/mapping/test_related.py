@@ -292,6 +292,7 @@ def test_real_records_that_name_a_record_twice_have_it_once() -> None:
         ("/record/9", "/record/9#manual"),
         ("/record/9", "https://opendata.cern.ch/record/9?ln=en"),
         ("/record/9", "http://opendata.web.cern.ch/api/records/9"),
+        ("/record/9", "https://www.opendata.cern.ch/record/09"),
         ("10.1000/abc", "https://doi.org/10.1000%2Fabc/"),
     ],
 )
@@ -357,3 +358,11 @@ def test_a_reader_is_told_of_relations_in_words() -> None:
     assert f'software tool are available in <a href="{PORTAL}/12200">CERN Open Data record 12200</a>' in told(12210)
     assert f'<li>Environment: <a href="{PORTAL}/252">CERN Open Data record 252</a></li>' in told(12210)
     assert f'tau appearance dataset: <a href="{PORTAL}/10000">' in told(10103)
+
+
+def test_words_that_lead_on_have_one_colon_and_lead_nowhere_with_a_warning() -> None:
+    text = told(of("isChildOf", description="<p>This dataset was <b>derived</b> from:</p>"))
+    assert f'from:</p> <a href="{PORTAL}/18352">' in text
+    nowhere = {"relations": [{"type": "isChildOf", "recid": "", "description": "This dataset was derived from:"}]}
+    assert "<li>This dataset was derived from:</li>" in told(nowhere)
+    assert "names neither a record nor a DOI" in warned(nowhere)["relations[0]"]

@@ -66,8 +66,8 @@ def related(work: Work, found: Found) -> None:
         lost = description.lost if description else ()
         description = RichText(f"{description.html} {words}" if description else words, lost)
     is_other = not work.is_self(url, doi)
-    if not (url or doi):
-        work.warn(found.place, "names neither a record nor a DOI: kept in the descriptions only")
+    if not (url or doi or title):
+        work.warn(found.place, "names no record, by number, DOI or title: kept in the descriptions only")
     elif not is_other:
         work.warn(found.place, "relates the record to itself: kept in the descriptions only")
     if is_other and (url or doi):

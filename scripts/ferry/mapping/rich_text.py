@@ -195,7 +195,7 @@ class _Writer:
             is_term = isinstance(child, Element) and child.tag == "dt"
             inside = (self.write(child) if _is_of_list(child) else self._child(child)).strip()
             if is_term or not items:
-                items += [f"<b>{inside}</b>" if is_term else inside] if inside else []
+                items += [f"<b>{inside.rstrip(':')}</b>" if is_term else inside] if inside else []
             elif inside:
                 items[-1] += f"{':' if items[-1].endswith('</b>') else ';'} {inside}"
         return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>" if items else ""

@@ -365,4 +365,4 @@ def test_words_that_lead_on_have_one_colon_and_lead_nowhere_with_a_warning() -> 
     assert f'from:</p> <a href="{PORTAL}/18352">' in text
     nowhere = {"relations": [{"type": "isChildOf", "recid": "", "description": "This dataset was derived from:"}]}
     assert "<li>This dataset was derived from:</li>" in told(nowhere)
-    assert "names neither a record nor a DOI" in warned(nowhere)["relations[0]"]
+    assert "names no record" in warned(nowhere)["relations[0]"]

@@ -38,6 +38,7 @@ def shown(text: str) -> str:
         ("Cut: pT <p and eta rest", "Cut: pT &lt;p and eta rest"),
         ("if (a<b && c>d)", "if (a&lt;b &amp;&amp; c&gt;d)"),
         ("<dl>Loose<dt>pt</dt><dd>momentum</dd></dl>", "<ul><li>Loose</li><li><b>pt</b>: momentum</li></ul>"),
+        ("<dl><dt>Name:</dt><dd>x</dd></dl>", "<ul><li><b>Name</b>: x</li></ul>"),
         ("<dl>Text alone</dl>", "<ul><li>Text alone</li></ul>"),
         ('<a href="www.cern.ch">w</a>', '<a href="https://www.cern.ch">w</a>'),
         ('<a href="github.com/x/y">g</a>', '<a href="https://github.com/x/y">g</a>'),

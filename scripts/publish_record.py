@@ -14,6 +14,7 @@ with record_step(name="publish_record", recid=recid, log_path=Path(snakemake.log
             record_path=Path(snakemake.input.record),
             receipt_path=Path(snakemake.output.receipt),
             data_dir=Path(snakemake.params.data_dir),
+            journal=Path(snakemake.log[0]).with_name("journal.jsonl"),
             repository=snakemake.params.repository,
             settings=snakemake.params.upload,
             sandbox_dir=Path(snakemake.params.sandbox_dir),

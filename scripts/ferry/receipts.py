@@ -18,6 +18,9 @@ REVIEW = "review.json"
 GIVEN = "given.json"
 """Lies beside the receipts of a record, and is none: what its draft was given."""
 
+UNANSWERED = "unanswered.json"
+"""Lies beside the receipts of a record, and is none: what was asked of the repository for it and answered by nobody."""
+
 _SEAL = "sha256"
 """Holds the digest of all the rest of a receipt."""
 _SEALED = frozenset({"source", "download", "mapping", "package", "upload", "published", "stats", "given"})

@@ -3,9 +3,11 @@
 Each test runs the workflow against the sandbox and against a real InvenioRDM, through a proxy.
 """
 
+import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -64,6 +66,16 @@ class Line:
         done = self.flow.run(f"results/{self.recid}/stats.json", *shlex.split(with_words_of_message), timeout_s=900)
         self.told = done.stdout + done.stderr
         return done.returncode == 0
+
+    def run_until_killed_by(self, fault):
+        """Run the workflow, and kill it once the fault has fired."""
+        run = subprocess.Popen(
+            self.flow.command(), env={**os.environ, **self.flow.environment}, stdout=DEVNULL, stderr=DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        eventually(lambda: fault.fired, within_s=60)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
 
     def fault(self, name, **how):
         """Let a kind of request go wrong."""
@@ -226,13 +238,7 @@ def test_check_names_a_complete_record_that_may_be_there_twice_and_its_one_comma
 def test_a_run_that_was_killed_while_a_request_was_under_way_is_gone_on_with_in_one_draft(line, lost):
     """When the request is done, nobody is there any more who has asked for it."""
     fault = line.fault("create", **late(4))
-    run = subprocess.Popen(
-        line.flow.command(), env={**os.environ, **line.flow.environment}, stdout=DEVNULL, stderr=DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    eventually(lambda: fault.fired, within_s=60)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    line.run_until_killed_by(fault)
     if lost != "nothing":
         (line.flow.folder / "data" / str(line.recid) / lost).unlink()
     assert line.run(), line.told
@@ -338,3 +344,61 @@ def test_a_second_draft_that_comes_when_the_run_has_ended_is_told_by_the_next_on
     line.flow.config["repository"]["duplicate_drafts"] = "remove"
     assert line.run(), line.told
     line.assert_right(is_published=finish == "publish")
+
+
+def lose_all_of_it(state, _beside):
+    shutil.rmtree(state.parent)
+
+
+def lose_both(state, beside):
+    shutil.rmtree(state.parent)
+    beside.unlink()
+
+
+def cut(state, beside):
+    beside.unlink()
+    os.truncate(state, state.stat().st_size // 2)
+
+
+def forget_in_it(state, beside):
+    beside.unlink()
+    state.write_text(json.dumps({**json.loads(state.read_bytes()), "unknown": {}}))
+
+
+def put_another_records_there(state, beside):
+    beside.unlink()
+    state.write_text(json.dumps({**json.loads(state.read_bytes()), "recid": 1}))
+
+
+LOSSES = (lose_all_of_it, lose_both, cut, forget_in_it, put_another_records_there)
+
+
+def lose(line, way):
+    folder = line.flow.folder
+    way(folder / f"data/{line.recid}/deposit.json", folder / f"results/{line.recid}/unanswered.json")
+
+
+@pytest.mark.parametrize("way", LOSSES)
+def test_a_second_draft_is_told_before_publishing_also_where_it_is_lost_what_was_asked(line, way):
+    line.flow.config["repository"] |= {"settle_s": 0.5, "finish": "draft"}
+    line.fault("create", **late(10))
+    assert line.run(), line.told
+    used, other = sorted(line.held(expected=2), key=lambda record: not record.complete)
+    eventually(lambda: len(line.found()) == 2)
+    lose(line, way)
+    if way is lose_all_of_it:
+        assert f"asked for of {line.recid} (creation, last at 20" in checked_again(line)
+    line.flow.config["repository"]["finish"] = "publish"
+    assert not line.run(), line.told
+    line.assert_failed("publish_record", used.id, other.id)
+    assert line.run(with_words_of_message=REMOVE), line.told
+    line.assert_right(is_published=True)
+
+
+@pytest.mark.parametrize("way", LOSSES)
+def test_content_that_comes_late_is_waited_for_also_where_it_is_lost_what_was_asked(line, way):
+    line.flow.config["repository"]["settle_s"] = 20
+    line.run_until_killed_by(line.fault("content", **late(14)))
+    lose(line, way)
+    assert line.run(), line.told
+    line.assert_right()

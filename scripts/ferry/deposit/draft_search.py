@@ -92,7 +92,7 @@ class DraftSearch:
         Raises:
             DuplicateError: one has.
         """
-        if "creation" in self._state.unknown:
+        if not self._state.unknown.keys().isdisjoint(("creation", "upload")):
             await self._retry.retried(lambda: self._one.confirm(used_id))
             if time.time() > self._state.may_come_until(_LONG_S, "creation"):
                 self._state.forget_unknown("creation")
@@ -144,9 +144,8 @@ class DraftSearch:
                 if found is not None:
                     return found
                 continue
-            self._state.failed_creations = 0
             self.has_made = True
-            self._state.save()
+            self._state.found_record(record.id)
             return record
         raise AssertionError("unreachable: attempts is at least 1")
 

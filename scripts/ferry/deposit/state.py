@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from ferry.receipts import write_json
+from ferry.receipts import digest, write_json
 from ferry.repository.traffic import RequestStats
 
 Asked = Literal["creation", "files", "upload"]
 """What was asked for: a new draft, a change of a draft's files, or all of an upload that has left nothing here."""
+
+_SEAL = "sha256"
+"""Holds the digest of all the rest of a file."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,11 @@ class SentParts:
 
 @dataclass
 class DepositState:
-    """Lies in data/<recid>/deposit.json, written before and after everything that changes the repository."""
+    """Lies in data/<recid>/deposit.json, written before and after everything that changes the repository.
+
+    What nobody has answered lies in results/<recid>/unanswered.json too, as data/ may go away. Each has a digest of
+    itself.
+    """
 
     path: Path
     recid: int
@@ -56,40 +63,66 @@ class DepositState:
     sent: dict[str, SentFile] = field(default_factory=dict)
     parts: dict[str, SentParts] = field(default_factory=dict)
     """Of files that are on their way, by key."""
+    beside: Path | None = None
+    """Where `unknown` is written too; None: nowhere."""
+    _written: dict[str, str] = field(default_factory=dict, init=False, compare=False)
+    """What of `unknown` lies beside."""
     _unsaved: int = field(default=0, init=False, compare=False)
 
     @classmethod
-    def load(cls, *, path: Path, recid: int, repository: str, tried_at: str | None = None) -> "DepositState":
-        """Return what an earlier attempt left; nothing if it is torn, or of another record or repository.
+    def load(
+        cls, *, path: Path, recid: int, repository: str, tried_at: str | None = None, beside: Path | None = None
+    ) -> "DepositState":
+        """Return what an earlier attempt left; nothing if it is torn, edited, or of another record or repository.
 
         Args:
             path: where it lies.
             recid, repository: that it is of.
-            tried_at: when an upload of the record was last tried: with nothing left of it, there may be a draft.
+            tried_at: when an upload of the record was last tried: with nothing left of it, there may be a draft, and
+                something may come of it yet.
+            beside: where what nobody has answered lies too.
         """
-        state = cls(path=path, recid=recid, repository=repository, unknown={"upload": tried_at} if tried_at else {})
-        try:
-            found = json.loads(path.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return state
-        if not isinstance(found, dict) or (found.get("recid"), found.get("repository")) != (recid, repository):
-            return state
+        state = cls._left(path, recid, repository)
+        if state is None:
+            state = cls(path=path, recid=recid, repository=repository, unknown={"upload": tried_at} if tried_at else {})
+        state.beside = beside
+        written = _sealed(beside, recid, repository) if beside else None
+        if written is not None:
+            state._written = written["unknown"]
+            for what, at in state._written.items():
+                state._note_later(what, at)
+        return state
+
+    @classmethod
+    def _left(cls, path: Path, recid: int, repository: str) -> "DepositState | None":
+        found = _sealed(path, recid, repository)
+        if found is None:
+            return None
         try:
             sent = {key: SentFile(**entry) for key, entry in found.pop("sent").items()}
-            parts = {key: SentParts(**entry) for key, entry in found.pop("parts", {}).items()}
-            found.pop("document_sha256", None)  # earlier releases kept it here
-            left = cls(path=path, sent=sent, parts=parts, **found)
-            left.may_come_until(0.0)
-        except (TypeError, KeyError, ValueError, AttributeError):
-            return state
-        return left
+            parts = {key: SentParts(**entry) for key, entry in found.pop("parts").items()}
+            return cls(path=path, sent=sent, parts=parts, **found)
+        except (TypeError, KeyError, AttributeError):
+            return None  # of another release
 
     def save(self) -> None:
         """Write it to disk before going on."""
+        self._save_beside()
+        names = ("recid", "repository", "record_id", "unknown", "failed_creations", "sent", "parts")
         document = asdict(self)
-        del document["path"], document["_unsaved"]
-        write_json(self.path, document)
+        _write_sealed(self.path, {name: document[name] for name in names})
         self._unsaved = 0
+
+    def _save_beside(self) -> None:
+        if self.beside is None or self.unknown == self._written:
+            return
+        if self.unknown:
+            _write_sealed(
+                self.beside, {"recid": self.recid, "repository": self.repository, "unknown": dict(self.unknown)}
+            )
+        else:
+            self.beside.unlink(missing_ok=True)
+        self._written = dict(self.unknown)
 
     def remember_sent(self, key: str, sent: SentFile) -> None:
         """Take down what was sent; written to disk now and then, because what is lost of it is only computed again."""
@@ -128,6 +161,9 @@ class DepositState:
         if what in self.unknown:
             self._note(what, None)
 
+    def _note_later(self, what: str, at: str) -> None:
+        self.unknown[what] = max(at, self.unknown.get(what, at), key=datetime.fromisoformat)
+
     def _note(self, what: Asked, at: str | None) -> None:
         if at is None:
             self.unknown.pop(what, None)
@@ -138,7 +174,10 @@ class DepositState:
     def found_record(self, record_id: str) -> None:
         """There is a record: none has to be made."""
         self.record_id, self.failed_creations = record_id, 0
-        self.unknown.pop("upload", None)
+        at = self.unknown.pop("upload", None)
+        if at is not None:  # what was asked for then is lost: it may make one more, or take a file away
+            for what in ("creation", "files"):
+                self._note_later(what, at)
         self.save()
 
     def forget_record(self) -> None:
@@ -152,13 +191,31 @@ class DepositState:
         self.save()
 
 
-def told_unanswered(path: Path) -> str:
-    """Return what of an upload was asked for and answered by nobody, and when, as its state has it; "" if nothing."""
+def told_unanswered(*paths: Path) -> str:
+    """Return what of an upload was asked for and answered by nobody, and when; "" if nothing.
+
+    Args:
+        paths: its state, and what lies beside of it.
+    """
+    unknown: dict[str, str] = {}
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            unknown |= json.loads(path.read_bytes())["unknown"].items()
+    return " and ".join(f"{what}, last at {at}" for what, at in sorted(unknown.items()))
+
+
+def _write_sealed(path: Path, document: dict[str, Any]) -> None:
+    write_json(path, {**document, _SEAL: digest(document)})
+
+
+def _sealed(path: Path, recid: int, repository: str) -> dict[str, Any] | None:
+    """Return what was written there; None if it is gone, torn, edited, or of another record or repository."""
     try:
-        unknown = json.loads(path.read_bytes())["unknown"].items()
-        return " and ".join(f"{what}, last at {at}" for what, at in sorted(unknown))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return ""
+        found = json.loads(path.read_bytes())
+        is_whole = found.pop(_SEAL) == digest(found)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found if is_whole and (found.get("recid"), found.get("repository")) == (recid, repository) else None
 
 
 def _now() -> str:

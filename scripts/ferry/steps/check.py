@@ -13,6 +13,7 @@ from ferry.csv_tables import write_csv
 from ferry.deposit.state import told_unanswered
 from ferry.errors import IntegrityError
 from ferry.formatting import plural
+from ferry.receipts import UNANSWERED
 from ferry.report.evidence import Evidence, is_through, read_evidence, record_status
 from ferry.report.stats_row import stats_row
 from ferry.run.disk_budget import DEPOSIT
@@ -80,12 +81,12 @@ def check_all(
     if found.outdated:
         made = plural(found.outdated, "record")
         lines.append(f"{made} made with other settings than the present ones: a plain run brings them up to date")
-    if unanswered := _unanswered(found.unfinished, data_dir):
+    if unanswered := _unanswered(found.unfinished, data_dir, results_dir):
         lines.append(
             f"  nobody has answered what was asked for of {_first(unanswered)}: it may be done all the same, or yet; a "
             "plain run looks"
         )
-    if unanswered := _unanswered(found.finished, data_dir):
+    if unanswered := _unanswered(found.finished, data_dir, results_dir):
         lines.append(
             f"  complete, but nobody has answered what was asked for of {_first(unanswered)}: it may have been done "
             f"since, as a second draft; a plain run finds nothing to do and looks no more, this does: {mending}"
@@ -116,7 +117,7 @@ def mend_all(
     for recid, step in first.items():
         take_away_from(step, results_dir / str(recid))
     told = [f"{plural(len(first), 'record')} with receipts that did not fit: a plain run makes them anew"]
-    unanswered = [recid for recid in found.finished if told_unanswered(data_dir / str(recid) / DEPOSIT)]
+    unanswered = _unanswered(found.finished, data_dir, results_dir)
     for recid in unanswered:
         take_away_from(UPLOAD_STEP, results_dir / str(recid))
     if unanswered:
@@ -146,12 +147,17 @@ def _find(
     return _Found(misfits, unfinished, finished, outdated)
 
 
-def _unanswered(recids: Sequence[int], data_dir: Path) -> list[str]:
-    asked = {recid: told_unanswered(data_dir / str(recid) / DEPOSIT) for recid in recids}
-    return [f"{recid} ({what})" for recid, what in asked.items() if what]
+def _unanswered(recids: Sequence[int], data_dir: Path, results_dir: Path) -> dict[int, str]:
+    """Return recid -> what was asked of it and answered by nobody."""
+    asked = {
+        recid: told_unanswered(data_dir / str(recid) / DEPOSIT, results_dir / str(recid) / UNANSWERED)
+        for recid in recids
+    }
+    return {recid: what for recid, what in asked.items() if what}
 
 
-def _first(named: Sequence[str]) -> str:
+def _first(unanswered: Mapping[int, str]) -> str:
+    named = [f"{recid} ({what})" for recid, what in unanswered.items()]
     more = f" and {len(named) - MOST_LINES} more" if len(named) > MOST_LINES else ""
     return ", ".join(named[:MOST_LINES]) + more
 

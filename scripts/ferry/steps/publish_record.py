@@ -15,9 +15,9 @@ from ferry.identity import source_identifier
 from ferry.receipts import GIVEN, REVIEW, ReceiptError, read_receipt, write_receipt
 from ferry.repository.client import Repository
 from ferry.retry import RetryPolicy
-from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository, settle_s
 from ferry.run.run import read_run
+from ferry.steps.upload_state import load_state
 
 
 def publish(
@@ -27,6 +27,7 @@ def publish(
     record_path: Path,
     receipt_path: Path,
     data_dir: Path,
+    journal: Path,
     repository: Mapping[str, Any],
     settings: Mapping[str, Any],
     sandbox_dir: Path,
@@ -39,10 +40,12 @@ def publish(
         upload_path, record_path: the receipts `upload` and `record`.
         receipt_path: where the receipt goes.
         data_dir: data/<recid>, where the upload keeps its state.
+        journal: of the record, which tells of earlier attempts where their state is lost.
         repository, settings: those parts of the configuration (`repository`, `upload`).
         sandbox_dir: where the sandbox keeps its token.
 
-    A draft that was asked for in vain may have been made meanwhile: then it is looked for, and told.
+    A draft that was asked for in vain may have been made meanwhile: then it is looked for, and told; also where it
+    is lost what was asked for.
 
     Raises:
         DraftGoneError: the draft was deleted; the next run makes it anew.
@@ -67,7 +70,14 @@ def publish(
         ) as opened:
             if uploaded["repository"] != opened.name:
                 raise ReceiptError(upload_path, "upload", recid=recid, found=f"one of {uploaded['repository']}")
-            await _search(uploaded, opened, data_dir, repository, settings).confirm(uploaded["record_id"])
+            state = load_state(
+                recid=recid,
+                repository=opened.name,
+                data_dir=data_dir,
+                record_dir=receipt_path.parent,
+                journal=journal,
+            )
+            await _search(uploaded, opened, state, repository, settings).confirm(uploaded["record_id"])
             done = await publish_record(
                 repository=opened,
                 uploaded=uploaded,
@@ -92,7 +102,7 @@ def publish(
 def _search(
     uploaded: Mapping[str, Any],
     opened: Repository,
-    data_dir: Path,
+    state: DepositState,
     repository: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> DraftSearch:
@@ -105,7 +115,7 @@ def _search(
             model_recid=None,
             duplicates=repository["duplicate_drafts"],
         ),
-        state=DepositState.load(path=data_dir / DEPOSIT, recid=uploaded["recid"], repository=opened.name),
+        state=state,
         retry=RetryPolicy(attempts=settings["attempts"]),
         settle_s=settle_s(repository, name=opened.name),
     )

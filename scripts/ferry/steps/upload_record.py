@@ -10,20 +10,18 @@ from ferry.bundle.attachments import attach_source
 from ferry.bundle.proof import ChangedError
 from ferry.bundle.reader import UploadReader, open_upload
 from ferry.bundle.repair import repair_bundle
-from ferry.chain import PACKAGE_STEP, UPLOAD_STEP, mark_again
+from ferry.chain import PACKAGE_STEP, mark_again
 from ferry.deposit.deposit import Deposit
 from ferry.deposit.desired_files import OpenUpload, Upload
 from ferry.deposit.empty import EmptyFileError
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.settings import DepositSettings, EmptyRecords
-from ferry.deposit.state import DepositState
 from ferry.errors import TransientError
 from ferry.identity import source_identifier
-from ferry.journal import tried_before
 from ferry.receipts import GIVEN, read_receipt, write_receipt
-from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository, settle_s
 from ferry.run.run import read_run
+from ferry.steps.upload_state import load_state
 
 
 def upload(
@@ -87,11 +85,12 @@ def upload(
                 check_bytes=lambda entry: open_upload(entry, data_dir=data_dir).require(),
                 manifest=manifest if package.get("manifest") else None,
                 own_json=own_json,
-                state=DepositState.load(
-                    path=data_dir / DEPOSIT,
+                state=load_state(
                     recid=recid,
                     repository=opened.name,
-                    tried_at=tried_before(journal, UPLOAD_STEP),
+                    data_dir=data_dir,
+                    record_dir=receipt_path.parent,
+                    journal=journal,
                 ),
                 given_path=receipt_path.with_name(GIVEN),
                 settings=DepositSettings(

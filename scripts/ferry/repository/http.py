@@ -205,7 +205,7 @@ class HttpSession:
                     _sent_in_this_task.set(body)
                     timeout = self._timeout_after(int(options["headers"]["Content-Length"]))
                     body.on_progress = lambda more: limit.reschedule(loop.time() + self._stall_s if more else None)
-                with self.traffic.noting_outcome(method) as outcome:
+                with self.traffic.noting_outcome(method, may_repeat=session is self._kept) as outcome:
                     async with session.request(method, url, timeout=timeout, **options) as response:
                         _sent_in_this_task.set(None)
                         limit.reschedule(None)

@@ -41,8 +41,12 @@ class RequestStats:
         }
 
     @contextlib.contextmanager
-    def noting_outcome(self, method: str) -> Iterator[Outcome]:
-        """Count the request that is sent inside, if nobody can say afterwards whether it was done, or will be."""
+    def noting_outcome(self, method: str, *, may_repeat: bool) -> Iterator[Outcome]:
+        """Count the request that is sent inside, if nobody can say afterwards whether it was done, or will be.
+
+        Not one that only reads, and no POST that may be repeated, as a commit is: done once more, and however late, it
+        changes nothing. A PUT of content may be repeated at once, but does harm later.
+        """
         outcome = Outcome()
         is_told = False
         try:
@@ -55,5 +59,5 @@ class RequestStats:
             is_told = outcome.status in _TOLD
             raise
         finally:
-            if method not in ("GET", "HEAD") and not is_told:
+            if method not in ("GET", "HEAD") and not (method == "POST" and may_repeat) and not is_told:
                 self.unknown += 1

@@ -8,10 +8,13 @@ import pytest
 from ferry.repository.traffic import RequestStats
 
 
-def counted(method, *, status=None, error=None):
+def counted(method, *, status=None, error=None, may_repeat=False):
     """Return how many requests are counted as unknown after one that ends so."""
     stats = RequestStats()
-    with contextlib.suppress(type(error) if error else ()), stats.noting_outcome(method) as outcome:
+    with (
+        contextlib.suppress(type(error) if error else ()),
+        stats.noting_outcome(method, may_repeat=may_repeat) as outcome,
+    ):
         outcome.status = status
         if error is not None:
             raise error
@@ -39,6 +42,12 @@ def test_what_was_never_sent_or_changes_nothing_is_known():
     assert counted("POST", error=aiohttp.ConnectionTimeoutError()) == 0
     assert counted("GET", status=504) == 0
     assert counted("GET", error=aiohttp.ServerDisconnectedError()) == 0
+
+
+def test_a_commit_that_was_lost_does_no_harm_however_late_and_content_does():
+    lost = aiohttp.ServerDisconnectedError()
+    assert counted("POST", error=lost, may_repeat=True) == 0
+    assert counted("PUT", error=lost, may_repeat=True) == 1
 
 
 def test_a_request_that_is_ended_under_way_is_unknown():

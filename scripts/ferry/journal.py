@@ -21,6 +21,7 @@ from ferry.safe_text import safe_text
 MEASURES = ("bytes_moved", "files_moved", "retries", "rate_wait_s", "requests", "cpu_s", "peak_memory_bytes")
 """The numbers that `measured` of an end line may hold; others are kept in the journal and read by nobody."""
 
+LONG_AGO = "1970-01-01T00:00:00+00:00"
 _LONGEST_ERROR = 4000
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -141,9 +142,15 @@ def next_attempt(path: Path, step: str) -> int:
 
 
 def tried_before(path: Path, step: str) -> str | None:
-    """Return when the attempt before the present one at a step was last heard of; None if this is the first one."""
+    """Return when the attempt before the present one at a step was last heard of; None if this is the first one.
+
+    One that ended well has itself waited for all that it had asked: it counts as `LONG_AGO`.
+    """
     tried = [attempt for attempt in attempts(read(path)) if attempt.step == step]
-    return (tried[-2].ended_at or tried[-2].started_at or None) if len(tried) > 1 else None
+    if len(tried) < 2:
+        return None
+    before = tried[-2]
+    return LONG_AGO if before.status == "ok" else before.ended_at or before.started_at or None
 
 
 def failed_for_good(path: Path, *, run_id: str, step: str) -> str | None:

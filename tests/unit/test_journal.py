@@ -168,3 +168,20 @@ def test_writers_beside_each_other_and_one_killed_lose_no_line_of_the_others(tmp
     assert numbers == {"a": list(range(1, 301)), "b": list(range(1, 301))}
     lines = path.read_text().splitlines()
     assert all(json.loads(line)["event"] == "start" for line in lines[:-1])
+
+
+def test_an_attempt_that_ended_well_is_long_ago_and_one_that_did_not_is_when_it_was_last_heard_of(tmp_path):
+    path = tmp_path / "journal.jsonl"
+
+    def begin(attempt):
+        start = journal.start_event(run_id="r", recid=1, step="upload_record", attempt=attempt)
+        append(path, start)
+        return start
+
+    first = begin(1)
+    assert journal.tried_before(path, "upload_record") is None
+    append(path, journal.end_event(first))
+    second = begin(2)
+    assert journal.tried_before(path, "upload_record") == journal.LONG_AGO
+    begin(3)  # the second one was killed
+    assert journal.tried_before(path, "upload_record") == second["at"]

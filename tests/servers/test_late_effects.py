@@ -29,6 +29,7 @@ from servers.faults import Fault, late
 from servers.raw_api import Draft, eventually, md5
 from workflow.conftest import Flow
 
+pytestmark = pytest.mark.slow  # each waits for what comes late
 FILES = [20_000, 300]
 FIRST, SECOND = "f00000.al", "f00001.al"
 
@@ -370,7 +371,13 @@ def put_another_records_there(state, beside):
     state.write_text(json.dumps({**json.loads(state.read_bytes()), "recid": 1}))
 
 
-LOSSES = (lose_all_of_it, lose_both, cut, forget_in_it, put_another_records_there)
+LOSSES = (
+    lose_both,
+    *(
+        pytest.param(way, marks=pytest.mark.long)
+        for way in (lose_all_of_it, cut, forget_in_it, put_another_records_there)
+    ),
+)
 
 
 def lose(line, way):

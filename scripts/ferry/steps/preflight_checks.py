@@ -67,10 +67,10 @@ async def check_repository(
     checks = [Check("reachable", True, f"{repository.url} answers")]
     checks += await check_access(repository=repository, model=model, community=community, workflow=workflow)
     if any(check.name == "token" and check.is_ok is False for check in checks):
-        checks.append(Check("vocabularies", None, _NOT_ASKED))
+        checks += [Check(name, None, _NOT_ASKED) for name in ("vocabularies", "dates")]
     else:
         checks += [await _check_ids(repository, name, ids) for name, ids in vocabulary_ids(profile, categories).items()]
-    checks.append(await check_dates(repository, profile, date_descriptions))
+        checks.append(await check_dates(repository, profile, date_descriptions))
     parts = "takes files in parts" if repository.takes_parts else "does not offer to take files in parts: they go whole"
     checks.append(Check("parts", True, parts))
     checks.append(check_limits(limits, told=repository.traffic.told_limit))

@@ -37,8 +37,8 @@ VOCABULARIES: dict[str, frozenset[str]] = {
         "0bsd agpl-3.0-only agpl-3.0-or-later apache-2.0 artistic-2.0 bsd-2-clause bsd-3-clause bsl-1.0 cc-by-1.0"
         " cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-nc-4.0 cc-by-nc-nd-4.0 cc-by-nc-sa-4.0 cc-by-nd-4.0"
         " cc-by-sa-3.0 cc-by-sa-4.0 cc-pddc cc0-1.0 epl-2.0 eupl-1.2 gpl-2.0-only gpl-2.0-or-later gpl-3.0-only"
-        " gpl-3.0-or-later isc lgpl-2.1-only lgpl-2.1-or-later lgpl-3.0-only lgpl-3.0-or-later mit mpl-2.0 odbl-1.0 odc-by-1.0"
-        " ofl-1.1 pddl-1.0 unlicense wtfpl zlib"
+        " gpl-3.0-or-later isc lgpl-2.1-only lgpl-2.1-or-later lgpl-3.0-only lgpl-3.0-or-later mit mpl-2.0"
+        " odbl-1.0 odc-by-1.0 ofl-1.1 pddl-1.0 unlicense wtfpl zlib"
     ),
     "languages": _terms("ces deu eng fra ita slk spa swe"),
     "subjects": frozenset(),

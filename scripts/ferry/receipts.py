@@ -1,6 +1,7 @@
 """Receipts: small, deterministic JSON files, each saying that one step of one record is done."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ UNANSWERED = "unanswered.json"
 """Lies beside the receipts of a record, and is none: what was asked of the repository for it and answered by nobody."""
 
 _SEAL = "sha256"
-"""Holds the digest of all the rest of a receipt."""
+"""Holds the digest of all the rest of a document."""
 _SEALED = frozenset({"source", "download", "mapping", "package", "upload", "published", "stats", "given"})
 """Those that steps go by. The target metadata are sent as they are: the receipt `mapping` has their digest."""
 _TARGET = "record"
@@ -50,6 +51,17 @@ def digest(document: Any) -> str:
     return hashlib.sha256(redact_bytes(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))).hexdigest()
 
 
+def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with a digest of itself, so that it shows if somebody edits it."""
+    return {**document, _SEAL: digest(document)}
+
+
+def take_seal(document: dict[str, Any]) -> bool:
+    """Take the digest off a document that was read, and tell whether it is there and that of all the rest."""
+    seal = document.pop(_SEAL, None)
+    return bool(seal == digest(document))
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write the document so that `path` never holds half of it; the same document always gives the same bytes.
 
@@ -70,7 +82,7 @@ def write_receipt(path: Path, kind: str, document: dict[str, Any]) -> None:
         DiskError: the disk did not take it; `path` is as it was before.
     """
     if kind in _SEALED:
-        document = {**document, _SEAL: digest(document)}
+        document = sealed(document)
     if found := _broken(kind, document):
         raise IntegrityError(f"{path}: not a receipt of the kind {kind}: {found}; nothing was written")
     try:
@@ -121,10 +133,10 @@ def _read(path: Path, kind: str, recid: int) -> tuple[dict[str, Any], str | None
         wrong = [f"one of {' and '.join(named) or 'no record'}"] if own not in named else []
         wrong += [f"one of record {other}" for other in others]
         return document, wrong[0] if wrong else None
-    seal = document.pop(_SEAL, None) if kind in _SEALED else digest(document)
+    is_whole = kind not in _SEALED or take_seal(document)
     if document["recid"] != recid:
         return {}, f"that of record {document['recid']}"
-    if seal != digest(document):
+    if not is_whole:
         return {}, "one that was changed after it was written (its sha256 is missing or not that of the rest)"
     return document, None
 

@@ -5,17 +5,14 @@ that is as we gave it before. Each field is kept as a digest. Where it is gone, 
 than ours counts as changed by hand: nobody's work is overwritten for want of a file.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
-
 from ferry.errors import FerryError
 from ferry.mapping.diff import FieldChange, field_of, record_fields
 from ferry.mapping.links import diff_but_links, without_links
-from ferry.receipts import read_receipt, write_receipt
+from ferry.receipts import digest, read_receipt, write_receipt
 
 _ABSENT = ""
 """Digest of a field that is not there."""
@@ -112,8 +109,4 @@ def _merged(before: Mapping[str, str], now: Mapping[str, str], but: Collection[s
 
 
 def _digests(record: Document) -> dict[str, str]:
-    return {field: _digest(value) for field, value in record_fields(record).items()}
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return {field: digest(value) for field, value in record_fields(record).items()}

@@ -9,14 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from ferry.receipts import digest, write_json
+from ferry.receipts import sealed, take_seal, write_json
 from ferry.repository.traffic import RequestStats
 
 Asked = Literal["creation", "files", "upload"]
 """What was asked for: a new draft, a change of a draft's files, or all of an upload that has left nothing here."""
-
-_SEAL = "sha256"
-"""Holds the digest of all the rest of a file."""
 
 
 @dataclass(frozen=True)
@@ -205,14 +202,14 @@ def told_unanswered(*paths: Path) -> str:
 
 
 def _write_sealed(path: Path, document: dict[str, Any]) -> None:
-    write_json(path, {**document, _SEAL: digest(document)})
+    write_json(path, sealed(document))
 
 
 def _sealed(path: Path, recid: int, repository: str) -> dict[str, Any] | None:
     """Return what was written there; None if it is gone, torn, edited, or of another record or repository."""
     try:
         found = json.loads(path.read_bytes())
-        is_whole = found.pop(_SEAL) == digest(found)
+        is_whole = take_seal(found)
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return found if is_whole and (found.get("recid"), found.get("repository")) == (recid, repository) else None

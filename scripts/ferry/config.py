@@ -24,6 +24,7 @@ PATHS = (
     ("progress", "prometheus"),
 )
 """What of the configuration is a path, in which a ~ stands for the home folder."""
+ADDRESSES = (("repository", "url"), ("metadata", "portal"))
 
 
 def normalise_config(config: dict[str, Any]) -> None:
@@ -37,7 +38,7 @@ def normalise_config(config: dict[str, Any]) -> None:
         part = config.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str) and part[key].startswith("~"):
             part[key] = str(Path(part[key]).expanduser())
-    for section, key in (("repository", "url"), ("metadata", "portal")):
+    for section, key in ADDRESSES:
         part = config.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str) and _address_problem(part[key]) is None:
             part[key] = same_address(part[key])
@@ -87,7 +88,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 def _unfit_addresses(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for what is no address to send a token to, or to believe; one with a secret in it is not shown."""
-    for section, key in (("repository", "url"), ("metadata", "portal")):
+    for section, key in ADDRESSES:
         part = config.get(section)
         value = part.get(key, "") if isinstance(part, Mapping) else part
         if "@" in str(value):  # logs are passed on

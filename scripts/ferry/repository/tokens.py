@@ -27,7 +27,7 @@ def read_token(*, url: str, environment: Mapping[str, str] = os.environ) -> str 
     """
     token = environment.get(TOKEN_VARIABLE, "").strip()
     if token:
-        if not token.isascii() or not token.isprintable() or " " in token:
+        if not _is_one_token(token):
             raise ConfigError(f"{TOKEN_VARIABLE}: expected one token, found one with a blank or a line break in it")
         return token
     if named := environment.get(TOKEN_FILE_VARIABLE, ""):
@@ -69,9 +69,13 @@ def _token_in(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         told = error.strerror if isinstance(error, OSError) else "something else"
         raise ConfigError(f"{path}: expected a token ({TOKEN_FILE_VARIABLE}), found {told}") from None
-    if not token.isprintable() or len(token.split()) != 1:
+    if not _is_one_token(token):
         raise ConfigError(f"{path}: expected one token and nothing else ({TOKEN_FILE_VARIABLE}), found something else")
     return token
+
+
+def _is_one_token(text: str) -> bool:
+    return text.isascii() and text.isprintable() and len(text.split()) == 1
 
 
 def _refuse_readable(path: Path) -> None:

@@ -22,7 +22,7 @@ def author(work: Work, found: Found) -> None:
         return
     name = clean.without_tex(name)
     orcid_at = work.child(found, "orcid")
-    orcid = _orcid(work, orcid_at)
+    orcid = work.parsed(orcid_at, clean.orcid, "not an ORCID: its form or its check digit is wrong")
     read = read_name(name, has_orcid=orcid is not None)
     creator: dict[str, Any] = {"person_or_org": read.who}
     work.took(name_at.path, "metadata.creators[].person_or_org")
@@ -51,16 +51,6 @@ def _nameless(work: Work, found: Found) -> None:
     rest = {key: value for key, value in found.value.items() if key != "name"} if named else found.value
     if work.left_out_whole(Found(found.place, found.path, rest), "an author without a name"):
         work.warn(found.place, "left out: an author without a name")
-
-
-def _orcid(work: Work, found: Found | None) -> str | None:
-    value = work.line(found)
-    if found is None or value is None:
-        return None
-    orcid = clean.orcid(value)
-    if orcid is None:
-        work.left_out(found, "not an ORCID: its form or its check digit is wrong")
-    return orcid
 
 
 def _identify(work: Work, found: Found, orcid: str, name: Name) -> None:

@@ -114,13 +114,7 @@ def _sentence(label: str, description: RichText | None, title: str | None, named
 
 
 def _doi(work: Work, found: Found | None) -> str | None:
-    text = work.line(found)
-    if found is None or text is None:
-        return None
-    value = clean.doi(text)
-    if value is None:
-        work.left_out(found, "expected a DOI (10.…/…)")
-    return value
+    return work.parsed(found, clean.doi, "expected a DOI (10.…/…)")
 
 
 def identifiers(work: Work) -> None:

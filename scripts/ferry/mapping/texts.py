@@ -170,14 +170,12 @@ def _targets(work: Work, found: Found) -> list[Found]:
 
 
 def _absolute(work: Work, found: Found | None) -> str | None:
-    text = work.line(found)
-    if found is None or text is None:
-        return None
+    return work.parsed(found, _address, "expected an address on the web")
+
+
+def _address(text: str) -> str | None:
     doi = clean.doi(text)
-    url = f"https://doi.org/{doi}" if doi else clean.absolute_url(text)
-    if url is None:
-        work.left_out(found, "expected an address on the web")
-    return url
+    return f"https://doi.org/{doi}" if doi else clean.absolute_url(text)
 
 
 def rendered(section: str, note: Note) -> str:

@@ -183,6 +183,16 @@ class Work:
         """Return a value as one line of text; None (and accounted for) if it has no such text."""
         return self._text(found, clean.line, clean.MAX_LINE)
 
+    def parsed(self, found: Found | None, parse: Callable[[str], str | None], otherwise: str) -> str | None:
+        """Return what `parse` makes of a line of text; None (and accounted for, as `otherwise` says) if nothing."""
+        text = self.line(found)
+        if found is None or text is None:
+            return None
+        value = parse(text)
+        if value is None:
+            self.left_out(found, otherwise)
+        return value
+
     def words(self, found: Found | None) -> RichText | None:
         """Return a value as safe HTML no longer than a line may be; None (and accounted for) if it has no such text."""
         return self._rich(found, clean.MAX_LINE)

@@ -275,11 +275,11 @@ def _tell_what_there_is(selection: Selection, *, publish: bool) -> None:
     from ferry.report.pages import write_pages  # noqa: PLC0415
     from ferry.report.stats import aggregate, outdate_tables  # noqa: PLC0415
 
-    plan = read_plan()
-    aggregate(recids=selection.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish)
+    plan, run = read_plan(), read_run()
+    aggregate(recids=selection.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish, run_id=run.run_id)
     write_metadata_tables(recids=selection.recids, results_dir=RESULTS_DIR, skip_torn=True)
     draw_figures(results_dir=RESULTS_DIR, out_dir=RESULTS_DIR / "figures", caps=plan.caps if plan else None)
-    write_pages(results_dir=RESULTS_DIR, command=read_run().command, publish=publish)
+    write_pages(results_dir=RESULTS_DIR, command=run.command, publish=publish)
     outdate_tables(RESULTS_DIR)
 
 

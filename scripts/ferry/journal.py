@@ -55,6 +55,7 @@ class Attempt:
     duration_s: float | None
     error_type: str | None
     error: str | None
+    is_permanent: bool
     host: str
     pid: int
     boot_id: str
@@ -71,6 +72,11 @@ def read_clocks() -> Moment:
         boot_id = socket.gethostname()
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Moment(at=at, monotonic_s=time.monotonic(), boot_id=boot_id)
+
+
+def is_alive(host: str, pid: int | str) -> bool:
+    """Tell whether the process of a job still runs; one on another host is believed."""
+    return host != socket.gethostname() or Path(f"/proc/{pid}").exists()
 
 
 def start_event(*, run_id: str, recid: int, step: str, attempt: int, now: Moment | None = None) -> Event:
@@ -209,6 +215,7 @@ def _attempt(event: Event, start: Attempt | None) -> Attempt:
         duration_s=None if duration_s is None else max(0.0, duration_s),
         error_type=_text(failure.get("type")),
         error=_text(failure.get("message")),
+        is_permanent=failure.get("permanent") is True,
         host=str(event.get("host") or ""),
         pid=event["pid"] if isinstance(event.get("pid"), int) else 0,
         boot_id=str(event.get("boot_id") or ""),

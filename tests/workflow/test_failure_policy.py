@@ -1,5 +1,6 @@
 """A run that cannot get on stops, one that is told to stop does, and a plain rerun goes on from there."""
 
+import csv
 import json
 import os
 import re
@@ -123,6 +124,21 @@ def test_a_token_that_is_refused_when_the_run_begins_ends_it_before_a_record_is_
     assert done.returncode != 0
     assert "NOT  token" in done.stdout + done.stderr
     assert steps_begun(many, "read_record") == 0
+
+
+def test_a_record_that_snakemake_itself_fails_has_a_reason(flow):
+    flow.want(81494)
+    metadata = flow.folder / "metadata" / "81494.json"
+    tomorrow_s = time.time() + 86400
+    os.utime(metadata, (tomorrow_s, tomorrow_s))
+    done = flow.run("--quiet", "all")
+    assert done.returncode != 0
+    assert "ferry: 0 ok, 1 failed, 0 not reached, of 1 records" in done.stderr
+    (row,) = csv.DictReader((flow.folder / "results" / "failures.csv").read_text(encoding="utf-8").splitlines())
+    assert (row["recid"], row["step"]) == ("81494", "read_record")
+    assert "time of a file in the future" in row["error"]
+    os.utime(metadata)
+    assert flow.run().returncode == 0
 
 
 def test_sigterm_ends_a_run_within_ten_seconds_and_a_plain_rerun_completes_it(many, repository):

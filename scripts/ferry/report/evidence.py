@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferry.chain import BY_NAME, CHAIN, FAILURE, UPLOAD_STEP
+from ferry.chain import BY_NAME, CHAIN, FAILURE, UPLOAD_STEP, steps_after
 from ferry.errors import FerryError
-from ferry.journal import Attempt, attempts, read
+from ferry.journal import Attempt, attempts, is_alive, read
 from ferry.receipts import LostReceiptError, ReceiptError, read_receipt
 from ferry.report.misfits import misfits
 
-_NOT_REACHED = "not reached: the run ended before this step; run again"
+NOT_REACHED = "not reached: the run ended before this step; run again"
+_REFUSED = (
+    "the step ended well, but Snakemake took its receipt away, as it does where an input is newer than its output: "
+    "is the time of a file in the future (metadata, corrections)? give it the present one (touch) and run again; "
+    "Snakemake's own words are in .snakemake/log"
+)
 
 SKIPPED = "WithoutFilesError"
 """Kind of the reason why a record is skipped that the configuration wants skipped; one not reached has none."""
@@ -73,21 +78,36 @@ def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
     return Evidence(recid, receipts, wrong, tried, None if tried else _failure(record_dir, recid))
 
 
-def record_status(evidence: Evidence, steps: Sequence[str]) -> Verdict:
+def record_status(
+    evidence: Evidence, steps: Sequence[str], *, run_id: str | None = None, is_over: bool = True
+) -> Verdict:
     """Say whether the record went through all of `steps`, and if not, why.
 
     A receipt says that a step is done; the journal explains what is missing. So an attempt that left no end but its
-    receipt was killed after its work was done. An attempt that failed counts whatever lies there.
+    receipt was killed after its work was done. An attempt that failed counts whatever lies there; of several in one run
+    the one that will fail again.
+
+    Args:
+        evidence: of the record.
+        steps: it has to go through.
+        run_id: of the last run. What ended well in it and left no receipt, Snakemake has refused.
+        is_over: that run is; else attempts without an end may still be at work in it.
     """
     last = {attempt.step: attempt for attempt in evidence.attempts if attempt.step in steps}
     bad = [
         attempt
         for attempt in last.values()
         if attempt.status == "failed"
-        or (attempt.status == "unfinished" and BY_NAME[attempt.step].receipt not in evidence.receipts)
+        or (
+            attempt.status == "unfinished"
+            and BY_NAME[attempt.step].receipt not in evidence.receipts
+            and (is_over or attempt.run_id != run_id or not is_alive(attempt.host, attempt.pid))
+        )
     ]
     if bad:
-        worst = max(bad, key=evidence.attempts.index)
+        last_run = max(bad, key=evidence.attempts.index).run_id
+        of_last_run = [attempt for attempt in bad if attempt.run_id == last_run]
+        worst = max(of_last_run, key=lambda attempt: (attempt.is_permanent, evidence.attempts.index(attempt)))
         if worst.status == "failed":
             return Verdict("failed", worst.step, worst.error_type or "Error", worst.error or "no message")
         reason = f"attempt {worst.attempt} on {worst.host} (pid {worst.pid}) left no end: the job was killed; run again"
@@ -100,10 +120,19 @@ def record_status(evidence: Evidence, steps: Sequence[str]) -> Verdict:
         if BY_NAME[step].receipt not in evidence.receipts:
             if not evidence.attempts and (failure := evidence.failure):
                 return Verdict("failed", failure["step"], failure["error_type"], failure["error"])
-            return Verdict("skipped", step, None, _NOT_REACHED)
+            tried = last.get(step)
+            if tried and tried.status == "ok" and tried.run_id == run_id and not _is_outdated(tried, evidence):
+                return Verdict("failed", step, "RefusedError", _REFUSED)
+            return Verdict("skipped", step, None, NOT_REACHED)
     if left_out := evidence.receipts.get("upload", {}).get("skipped"):
         return Verdict("skipped", UPLOAD_STEP, SKIPPED, left_out)
     return Verdict("ok")
+
+
+def _is_outdated(attempt: Attempt, evidence: Evidence) -> bool:
+    """Tell whether a step before it was begun again since, which takes the receipt away."""
+    since = evidence.attempts[evidence.attempts.index(attempt) + 1 :]
+    return any(BY_NAME[attempt.step] in steps_after(each.step) for each in since if each.step in BY_NAME)
 
 
 def _failure(record_dir: Path, recid: int) -> Mapping[str, Any] | None:

@@ -51,7 +51,13 @@ def record_stats(*, recid: int, record_dir: Path, journal: Path, publish: bool) 
 
 
 def aggregate(
-    *, recids: Sequence[int], results_dir: Path, logs_dir: Path, publish: bool, all_through: bool = False
+    *,
+    recids: Sequence[int],
+    results_dir: Path,
+    logs_dir: Path,
+    publish: bool,
+    run_id: str | None = None,
+    all_through: bool = False,
 ) -> Totals:
     """Write stats.parquet, stats.csv, stats.jsonl, files.parquet and attempts.parquet to `results_dir`.
 
@@ -65,6 +71,7 @@ def aggregate(
         recids: of the wanted records.
         results_dir, logs_dir: what runs have left.
         publish: whether records go on from a draft.
+        run_id: of the run that has ended.
         all_through: all of them are through, as far as the rules have seen.
 
     Raises:
@@ -90,7 +97,7 @@ def aggregate(
             record_dir = results_dir / str(recid)
             journal = logs_dir / str(recid) / "journal.jsonl"
             evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
-            row, files = stats_row(evidence, record_status(evidence, steps))
+            row, files = stats_row(evidence, record_status(evidence, steps, run_id=run_id))
             stats_table.write(row)
             for file_row in files:
                 file_table.write(file_row)

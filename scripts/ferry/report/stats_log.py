@@ -28,11 +28,14 @@ def tell_row(row: Mapping[str, Any], path: Path = STATS_LOG) -> None:
         log.warning("%s: expected to add a row, found %s; the table at the end of the run has it", path, error)
 
 
-def tell_failed(*, recid: int, journal: Path, results_dir: Path = Path("results")) -> None:
-    """Tell what became of a record of which an attempt has just failed: its failure.json, and a row."""
+def tell_failed(*, recid: int, journal: Path, run_id: str, results_dir: Path = Path("results")) -> None:
+    """Tell what became of a record of which an attempt has just failed: its failure.json, and a row.
+
+    `run_id` is of the run that goes on.
+    """
     record_dir = results_dir / str(recid)
     evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
-    row, _ = stats_row(evidence, record_status(evidence, STEPS))
+    row, _ = stats_row(evidence, record_status(evidence, STEPS, run_id=run_id, is_over=False))
     write_failure(record_dir, row)
     tell_row(row, results_dir / STATS_LOG.name)
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ferry.errors import ConfigError, PermanentError, TransientError
+from ferry.journal import is_alive
 from ferry.receipts import write_json
-from ferry.run.run import is_alive
 
 LEDGER = Path("data/storage.json")
 DEPOSIT, DROPPED = "deposit.json", "dropped.json.gz"

@@ -130,11 +130,6 @@ def is_locked(path: Path = LOCK_FILE, *, locks: Path = LOCKS) -> bool:
     return any(f":{inode} " in line and "FLOCK" in line and "->" not in line for line in held)
 
 
-def is_alive(host: str, pid: int | str) -> bool:
-    """Tell whether the process of a job still runs; one on another host is believed."""
-    return host != socket.gethostname() or Path(f"/proc/{pid}").exists()
-
-
 def refuse_other_repository(*, target_name: str, results_dir: Path) -> None:
     """Make sure that the receipts in this folder are of this repository.
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from ferry.chain import DOWNLOAD_STEP, LAST_STEP, UPLOAD_STEP, has_arrived
 from ferry.errors import ConfigError
-from ferry.journal import attempts, read
+from ferry.journal import attempts, is_alive, read
 from ferry.jsonl import read_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import PLAN_FILE, RunPlan, read_plan
-from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_alive, is_locked, read_run
+from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_locked, read_run
 from ferry.run.step import ATTEMPTS_FILE
 
 

@@ -79,7 +79,7 @@ def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
         append(journal_path, end)
         append(ATTEMPTS_FILE, end)
         if error is not None:
-            tell_failed(recid=recid, journal=journal_path)
+            tell_failed(recid=recid, journal=journal_path, run_id=run_id)
         try:
             storage.end(recid=recid, failed=error is not None)
         except OSError as refused:  # a job that is gone is found by others all the same

@@ -9,7 +9,7 @@ from pyarrow import parquet
 from target_records import target, write_target
 
 from ferry.chain import STEPS, take_away_marked
-from ferry.errors import IntegrityError
+from ferry.errors import IntegrityError, TransientError
 from ferry.journal import Moment, end_event, start_event
 from ferry.jsonl import append
 from ferry.receipts import digest, read_receipt, write_receipt
@@ -117,8 +117,9 @@ class Folder:
             path=self.path("stats", recid),
         )
 
-    def aggregate(self, recids=(RECID,), publish=True):
-        return aggregate(recids=recids, results_dir=self.results, logs_dir=self.logs, publish=publish)
+    def aggregate(self, recids=(RECID,), publish=True, run_id=None):
+        folders = {"results_dir": self.results, "logs_dir": self.logs}
+        return aggregate(recids=recids, publish=publish, run_id=run_id, **folders)
 
     def rows(self, table="stats"):
         return parquet.read_table(self.results / f"{table}.parquet").to_pylist()
@@ -288,6 +289,40 @@ def test_a_killed_job_is_a_failure_that_says_so(folder: Folder):
     folder.attempt("download_files", killed=True)
     row = folder.stats()
     assert (row["status"], row["step"], row["error_type"]) == ("failed", "download_files", "Killed")
+
+
+@pytest.mark.parametrize("order", [("download_files", "transform_record"), ("transform_record", "download_files")])
+def test_of_two_failures_of_a_run_the_one_that_will_fail_again_is_told(folder: Folder, order: tuple[str, str]):
+    folder.receipts(only=("source",))
+    errors = {"download_files": TransientError("no answer"), "transform_record": IntegrityError("no title")}
+    for step in order:
+        folder.attempt(step, error=errors[step])
+    assert folder.stats()["error"] == "no title"
+
+
+def test_a_failure_for_good_of_an_earlier_run_does_not_hide_that_of_the_last_one(folder: Folder):
+    folder.receipts(only=("source",))
+    folder.attempt("transform_record", error=IntegrityError("no title"))
+    folder.attempt("download_files", error=TransientError("no answer"), run_id="run2")
+    assert folder.stats()["error"] == "no answer"
+
+
+def test_what_ended_well_and_left_no_receipt_was_refused_by_snakemake_and_is_a_failure(folder: Folder):
+    folder.attempt("read_record")
+    folder.aggregate()
+    assert [(row["status"], row["step"]) for row in folder.rows()] == [("skipped", "read_record")], "of another run"
+    folder.aggregate(run_id="run1")
+    (row,) = folder.rows()
+    assert (row["status"], row["step"], row["error_type"]) == ("failed", "read_record", "RefusedError")
+    assert "in the future" in row["error"]
+
+
+def test_a_receipt_that_a_step_before_it_has_taken_away_was_not_refused(folder: Folder):
+    folder.receipts(only=("source",))
+    for step in ("read_record", "download_files", "read_record"):
+        folder.attempt(step)
+    folder.aggregate(run_id="run1")
+    assert [(row["status"], row["step"]) for row in folder.rows()] == [("skipped", "download_files")]
 
 
 def test_a_job_killed_after_its_receipt_was_written_is_done(folder: Folder):

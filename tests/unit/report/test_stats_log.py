@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ferry.errors import IntegrityError
-from ferry.jsonl import cut_torn_end
+from ferry.errors import IntegrityError, TransientError
+from ferry.journal import start_event
+from ferry.jsonl import append, cut_torn_end
+from ferry.report.evidence import read_evidence, record_status
 from ferry.report.stats import aggregate
 from ferry.report.stats_log import latest_rows, tell_row
-from ferry.run.run import begin_run
+from ferry.run.run import begin_run, read_run
 from ferry.run.step import record_step
 from ferry.schemas import problems
 from synthetic_runs import plan_run, write_run
@@ -124,3 +126,32 @@ def test_the_peak_of_a_process_is_its_own_and_not_that_of_its_parent():
         [sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=True
     )
     assert 1e6 < int(answer.stdout) < len(ballast) / 2
+
+
+def test_a_job_that_still_runs_is_not_what_its_records_failure_is_told_for(folder: Path):
+    """Downloading failed while the mapping was still at work: the row said that the mapping was killed."""
+    run = read_run()
+    sibling = start_event(run_id=run.run_id, recid=7, step="transform_record", attempt=1)
+
+    def fail_beside_it() -> None:
+        append(Path("logs/7/journal.jsonl"), sibling)
+        raise TransientError("no answer")
+
+    with (
+        pytest.raises(TransientError),
+        record_step(name="download_files", recid=7, log_path=Path("logs/7/download_files.log")),
+    ):
+        fail_beside_it()
+    assert [(row["step"], row["error"]) for row in latest_rows().values()] == [("download_files", "no answer")]
+
+
+@pytest.mark.parametrize("gone", ["its process", "its run"])
+def test_a_job_that_is_gone_was_killed_while_others_still_run(folder: Path, gone: str):
+    with subprocess.Popen(["true"]) as killed:
+        killed.wait()
+    sibling = start_event(run_id=read_run().run_id, recid=7, step="transform_record", attempt=1)
+    sibling |= {"pid": killed.pid} if gone == "its process" else {"run_id": "the one before"}
+    append(Path("logs/7/journal.jsonl"), sibling)
+    evidence = read_evidence(recid=7, record_dir=Path("results/7"), journal=Path("logs/7/journal.jsonl"))
+    verdict = record_status(evidence, ["transform_record"], run_id=read_run().run_id, is_over=False)
+    assert (verdict.step, verdict.error_type) == ("transform_record", "Killed")

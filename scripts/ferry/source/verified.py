@@ -16,7 +16,8 @@ from ferry.errors import IntegrityError, disk_error
 from ferry.jsonl import append, read_lines
 
 SourceFile = dict[str, Any]
-"""One entry of `files` in the receipt `source`."""
+"""One entry of `files` in the receipt `source`. What manifests say of a file beside its first checksum stands in
+`more_checksums`."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,25 @@ def verify(file: SourceFile, *, size_bytes: int, digests: dict[str, str], found_
     """
     if file["size_bytes"] is not None and size_bytes != file["size_bytes"]:
         raise IntegrityError(f"{found_at}: expected {file['size_bytes']!r} bytes, found {size_bytes}")
-    checksum = file["checksum"]
-    if checksum is None:
+    stated = checksums_of(file)
+    for checksum in stated:
+        algorithm = checksum["algorithm"]
+        if digests[algorithm] != checksum["value"]:
+            raise IntegrityError(f"{found_at}: expected {algorithm} {checksum['value']}, found {digests[algorithm]}")
+    if not stated:
         return "none" if file["size_bytes"] is None else "size"
-    algorithm: str = checksum["algorithm"]
-    if digests[algorithm] != checksum["value"]:
-        raise IntegrityError(f"{found_at}: expected {algorithm} {checksum['value']}, found {digests[algorithm]}")
-    return algorithm
+    return str(stated[0]["algorithm"])
+
+
+def checksums_of(file: SourceFile) -> list[dict[str, str]]:
+    """Return all checksums that are stated of a file: that of its record, or those of manifests beside it."""
+    return [checksum for checksum in (file["checksum"], *file.get("more_checksums", ())) if checksum]
 
 
 def hash_file(file: SourceFile, path: Path) -> Proof:
     """Read the file and say what it is; if it changes meanwhile, its times no longer fit and nobody believes it."""
-    checksum = file["checksum"]
     before = path.stat()
-    digests = digest_file(path, checksum["algorithm"] if checksum else None)
+    digests = digest_file(path, *(checksum["algorithm"] for checksum in checksums_of(file)))
     return Proof(file["key"], digests.size_bytes, before.st_mtime_ns, digests.values(), file["uri"])
 
 
@@ -92,8 +98,10 @@ class VerifiedFiles:
         Without a checksum nothing but its address tells it from another of the same size.
         """
         proof = self._proofs.get(file["key"])
-        checksum = file["checksum"]
-        if proof is None or (checksum["algorithm"] not in proof.digests if checksum else proof.uri != file["uri"]):
+        if proof is None:
+            return None
+        stated = checksums_of(file)
+        if not all(each["algorithm"] in proof.digests for each in stated) or (not stated and proof.uri != file["uri"]):
             return None
         try:
             now = os.stat(path)

@@ -11,6 +11,8 @@ from ferry.run.disk_budget import DROPPED
 from ferry.source.access import refuse_unreadable
 from ferry.source.download import Download, DownloadSettings
 from ferry.source.local_data import take_local_files
+from ferry.source.local_files import LocalSettings
+from ferry.source.local_match import with_local_files
 from ferry.steps.drop import DroppedFiles
 
 
@@ -44,12 +46,14 @@ def download_to_receipt(
         What was measured: bytes_moved, files_moved, retries, waited_for_disk_s.
     """
     record = read_receipt(source_path, "source", recid=recid)
-    fetched = source["data_root"] is None
+    local = LocalSettings.of(source) if source["data_root"] is not None else None
+    fetched = local is None
     known = DroppedFiles.of(data_dir) if fetched else None
     is_known = known is not None and known.has(record["files"], repository=repository)
     waited_s = 0.0
     if storage["max_bytes"] is not None:
-        waited_s = _wait_for_room(record, data_dir, package, storage, fetched=fetched, has_gone=is_known)
+        sized = with_local_files(record, local) if local else record
+        waited_s = _wait_for_room(sized, data_dir, package, storage, fetched=fetched, has_gone=is_known)
     if known is not None and is_known:
         write_receipt(receipt_path, "download", known.download)
         return {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": waited_s}
@@ -57,13 +61,11 @@ def download_to_receipt(
         (data_dir / DROPPED).unlink()
     files_dir = data_dir / "files"
     state_path = data_dir / "verified.jsonl"
-    if source["data_root"] is not None:
+    if local is not None:
         refuse_unreadable(
             [{**file, "online": True} for file in record["files"]], allow_unverified=source["allow_unverified"]
         )
-        receipt = take_local_files(
-            source=record, data_root=Path(source["data_root"]), files_dir=files_dir, state_path=state_path
-        )
+        receipt = take_local_files(source=record, settings=local, files_dir=files_dir, state_path=state_path)
         write_receipt(receipt_path, "download", receipt)
         return {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": waited_s}
     done = Download(

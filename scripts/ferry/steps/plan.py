@@ -16,6 +16,8 @@ from ferry.errors import FerryError
 from ferry.formatting import format_bytes, format_count, format_seconds, plural, truncate
 from ferry.journal import Event, read, working_s
 from ferry.report.stats_log import latest_rows
+from ferry.source.local_files import LocalSettings
+from ferry.source.local_match import with_local_files
 from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
 from ferry.steps.transform_record import mapping_options
 from ferry.steps.validate import read_with_corrections, validate_record
@@ -95,6 +97,12 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
             raise found[0]
         return found[0]
 
+    local = LocalSettings.of(config["source"]) if config["source"]["data_root"] is not None else None
+
+    def read_files() -> Any:
+        source = read_once()[0]
+        return with_local_files(source, local) if local else source
+
     problems = validate_record(
         recid=recid,
         read=read_once,
@@ -104,14 +112,14 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
     return plan_record(
         recid=recid,
         priority=inputs.priorities[recid],
-        read=lambda: read_once()[0],
+        read=read_files,
         refused=[
             f"metadata {problem.path}: expected {problem.expected}, found {problem.found}"
             for problem in problems
             if problem.kind == "refused"
         ],
         settings=PackageSettings.of(config["package"]),
-        fetched=config["source"]["data_root"] is None,
+        fetched=local is None,
         publish=publishes(config),
         allow_unverified=config["source"]["allow_unverified"],
         max_bytes=config["storage"]["max_bytes"],

@@ -118,3 +118,12 @@ def test_the_rooms_of_the_architecture_are_those_of_the_package_and_its_paths_ex
     modules = re.findall(rf"`((?:{'|'.join(rooms)})/\w+)`", text)
     assert modules
     assert [name for name in modules if not (ROOT / "scripts" / "ferry" / f"{name}.py").exists()] == []
+
+
+def test_each_test_that_the_page_on_security_names_is_there():
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "security.md").read_text(encoding="utf-8")))
+    there = {
+        name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    assert named
+    assert named - there == set()

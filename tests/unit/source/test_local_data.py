@@ -6,56 +6,27 @@ import shutil
 import zlib
 
 import pytest
+from local_steps import contents, download, lay, record
 
 from ferry.bundle.plan import PackageSettings
 from ferry.errors import DiskError, IntegrityError, PermanentError
 from ferry.receipts import read_receipt, write_receipt
 from ferry.schemas import problems
 from ferry.source.download import Download, DownloadSettings
-from ferry.source.keys import file_keys
 from ferry.source.local_data import take_local_files
-from ferry.steps.download_files import download_to_receipt
+from ferry.source.local_files import LocalSettings
 from ferry.steps.package_files import package
 
-PREFIX = "root://far.example//eos/opendata/"
 FILES = {"job1/a.root": b"first", "job2/a.root": b"second", "readme.txt": b"", "sp ace/\u03b6.dat": b"greek"}
 
 
-def record(files, **changes):
-    uris = [PREFIX + name for name in files]
-    entries = [
-        {
-            "key": key,
-            "uri": uri,
-            "size_bytes": len(content),
-            "checksum": {"algorithm": "adler32", "value": f"{zlib.adler32(content):08x}"},
-            "online": True,
-        }
-        for key, uri, content in zip(file_keys(uris), uris, files.values(), strict=True)
-    ]
-    for name, change in changes.items():
-        entries[int(name.removeprefix("f"))].update(change)
-    return {"recid": 7, "origin": "test", "record": {}, "files": entries}
-
-
-def lay(folder, files):
-    for name, content in files.items():
-        path = folder / "7" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def take(source, tmp_path):
+def take(source, tmp_path, **settings):
     return take_local_files(
         source=source,
-        data_root=tmp_path / "root",
+        settings=LocalSettings(tmp_path / "root", **settings),
         files_dir=tmp_path / "data" / "files",
         state_path=tmp_path / "data" / "verified.jsonl",
     )
-
-
-def contents(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def inode(path):
@@ -107,13 +78,13 @@ def test_a_disk_that_fills_while_copying_leaves_no_half_file(tmp_path, monkeypat
     def no_link(*_args, **_named):
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
-    def fills(_source, target, **_named):
-        target.write_bytes(b"fir")
+    def fills(_source, target, _length):
+        target.write(b"fir")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     lay(tmp_path / "root", FILES)
     monkeypatch.setattr(os, "link", no_link)
-    monkeypatch.setattr(shutil, "copy2", fills)
+    monkeypatch.setattr(shutil, "copyfileobj", fills)
     with pytest.raises(DiskError, match=r"No space left on device; make room"):
         take(record(FILES), tmp_path)
     assert contents(tmp_path / "data" / "files") == {}
@@ -188,7 +159,7 @@ def test_equal_names_that_nothing_tells_apart_are_not_guessed(tmp_path):
 
 def test_a_record_that_lists_no_files_takes_all_there_are_by_their_path(tmp_path):
     lay(tmp_path / "root", FILES)
-    receipt = take(record({}), tmp_path)
+    receipt = take(record({}), tmp_path, allow_unverified=True)
     assert {file["key"]: file["verified"] for file in receipt["files"]} == dict.fromkeys(FILES, "none")
     assert contents(tmp_path / "data" / "files") == FILES
     assert problems(receipt, "receipts/download") == []
@@ -199,7 +170,7 @@ def test_names_that_are_not_safe_become_keys_that_are(tmp_path):
     folder.mkdir(parents=True)
     for name in (b"new\nline", b"\xff\xfe.dat", b"a%41", b"7.json"):
         (folder / os.fsdecode(name)).write_bytes(name)
-    receipt = take(record({}), tmp_path)
+    receipt = take(record({}), tmp_path, allow_unverified=True)
     keys = [file["key"] for file in receipt["files"]]
     assert problems(receipt, "receipts/download") == []
     assert len(set(keys)) == 4
@@ -207,64 +178,16 @@ def test_names_that_are_not_safe_become_keys_that_are(tmp_path):
     assert sorted(contents(tmp_path / "data" / "files")) == sorted(keys)
 
 
-def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch):
-    lay(tmp_path / "root", FILES)
-    scandir = os.scandir
-
-    def refusing(path):
-        if os.fspath(path).endswith("job2"):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refusing)
-    with pytest.raises(DiskError, match="job2: expected to be read, found Permission denied"):
-        take(record({}), tmp_path)
-
-
-def test_links_are_followed_and_come_as_the_files_they_lead_to(tmp_path):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "b.root").write_bytes(b"linked")
-    (tmp_path / "root" / "7").mkdir(parents=True)
-    (tmp_path / "root" / "7" / "folder").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "elsewhere")
-    receipt = take(record({}), tmp_path)
-    assert [file["key"] for file in receipt["files"]] == ["folder/b.root"]
-    assert not (tmp_path / "data/files/folder/b.root").is_symlink()
-
-
-def test_a_link_that_leads_nowhere_is_an_error(tmp_path):
-    (tmp_path / "root" / "7").mkdir(parents=True)
-    (tmp_path / "root" / "7" / "gone").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(IntegrityError, match="gone: expected a file, found a broken link"):
-        take(record({}), tmp_path)
-
-
-def step(tmp_path, source, **settings):
-    write_receipt(tmp_path / "source.json", "source", source)
-    return download_to_receipt(
-        recid=7,
-        source_path=tmp_path / "source.json",
-        receipt_path=tmp_path / "download.json",
-        data_dir=tmp_path / "data",
-        source={"redirects": {}, "data_root": str(tmp_path / "root"), "allow_unverified": False, **settings},
-        download={"parallel_files": 4, "attempts": 1, "stall_s": 5},
-        package={},
-        storage={"max_bytes": None},
-        repository="one",
-        sandbox_dir=tmp_path / "sandbox",
-    )
-
-
 def test_the_step_takes_local_data_where_a_data_root_is_set_and_moves_nothing(tmp_path):
     lay(tmp_path / "root", FILES)
     nothing = {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": 0}
-    assert step(tmp_path, record(FILES)) == nothing
+    assert download(tmp_path, record(FILES)) == nothing
     assert len(read_receipt(tmp_path / "download.json", "download", recid=7)["files"]) == 4
 
 
 def test_what_is_on_tape_at_the_source_may_lie_here(tmp_path):
     lay(tmp_path / "root", FILES)
-    step(tmp_path, record(FILES, f0={"online": False}))
+    download(tmp_path, record(FILES, f0={"online": False}))
     assert (tmp_path / "download.json").exists()
 
 
@@ -274,9 +197,9 @@ def test_a_listed_file_without_checksum_must_be_allowed_here_too(tmp_path):
     with pytest.raises(
         PermanentError, match=r"expected a whole checksum in the record .*, found none \(1 of 4 files\)"
     ):
-        step(tmp_path, source)
+        download(tmp_path, source)
     assert not (tmp_path / "download.json").exists()
-    step(tmp_path, source, allow_unverified=True)
+    download(tmp_path, source, allow_unverified=True)
     verified = [file["verified"] for file in read_receipt(tmp_path / "download.json", "download", recid=7)["files"]]
     assert verified == ["adler32", "size", "adler32", "adler32"]
 

@@ -1,0 +1,232 @@
+"""Files that no record lists are proven by manifests beside them, or are not carried unless that is allowed."""
+
+import hashlib
+import shutil
+import subprocess
+import unicodedata
+
+import pytest
+from local_steps import contents, download, lay, record, taken
+
+from ferry.errors import FerryError, IntegrityError, MetadataError, PermanentError
+
+FILES = {
+    "run 1/day 2/a b.dat": b"first",
+    "run 1/\u017elu\u0165.dat": b"second",
+    "read\\me.txt": b"",
+    "new\nline": b"odd",
+    "%0A literally": b"percent",
+    "-n": b"option",
+}
+NFC, NFD = (unicodedata.normalize(form, "m\u011b\u0159en\u00ed.dat") for form in ("NFC", "NFD"))
+
+
+def line(name, content, algorithm="sha256"):
+    return f"{hashlib.new(algorithm, content).hexdigest()}  {name}\n"
+
+
+def manifest(files, algorithm="sha256"):
+    return "".join(line(name, content, algorithm) for name, content in files.items()).encode()
+
+
+def made_by(folder, *command, into):
+    """Write a manifest as people do: with the tool itself, over all files."""
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    made = subprocess.run([*command, "--", *names], cwd=folder, check=True, capture_output=True)
+    (folder / into).write_bytes(made.stdout)
+
+
+@pytest.mark.parametrize("tool", ["md5sum", "sha1sum", "sha256sum", "sha512sum"])
+@pytest.mark.parametrize("options", [[], ["--binary"], ["--tag"]], ids=["text", "binary", "BSD"])
+def test_what_the_tools_write_proves_all_files_whatever_their_names(tmp_path, tool, options):
+    folder = lay(tmp_path / "root", FILES)
+    made_by(folder, tool, *options, into=f"{tool.upper()}S")
+    download(tmp_path, record({}))
+    assert list(taken(tmp_path).values()) == [tool.removesuffix("sum")] * len(FILES)
+    assert sorted(contents(tmp_path / "data" / "files").values()) == sorted(FILES.values())
+
+
+@pytest.mark.parametrize(
+    "name", ["SHA256SUMS", "sha256sum.txt", "checksums.sha256", "CHECKSUMS", "checksum.txt", "run-7_sha256sums.txt"]
+)
+def test_a_manifest_is_told_by_its_name_and_is_no_data(tmp_path, name):
+    lay(tmp_path / "root", {**FILES, name: b""})
+    made_by(tmp_path / "root" / "7", "sha256sum", into=name)  # of itself too, when it was empty
+    download(tmp_path, record({}))
+    assert len(taken(tmp_path)) == len(FILES)
+
+
+def test_find_and_windows_write_it_a_little_otherwise(tmp_path):
+    text = "\ufeff# made by hand\r\n" + line("./a.dat", b"1").upper().replace("A.DAT", "a.dat").replace("\n", "\r\n")
+    lay(
+        tmp_path / "root",
+        {"a.dat": b"1", "b.dat": b"2", "sha256sum.txt": (text + "\r\n" + line("b.dat", b"2")).encode()},
+    )
+    download(tmp_path, record({}))
+    assert taken(tmp_path) == {"a.dat": "sha256", "b.dat": "sha256"}
+
+
+def test_a_file_of_its_own_beside_each_file_will_do(tmp_path):
+    lay(tmp_path / "root", {f"{name}.md5": line(name, name.encode(), "md5").encode() for name in ("a.dat", "b.dat")})
+    lay(tmp_path / "root", {name: name.encode() for name in ("a.dat", "b.dat")})
+    download(tmp_path, record({}))
+    assert taken(tmp_path) == {"a.dat": "md5", "b.dat": "md5"}
+
+
+def bag(tmp_path, *algorithms, **more):
+    """Write a bag (RFC 8493)."""
+    payload = {f"data/{name}": content for name, content in FILES.items()}
+    escaped = {name.replace("%", "%25").replace("\n", "%0A"): content for name, content in payload.items()}
+    lay(tmp_path / "root", payload)
+    lay(tmp_path / "root", {f"manifest-{each}.txt": manifest(escaped, each) for each in algorithms})
+    lay(
+        tmp_path / "root",
+        {"bagit.txt": b"BagIt-Version: 1.0\n", "bag-info.txt": b"", "tagmanifest-md5.txt": b"?", **more},
+    )
+
+
+@pytest.mark.parametrize("algorithms", [["md5"], ["sha256"], ["sha256", "sha512"]], ids="+".join)
+def test_of_a_bag_the_payload_goes_proven_by_all_of_its_manifests(tmp_path, algorithms):
+    bag(tmp_path, *algorithms)
+    download(tmp_path, record({}))
+    assert set(taken(tmp_path).values()) == {algorithms[-1]}
+    assert {"run 1/day 2/a b.dat", "-n", "%250A literally"} <= set(taken(tmp_path))
+
+
+def test_a_bag_of_which_files_lie_elsewhere_is_not_whole(tmp_path):
+    bag(tmp_path, "md5", **{"fetch.txt": b"https://far/x 1 data/x\n"})
+    with pytest.raises(IntegrityError, match=r"root/7: expected a bag with all its files, found fetch\.txt"):
+        download(tmp_path, record({}))
+
+
+# --- what is not proven ---
+
+
+def test_files_of_which_nothing_is_stated_are_not_carried_until_that_is_allowed(tmp_path):
+    lay(tmp_path / "root", {f"{number}.dat": b"x" for number in range(25)})
+    expected = (
+        r"root/7: expected a statement of what its files are, .* found 25 files and no manifest .*allow_unverified"
+    )
+    with pytest.raises(PermanentError, match=expected):
+        download(tmp_path, record({}))
+    assert not (tmp_path / "download.json").exists()
+    assert not (tmp_path / "data").exists()
+    download(tmp_path, record({}), allow_unverified=True)
+    assert list(taken(tmp_path).values()) == ["none"] * 25
+
+
+def test_a_folder_without_files_is_a_record_without_files(tmp_path):
+    lay(tmp_path / "root", {})
+    download(tmp_path, record({}))
+    assert taken(tmp_path) == {}
+
+
+WRONG = {
+    "a line of no file": (line("gone.dat", b"x"), r"found 1 of none: gone\.dat \(SHA256SUMS line 3\)"),
+    "a line of another folder": (line("../8/x", b"x"), r"found 1 of none: \.\./8/x"),
+    "a line of a whole path": (line("/etc/passwd", b"x"), r"found 1 of none: /etc/passwd"),
+    "two lines that differ": (
+        line("a.dat", b"other"),
+        rf"one sha256 of a\.dat, found {hashlib.sha256(b'1').hexdigest()} \(SHA256SUMS line 1\) and .* \(.* line 3\)",
+    ),
+    "a line that says nothing": (
+        "password: hunter2\n",
+        r"SHA256SUMS: line 3: expected a checksum .* and a name, found none",
+    ),
+    "digits of no algorithm": ("0" * 40 + "1  a.dat\n", "line 3: expected a checksum"),
+    "a tag that is not what its digits are": (f"MD5 (a.dat) = {'0' * 64}\n", "line 3: expected a checksum"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_manifest_that_is_wrong_is_told_with_its_line_and_nothing_is_taken(tmp_path, case):
+    more, told = WRONG[case]
+    files = {"a.dat": b"1", "b.dat": b"2"}
+    lay(tmp_path / "root", {**files, "SHA256SUMS": manifest(files) + more.encode()})
+    with pytest.raises((IntegrityError, MetadataError), match=told) as caught:
+        download(tmp_path, record({}))
+    assert "hunter2" not in str(caught.value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_file_without_a_line_is_named_and_goes_unproven_only_where_that_is_allowed(tmp_path):
+    lay(tmp_path / "root", {"a.dat": b"1", "late.dat": b"2", "SHA256SUMS": manifest({"a.dat": b"1"})})
+    with pytest.raises(
+        PermanentError, match=r"a line for each file in SHA256SUMS, found 1 file without one: late\.dat"
+    ):
+        download(tmp_path, record({}))
+    download(tmp_path, record({}), allow_unverified=True)
+    assert taken(tmp_path) == {"a.dat": "sha256", "late.dat": "none"}
+
+
+def test_manifests_that_disagree_are_told_with_both_places(tmp_path):
+    files = {"a.dat": b"1"}
+    lay(tmp_path / "root", {**files, "SHA256SUMS": manifest(files), "sha256sum.txt": manifest({"a.dat": b"2"})})
+    with pytest.raises(IntegrityError, match=r"a\.dat, found \w{64} \(SHA256SUMS line 1\) and \w{64} \(sha256sum\.txt"):
+        download(tmp_path, record({}))
+
+
+@pytest.mark.parametrize("wrong", ["md5", "sha256"])
+def test_of_manifests_of_two_algorithms_both_must_hold(tmp_path, wrong):
+    files = {"a.dat": b"1", "b.dat": b"2"}
+    said = {each: {**files, "b.dat": b"3"} if each == wrong else files for each in ("md5", "sha256")}
+    lay(tmp_path / "root", {**files, **{f"{each}sum.txt": manifest(said[each], each) for each in said}})
+    for _ in range(2):  # what is remembered of the first attempt says nothing else
+        with pytest.raises(IntegrityError, match=rf"b\.dat: expected {wrong} {hashlib.new(wrong, b'3').hexdigest()}"):
+            download(tmp_path, record({}))
+
+
+def test_a_file_that_is_not_what_its_manifest_says_is_not_carried(tmp_path):
+    files = {"a.dat": b"1", "b.dat": b"2"}
+    lay(tmp_path / "root", {**files, "b.dat": b"decayed", "SHA256SUMS": manifest(files)})
+    with pytest.raises(IntegrityError, match=r"b\.dat: expected sha256 .*, found "):
+        download(tmp_path, record({}))
+    assert "b.dat" not in contents(tmp_path / "data" / "files")
+
+
+def test_a_manifest_that_is_corrected_is_believed_by_the_next_attempt(tmp_path):
+    folder = lay(tmp_path / "root", {"a.dat": b"1"})
+    (folder / "SHA256SUMS").write_bytes(manifest({"a.dat": b"2"}))
+    with pytest.raises(FerryError):
+        download(tmp_path, record({}))
+    (folder / "SHA256SUMS").write_bytes(manifest({"a.dat": b"1"}))
+    download(tmp_path, record({}))
+    assert taken(tmp_path) == {"a.dat": "sha256"}
+
+
+def test_a_manifest_beside_files_that_the_record_lists_is_one_file_too_many(tmp_path):
+    lay(tmp_path / "root", {"a.dat": b"1", "SHA256SUMS": manifest({"a.dat": b"1"})})
+    with pytest.raises(IntegrityError, match=r"1 that it does not list \(SHA256SUMS\)"):
+        download(tmp_path, record({"a.dat": b"1"}))
+
+
+@pytest.mark.parametrize(("said", "there"), [(NFC, NFD), (NFD, NFC)])
+def test_a_line_and_a_file_may_differ_in_their_unicode_form(tmp_path, said, there):
+    lay(tmp_path / "root", {there: b"1", "SHA256SUMS": manifest({said: b"1"})})
+    download(tmp_path, record({}))
+    assert taken(tmp_path) == {there: "sha256"}
+
+
+def test_a_line_that_two_files_could_be_meant_by_is_of_none_and_they_are_told_apart(tmp_path):
+    other = unicodedata.normalize("NFD", "\u011b\u0159") + "\u00ed"
+    mixed = NFC.replace("\u011b\u0159en\u00ed", other.replace(other[-1], "en\u00ed"))
+    assert len({NFC, NFD, mixed}) == 3
+    lay(tmp_path / "root", {NFC: b"1", NFD: b"1", "SHA256SUMS": manifest({mixed: b"1"})})
+    with pytest.raises(IntegrityError, match=r"found 1 of none: me\\u030cr\\u030cen\\xed\.dat"):
+        download(tmp_path, record({}))
+
+
+def test_a_manifest_is_reached_by_no_link(tmp_path):
+    folder = lay(tmp_path / "root", {"a.dat": b"1"})
+    (tmp_path / "outside").write_bytes(manifest({"a.dat": b"1"}))
+    (folder / "SHA256SUMS").symlink_to(tmp_path / "outside")
+    with pytest.raises(IntegrityError, match=r"SHA256SUMS \(a link that leads out"):
+        download(tmp_path, record({}))
+
+
+def test_data_are_fetched_again_from_their_folder_when_they_are_gone(tmp_path):
+    lay(tmp_path / "root", {"a.dat": b"1", "SHA256SUMS": manifest({"a.dat": b"1"})})
+    download(tmp_path, record({}))
+    shutil.rmtree(tmp_path / "data")
+    download(tmp_path, record({}))
+    assert contents(tmp_path / "data" / "files") == {"a.dat": b"1"}

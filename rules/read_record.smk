@@ -16,6 +16,7 @@ rule read_record:
         "../envs/workflow.yaml"
     params:
         portal=config["metadata"]["portal"],
+        limits=config["metadata"]["limits"],
         redirects=config["source"]["redirects"],
         stall_s=config["download"]["stall_s"],
         attempts=config["download"]["attempts"],

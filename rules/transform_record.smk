@@ -21,6 +21,7 @@ rule transform_record:
         transform=config["transform"],
         package=config["package"],
         metadata_dir=config["metadata"]["dir"],
+        limits=config["metadata"]["limits"],
         catalogue=config["catalogue"]["list"],
     script:
         "../scripts/transform_record.py"

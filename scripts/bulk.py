@@ -11,11 +11,11 @@ from pathlib import Path
 from snakemake.utils import update_config
 
 from ferry.config import check_config, normalise_config, publishes
-from ferry.config_files import read_config_file
 from ferry.errors import FerryError
 from ferry.run.bulk import PART_OF_BULK, MadeProgress, run_in_parts
 from ferry.run.selection import selection_of
 from ferry.run.settings_files import SettingsFiles
+from ferry.strict_yaml import read_config_file
 
 parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
 parser.add_argument("--most", type=int, help="records of a part (run.part_size)")

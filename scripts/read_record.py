@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ferry.limits import Limits
 from ferry.run.step import record_step
 from ferry.steps.read_record import read_to_receipt
 
@@ -16,6 +17,7 @@ with record_step(name="read_record", recid=recid, log_path=Path(snakemake.log[0]
             redirects=snakemake.params.redirects,
             stall_s=snakemake.params.stall_s,
             attempts=snakemake.params.attempts,
+            limits=Limits(**snakemake.params.limits),
             sandbox_dir=Path(snakemake.params.sandbox_dir),
             receipt_path=Path(snakemake.output.receipt),
         )

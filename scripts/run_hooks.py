@@ -14,7 +14,6 @@ from typing import Any
 
 from ferry.chain import CHAIN, heed_marks
 from ferry.config import check_config, normalise_config, publishes, uses_sandbox_repository, uses_sandbox_source
-from ferry.config_files import refuse_repeated_keys
 from ferry.errors import FerryError
 from ferry.flags import STOPPED, RunFlags
 from ferry.jsonl import cut_torn_end
@@ -31,6 +30,7 @@ from ferry.run.selection import Selection, selection_of
 from ferry.run.step import ATTEMPTS_FILE
 from ferry.run.termination import end_steps
 from ferry.steps.drop import drop_arrived
+from ferry.strict_yaml import read_config_file
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
 RULES_THAT_SEND = {"link_members", *(step.name for step in CHAIN if step.asks_repository)}
@@ -67,7 +67,7 @@ def prepare(config: dict[str, Any], *, files: Iterable[str | Path]) -> Selection
         ConfigError: names the place, what was expected and what was found.
     """
     for path in files:
-        refuse_repeated_keys(Path(path))
+        read_config_file(Path(path))  # refuses what Snakemake has taken without a word
     normalise_config(config)
     check_config(config)
     # a graph of 76,000 jobs is no garbage: it need not be walked through again and again

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ferry.limits import Limits
 from ferry.run.step import record_step
 from ferry.source.known_records import KnownRecords
 from ferry.steps.transform_record import mapping_options, transform_to_receipts
@@ -22,6 +23,7 @@ with record_step(name="transform_record", recid=recid, log_path=Path(snakemake.l
             ),
             record_path=Path(snakemake.output.record),
             mapping_path=Path(snakemake.output.mapping),
+            limits=Limits(**snakemake.params.limits),
             settings=Path(snakemake.input.settings).stem,
         )
     )

@@ -8,9 +8,8 @@ from ferry.steps.validate import validate_all
 write_log(Path(snakemake.log[0]))
 summary = validate_all(
     recids=snakemake.params.recids,
-    metadata_dir=Path(snakemake.params.metadata["dir"]),
+    metadata=snakemake.params.metadata,
     results_dir=Path("results"),
-    portal=snakemake.params.metadata["portal"],
     catalogue_path=Path(snakemake.params.catalogue),
     transform=snakemake.params.transform,
     package=snakemake.params.package,

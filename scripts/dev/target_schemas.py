@@ -66,7 +66,7 @@ def write_schemas(folder: Path = SCHEMA_DIR / "target") -> None:
 
 def _metadata(profile: Profile, vocabulary: dict[str, list[str]]) -> Schema:
     language = _term([profile.english])
-    title, text = _text(MIN_LENGTH, MAX_LINE + 100), _text(MIN_LENGTH, 10 * MAX_TEXT)  # a title may be completed
+    title, text = _text(MIN_LENGTH, MAX_LINE + 100), _text(MIN_LENGTH, MAX_TEXT)  # a title may be completed
     name, affiliations = _text(), _list(_object({"name": _text()}), unique=True)
     who = {"person_or_org": _person_or_org(name), "affiliations": affiliations}
     described = {"description": text, "type": _term(vocabulary["description_types"]), "lang": language}

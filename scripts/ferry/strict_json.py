@@ -9,7 +9,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
+
+from ferry.limits import Limits
 
 DEEPEST = 200
 """Levels; orjson writes 254, and a receipt puts a record one level deeper. Records of the portal have at most 8."""
@@ -22,47 +24,95 @@ class UnfitJsonError(ValueError):
     """JSON that cannot be taken; says where, what was expected and what was found."""
 
 
-def strict_json(text: bytes) -> Any:
-    """Return what `text` holds.
+def strict_json(text: bytes, limits: Limits | None = None) -> Any:
+    """Return what `text` holds; `limits`: of a record, None if it is none.
 
     Raises:
-        UnfitJsonError: a key stands twice in one object, a number is none or beyond 64 bits, a text is not Unicode, or
-            it is nested too deep.
+        UnfitJsonError: a key stands twice in one object, a number is none or beyond 64 bits, a text is not Unicode, it
+            is nested too deep, or it exceeds a limit.
         ValueError: it is no JSON.
     """
     try:
         document = json.loads(text, parse_constant=float, object_pairs_hook=_object)
     except RecursionError as error:
-        raise UnfitJsonError(_too_deep(_deepest_place(text))) from error
+        raise UnfitJsonError(_told(_deepest_place(text), f"expected at most {DEEPEST} levels, found more")) from error
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise
     except ValueError:  # a number of more digits than Python reads: read again, to say where
         document = json.loads(text, parse_constant=float, parse_int=_integer, object_pairs_hook=_object)
-    unfit = unfit_value(document)
+    unfit = unfit_value(document, limits)
     if unfit:
         raise UnfitJsonError(unfit)
     return document
 
 
-def unfit_value(document: Any) -> str:
-    """Say of the first value that a receipt cannot hold where it is, what was expected and found; empty if all fit."""
-    inner: list[tuple[str, Any, int]] = [("", [document], 0)]
+def unfit_value(document: Any, limits: Limits | None = None) -> str:
+    """Say of the first value that a receipt cannot hold where it is, what was expected and found; empty if all fit.
+
+    limits: of a record, None if it is none.
+    """
+    inner = [_Inside(None, "", [document], 0, 0)]
+    count = 0
     while inner:
-        place, value, depth = inner.pop()
-        if depth > DEEPEST:
-            return _too_deep(place)
+        inside = inner.pop()
+        value = inside.value
+        count += len(value)
         if isinstance(value, _Twice):
-            where = _shown(_place(place, value.name, depth))
-            return f"{where}: expected each key once in an object, found {shown_value(value.name)} twice"
+            found = f"expected each key once in an object, found {shown_value(value.name)} twice"
+            return _told(_place(inside, value.name), found)
+        if unfit := _unfit_object(inside, count, limits):
+            return _told(_place(inside), unfit)
         names: Iterable[tuple[str | int, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
         for name, item in names:
             if isinstance(name, str) and not _is_unicode(name):
-                return f"{_shown(_place(place, name, depth))}: {_NOT_UNICODE} in a key"
+                return _told(_place(inside, name), f"{_NOT_UNICODE} in a key")
             if isinstance(item, dict | list):
-                inner.append((_place(place, name, depth), item, depth + 1))
-            elif unfit := _unfit(item):
-                where = _shown(_place(place, name, depth))
-                return f"{where}: {unfit}" if where else unfit
+                length = inside.characters + (len(name) if isinstance(name, str) else 0)
+                inner.append(_Inside(inside, name, item, inside.depth + 1, length))
+            elif unfit := _unfit(item) or (limits.unfit_text(item) if limits and isinstance(item, str) else ""):
+                return _told(_place(inside, name), unfit)
+    return ""
+
+
+class _Inside(NamedTuple):
+    """An object or a list of a document; its place is made only where something is to be told of it."""
+
+    above: "_Inside | None"
+    name: str | int
+    value: Any
+    depth: int
+    characters: int
+
+
+def _place(inside: _Inside, *names: str | int) -> str:
+    """Return the place of an object, or of what is inside of it by this name."""
+    steps = list(names) if inside.depth else []
+    while inside.above and inside.above.above:
+        steps.append(inside.name)
+        inside = inside.above
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in reversed(steps)).lstrip(".")
+
+
+def _told(place: str, unfit: str) -> str:
+    return f"{_shown(place)}: {unfit}" if place else unfit
+
+
+def _unfit_object(inside: _Inside, count: int, limits: Limits | None) -> str:
+    """Say what is wrong with an object or a list, apart from what is in it; `count`: values of the document so far."""
+    value = inside.value
+    if inside.depth > DEEPEST:
+        return f"expected at most {DEEPEST} levels, found more"
+    if isinstance(value, dict) and (other := next((name for name in value if not isinstance(name, str)), None)):
+        return f"expected names that are text, found {shown_value(other)}; put it in quotes"
+    if limits is None:
+        return ""
+    if inside.depth > limits.levels:
+        return limits.exceeded("levels", "more")
+    if count > limits.values:
+        return limits.exceeded("values", "more")
+    longest = max(map(len, value), default=0) if isinstance(value, dict) else 0
+    if inside.characters + longest > limits.place_characters:
+        return limits.exceeded("place_characters", str(inside.characters + longest))
     return ""
 
 
@@ -78,6 +128,8 @@ def _unfit(item: Any) -> str:
         return f"expected a finite number, found {item}" + ("; NaN is not JSON" if math.isnan(item) else "")
     if isinstance(item, str) and not _is_unicode(item):
         return f"{_NOT_UNICODE} in {shown_value(item)}"
+    if not (item is None or isinstance(item, str | int | float)):
+        return f"expected a JSON value, found {type(item).__name__}; put it in quotes"
     return ""
 
 
@@ -98,16 +150,6 @@ def _shown(text: str) -> str:
     text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text[:4096])
     half = MAX_SHOWN // 2
     return text if len(text) <= MAX_SHOWN else f"{text[:half]}…{text[-half:]}"
-
-
-def _too_deep(place: str) -> str:
-    return f"{_shown(place)}: expected at most {DEEPEST} levels, found more"
-
-
-def _place(place: str, name: str | int, depth: int) -> str:
-    if depth == 0:
-        return ""
-    return f"{place}[{name}]" if isinstance(name, int) else f"{place}.{name}".lstrip(".")
 
 
 def _is_unicode(text: str) -> bool:

@@ -42,6 +42,13 @@ def test_bulk_refuses_a_key_that_stands_twice(flow):
     assert "mine.yaml, line 2: records stands in line 1 already" in done.stderr
 
 
+def test_a_value_that_stands_elsewhere_is_refused_before_anybody_walks_through_it(flow):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    told = refused(flow, "\n".join(lines))
+    assert "mine.yaml, line 2: expected each value where it belongs, found the alias *a0" in told
+
+
 @pytest.mark.parametrize(
     ("key", "address", "told"),
     [

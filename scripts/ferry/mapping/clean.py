@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from ferry.identity import PORTAL, record_url
 
 MAX_LINE = 2_000  # characters of a title, a name, a keyword, an address; Lucene refuses terms over 32,766 bytes
-MAX_TEXT = 200_000  # characters of a description; the longest of the portal has some 10,000
+MAX_TEXT = 2_000_000  # characters of a description, far over what a record may hold (metadata.limits)
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPACE = re.compile(r"\s+")

@@ -4,16 +4,17 @@ What a merge patch is and does is the mapping's; here is refused what would have
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ferry.errors import ConfigError, MetadataError
-from ferry.mapping.corrections import read_corrections
-from ferry.strict_json import unfit_value
+from ferry.limits import DEFAULT_LIMITS, Limits
+from ferry.strict_json import kind_of, unfit_value
+from ferry.strict_yaml import UnfitYamlError, strict_yaml
 
 FOLDER = "corrections"
 """Below the folder of metadata."""
+MAX_BYTES = 1 << 20
 _NAME = re.compile(r"[1-9][0-9]*\.yaml")
 _MEANT_FOR_ONE = re.compile(r"[0-9]+\.\w+|.*\.ya?ml", re.IGNORECASE)
 """Not a README, nor what an editor keeps (80505.yaml~)."""
@@ -35,19 +36,28 @@ def correction_paths(metadata_dir: Path) -> dict[str, str]:
     return {name: str(path) for name, path in paths.items()}
 
 
-def read_correction(path: Path) -> dict[str, Any]:
-    """Return the merge patch of a file.
+def read_correction(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+    """Return the merge patch of a file; an empty file corrects nothing.
 
     Raises:
-        MetadataError: it is none, holds what no receipt could hold, or would change the list of files.
+        MetadataError: it cannot be read, is none, holds what no receipt could hold or more than a record may, or would
+            change the list of files.
     """
-    patch = read_corrections(path)
-    unfit = unfit_value(patch)
-    if unfit:
+    try:
+        text = path.read_bytes()
+        if len(text) > MAX_BYTES:
+            raise MetadataError(f"{path}: expected at most {MAX_BYTES} bytes of corrections, found {len(text)}")
+        patch = strict_yaml(text, dates_are_text=True)
+    except OSError as error:
+        raise MetadataError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnfitYamlError as error:
+        raise MetadataError(f"{path}: {error}") from error
+    if patch is None:
+        return {}
+    if unfit := unfit_value(patch, limits):
         raise MetadataError(f"{path}: {unfit}")
-    twice = next(_keys_twice(path), None)
-    if twice is not None:
-        raise MetadataError(f"{path}: expected each key once in an object, found {twice}")
+    if not isinstance(patch, dict):
+        raise MetadataError(f"{path}: expected an object (field: new value), found {kind_of(patch)}")
     for name in _NOT_CORRECTED:
         if name in patch:
             raise MetadataError(
@@ -55,25 +65,3 @@ def read_correction(path: Path) -> dict[str, Any]:
                 "not change; correct metadata/<recid>.json"
             )
     return patch
-
-
-def _keys_twice(path: Path) -> Iterator[str]:
-    """Give each key that stands twice in one object, with its line: YAML's reader keeps the last value."""
-    import yaml  # noqa: PLC0415 - only a record with a correction has to pay for it
-
-    inner: list[Any] = [yaml.compose(path.read_bytes(), Loader=yaml.SafeLoader)]
-    seen: set[int] = set()
-    while inner:
-        node = inner.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            inner += node.value
-        elif isinstance(node, yaml.MappingNode):
-            names: set[str] = set()
-            for key, value in node.value:
-                if key.value in names:
-                    yield f"{key.value!r} twice (line {key.start_mark.line + 1})"
-                names.add(key.value)
-                inner.append(value)

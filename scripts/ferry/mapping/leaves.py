@@ -10,10 +10,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from ferry.errors import MetadataError
-
-MAX_DEPTH = 32  # the deepest path of the portal has 6 steps
-MAX_LEAVES = 1_000_000  # the largest record of the portal has 27,000
 MAX_PATH = 300  # characters of a path in a message
 
 
@@ -58,32 +54,20 @@ def _descend(found: Found, steps: tuple[tuple[str, bool], ...], depth: int) -> I
 
 
 def count_leaves(record: Mapping[str, Any]) -> tuple[Counter[str], Counter[str]]:
-    """Return how many leaves there are at each path: those with a value, and empty ones.
-
-    Raises:
-        MetadataError: nested deeper than MAX_DEPTH, or more than MAX_LEAVES leaves; names the path.
-    """
+    """Return how many leaves there are at each path: those with a value, and empty ones."""
     filled: dict[str, int] = {}
     empty: dict[str, int] = {}
-    todo: list[tuple[Any, str, int]] = [(record, "", 0)]
-    total = 0
+    todo: list[tuple[Any, str]] = [(record, "")]
     while todo:
-        value, path, depth = todo.pop()
-        if depth >= MAX_DEPTH:
-            raise MetadataError(f"{shown(path)}: expected at most {MAX_DEPTH} levels, found more; correct the record")
+        value, path = todo.pop()
         if isinstance(value, dict):
             items = [(f"{path}.{key}" if path else key, item) for key, item in value.items()]
         else:
             below = f"{path}[]"
             items = [(below, item) for item in value]
-        total += len(items)
-        if total > MAX_LEAVES:
-            raise MetadataError(
-                f"{shown(path)}: expected at most {MAX_LEAVES} values in a record, found more; correct the record"
-            )
         for place, item in items:
             if item and isinstance(item, (dict, list)):
-                todo.append((item, place, depth + 1))
+                todo.append((item, place))
             elif item is None or item in ("", [], {}):
                 empty[place] = empty.get(place, 0) + 1
             else:

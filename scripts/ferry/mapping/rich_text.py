@@ -56,7 +56,7 @@ _NO_SUPPORT = re.compile(r"\b(does not|doesn't|cannot) (support|play|display)\b"
 _EMPTY = re.compile(r"<p>\s*</p>")
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n\s*")
 _MAX_PASSES = 4  # a tag that is taken out changes how the rest is read: until nothing changes any more
-_MAX_CELLS = 10_000  # of what spans make
+_MOST_REPEATED = 100_000  # characters of the cells that spans make; then a text stands in its first cell alone
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def plain_text(value: str) -> str:
 
 def _read(value: str) -> str:
     """Return what is to be written again, as well-formed HTML with the addresses as they are."""
-    schemes = {found.lower() for found in re.findall(r"[a-zA-Z][a-zA-Z0-9+.-]*(?=:)", value)}
+    schemes = {found.lower() for found in re.findall(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}(?=:)", value)}
     return nh3.clean(
         value,
         tags=_READ_TAGS,
@@ -219,9 +219,10 @@ class _Writer:
                 text = f"<b>{text}</b>" if cell.tag == "th" and text.strip() else text
                 down, across = (span(cell, name) for name in ("rowspan", "colspan"))
                 for cells in grid[number : number + down]:
-                    for place in range(across if made < _MAX_CELLS else 1):
+                    for place in range(across if made < _MOST_REPEATED else 1):
                         cells[column + place] = "" if place else text
-                        made += 1
+                        made += len("<td></td>") + len(cells[column + place])
+                    text = text if made < _MOST_REPEATED else ""
                 column += across
         return [[cells.get(place, "") for place in range(max(cells, default=-1) + 1)] for cells in grid]
 

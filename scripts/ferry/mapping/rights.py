@@ -30,7 +30,7 @@ def licence(work: Work, found: Found) -> None:
         MetadataError: what the record says is none of these. CC0 in its place would give away what may not be
             anybody's.
     """
-    rights: list[dict[str, Any]] = []
+    rights: dict[str, dict[str, Any]] = {}
     for item in find(work.record, f"{found.path}[]"):
         for place in _attributions(work, item):
             name = _licence_name(work, place)
@@ -39,10 +39,10 @@ def licence(work: Work, found: Found) -> None:
                 work.warn(
                     place.place, f"{shown(name or '')!r} is no identifier of SPDX that is known: given as a title"
                 )
-            if right and right not in rights:
-                rights.append(right)
+            if right:
+                rights.setdefault(json.dumps(right), right)
     if rights:
-        work.metadata["rights"] = rights
+        work.metadata["rights"] = list(rights.values())
 
 
 def _attributions(work: Work, found: Found) -> Iterator[Found]:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from ferry.checksums import Digests, normalise_checksum
 from ferry.errors import MetadataError
+from ferry.limits import Limits
 from ferry.source.verified import verify
 from ferry.strict_json import UnfitJsonError, kind_of, shown_value, strict_json
 
@@ -23,6 +24,7 @@ def listed_entries(
     origin: str,
     read_index: ReadIndex | None,
     index_files: Literal["expand", "keep"],
+    limits: Limits,
 ) -> Iterator[Placed]:
     """Give the entry of each file of a record, in its order; see `read_source` for what becomes of index files.
 
@@ -38,11 +40,12 @@ def listed_entries(
         for number, index in enumerate(indices)
     ]
     stems_held = {stem for stem, _ in held} - {None}
+    in_json = {str(entry.get("uri")) for entry in listed if entry.get("type") == "index.json"}
     for number, entry in enumerate(listed):
         if index_files == "keep" or not is_index(entry):
             yield f"files[{number}]", entry
-        elif _stem(entry.get("uri")) not in stems_held and not _hshown_value_twin(entry, listed):
-            yield from _read_listed(entry, f"files[{number}]", origin, read_index)
+        elif _stem(entry.get("uri")) not in stems_held and _twin(entry) not in in_json:
+            yield from _read_listed(entry, f"files[{number}]", origin, read_index, limits)
     stems_listed = {_stem(entry.get("uri")) for entry in listed if is_index(entry)}
     for stem, entries in held:
         if index_files == "expand" or stem not in stems_listed:
@@ -71,7 +74,9 @@ def _held(index: dict[str, Any], origin: str, place: str) -> list[Placed]:
     return _placed(files, origin, f"{place}.files")
 
 
-def _read_listed(entry: dict[str, Any], place: str, origin: str, read_index: ReadIndex | None) -> Iterator[Placed]:
+def _read_listed(
+    entry: dict[str, Any], place: str, origin: str, read_index: ReadIndex | None, limits: Limits
+) -> Iterator[Placed]:
     uri = entry.get("uri")
     if not isinstance(uri, str) or read_index is None:
         raise MetadataError(f"{origin}: {place}: expected an index file that can be read, found {shown_value(uri)}")
@@ -82,7 +87,7 @@ def _read_listed(entry: dict[str, Any], place: str, origin: str, read_index: Rea
         yield from ((f"{place} line {number + 1}", {"uri": uri}) for number, uri in enumerate(uris))
         return
     try:
-        found = strict_json(text)
+        found = strict_json(text, limits)
     except UnfitJsonError as error:
         raise MetadataError(f"{uri}: {error}") from error
     except ValueError as error:
@@ -103,11 +108,9 @@ def _expect_declared(entry: dict[str, Any], text: bytes, place: str) -> None:
     verify(declared, size_bytes=len(text), digests=digests.values(), found_at=place)
 
 
-def _hshown_value_twin(entry: dict[str, Any], listed: list[dict[str, Any]]) -> bool:
-    if entry.get("type") != "index.txt":
-        return False
-    twin = str(entry.get("uri")).removesuffix(".txt") + ".json"
-    return any(other.get("type") == "index.json" and other.get("uri") == twin for other in listed)
+def _twin(entry: dict[str, Any]) -> str | None:
+    """Return the address of the index that would say the same in JSON, and more of each file."""
+    return str(entry.get("uri")).removesuffix(".txt") + ".json" if entry.get("type") == "index.txt" else None
 
 
 def _objects(value: Any, place: str) -> list[dict[str, Any]]:

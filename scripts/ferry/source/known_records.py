@@ -9,6 +9,9 @@ from ferry.errors import MetadataError
 from ferry.source.facts import source_facts
 from ferry.source.record import read_record
 
+_LONGEST_TITLE = 2_000
+"""Characters: what is longer is no title, and none is shown of it."""
+
 
 @dataclass(frozen=True)
 class KnownRecord:
@@ -39,7 +42,9 @@ def _of_metadata(path: Path, recid: int) -> KnownRecord | None:
     except MetadataError:
         return None  # its own job tells what is wrong with it
     facts, title = source_facts(record), record.get("title")
-    return KnownRecord(title if isinstance(title, str) else None, facts["type_primary"], facts["type_secondary"])
+    return KnownRecord(
+        title[:_LONGEST_TITLE] if isinstance(title, str) else None, facts["type_primary"], facts["type_secondary"]
+    )
 
 
 @cache

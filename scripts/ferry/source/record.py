@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from ferry.checksums import normalise_checksum
 from ferry.errors import MetadataError
+from ferry.limits import DEFAULT_LIMITS, Limits
 from ferry.source.file_lists import ReadIndex, listed_entries
 from ferry.source.keys import file_keys
 from ferry.strict_json import UnfitJsonError, kind_of, shown_value, strict_json
@@ -14,8 +16,6 @@ from ferry.upload_names import RO_CRATE_KEY, manifest_key, source_key
 
 log = logging.getLogger(__name__)
 
-# The largest record of the portal lists 15,000 files in 6 MB; more than this is not a record.
-LARGEST_RECORD_BYTES = 256 << 20
 # No file is that large; sums of larger ones do not fit a table's column of 64 bits, and then no record has tables.
 LARGEST_FILE_BYTES = 10**15
 SCHEMES = ("root", "roots", "xroot", "xroots", "http", "https", "file")
@@ -32,6 +32,7 @@ def read_source(
     fetch_record: FetchRecord | None = None,
     read_index: ReadIndex | None = None,
     index_files: Literal["expand", "keep"] = "expand",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> dict[str, Any]:
     """Return the receipt `source` of a record, read from `metadata_path` if that exists, else from the portal.
 
@@ -47,7 +48,7 @@ def read_source(
     """
     local = metadata_path is not None and metadata_path.is_file()
     if local and metadata_path is not None:
-        origin, place, document = f"metadata/{metadata_path.name}", str(metadata_path), _load(metadata_path)
+        origin, place, document = f"metadata/{metadata_path.name}", str(metadata_path), _load(metadata_path, limits)
     elif fetch_record is not None:
         origin, document = fetch_record(recid)
         place = origin
@@ -55,7 +56,10 @@ def read_source(
         raise MetadataError(f"record {recid}: expected {metadata_path}, found no file, and no portal is configured")
     record = bare_record(document, recid=recid, origin=place)
     read = read_index if local or read_index is None else _from_elsewhere(read_index, place)
-    entries = list(listed_entries(record, origin=place, read_index=read, index_files=index_files))
+    listed = listed_entries(record, origin=place, read_index=read, index_files=index_files, limits=limits)
+    entries = list(islice(listed, limits.files + 1))
+    if len(entries) > limits.files:
+        raise MetadataError(f"{place}: files: {limits.exceeded('files', 'more')}")
     files = _normalised(entries, record, place, recid=recid, local_files_allowed=local)
     _compare_with_distribution(record, files, recid)
     return {"recid": recid, "origin": origin, "record": record, "files": files}
@@ -72,16 +76,17 @@ def _from_elsewhere(read_index: ReadIndex, origin: str) -> ReadIndex:
     return read
 
 
-def parse_record(text: bytes, origin: str) -> dict[str, Any]:
-    """Return the JSON object in `text`.
+def parse_record(text: bytes, origin: str, limits: Limits | None = None) -> dict[str, Any]:
+    """Return the JSON object in `text`; `limits`: of a record, None if it is none.
 
     Raises:
-        MetadataError: it is no JSON, no object, holds text that is not Unicode, or what no receipt could hold.
+        MetadataError: it is no JSON, no object, holds text that is not Unicode, what no receipt could hold, or more
+            than a record may.
     """
-    if len(text) > LARGEST_RECORD_BYTES:
-        raise MetadataError(f"{origin}: expected a record of at most {LARGEST_RECORD_BYTES} bytes, found {len(text)}")
+    if limits and len(text) > limits.record_bytes:
+        raise MetadataError(f"{origin}: {limits.exceeded('record_bytes', str(len(text)))}")
     try:
-        document = strict_json(text)
+        document = strict_json(text, limits)
     except UnfitJsonError as error:
         raise MetadataError(f"{origin}: {error}") from error
     except ValueError as error:
@@ -118,24 +123,24 @@ def bare_record(document: dict[str, Any], *, recid: int, origin: str) -> dict[st
     return record
 
 
-def read_record(path: Path, *, recid: int) -> dict[str, Any]:
+def read_record(path: Path, *, recid: int, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return the bare record in a file.
 
     Raises:
         MetadataError: it cannot be read, or is no such record.
     """
-    return bare_record(_load(path), recid=recid, origin=str(path))
+    return bare_record(_load(path, limits), recid=recid, origin=str(path))
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path, limits: Limits) -> dict[str, Any]:
     try:
         size = path.stat().st_size
-        if size > LARGEST_RECORD_BYTES:
-            raise MetadataError(f"{path}: expected a record of at most {LARGEST_RECORD_BYTES} bytes, found {size}")
+        if size > limits.record_bytes:
+            raise MetadataError(f"{path}: {limits.exceeded('record_bytes', str(size))}")
         text = path.read_bytes()
     except OSError as error:
         raise MetadataError(f"{path}: cannot be read: {error.strerror}") from error
-    return parse_record(text, str(path))
+    return parse_record(text, str(path), limits)
 
 
 def _normalised(

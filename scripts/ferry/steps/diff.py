@@ -106,9 +106,7 @@ def diff_all(
 def _ours(
     recid: int, metadata: Mapping[str, Any], profile: str, options: MappingOptions, results_dir: Path
 ) -> dict[str, Any]:
-    source, corrections = read_with_corrections(
-        recid, metadata_dir=Path(metadata["dir"]), results_dir=results_dir, portal=metadata["portal"]
-    )
+    source, corrections = read_with_corrections(recid, metadata=metadata, results_dir=results_dir)
     record, _ = corrected(source["record"], corrections)
     return transform_record(source={**source, "record": record}, profile=profile, options=options).record
 

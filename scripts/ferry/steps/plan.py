@@ -81,9 +81,8 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
     read_record = partial(
         read_with_corrections,
         recid,
-        metadata_dir=Path(config["metadata"]["dir"]),
+        metadata=config["metadata"],
         results_dir=inputs.results_dir,
-        portal=config["metadata"]["portal"],
     )
     found: list[tuple[Any, Any] | FerryError] = []
 

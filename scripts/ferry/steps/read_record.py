@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ferry.errors import MetadataError
+from ferry.limits import DEFAULT_LIMITS, Limits
 from ferry.receipts import write_receipt
 from ferry.retry import retried
 from ferry.source.access import CHUNK_BYTES, open_source, redirected
@@ -21,6 +23,7 @@ def read_to_receipt(
     stall_s: int,
     sandbox_dir: Path,
     receipt_path: Path,
+    limits: Limits = DEFAULT_LIMITS,
     attempts: int = 4,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, int]:
@@ -32,6 +35,7 @@ def read_to_receipt(
         portal: address of the portal.
         redirects, stall_s, sandbox_dir: how index files are read that list the record's files, as for a download.
         receipt_path: where the receipt goes.
+        limits: most that the record may hold.
         attempts: how often an index file is tried, as for a download.
         sleep: waits between two of them.
 
@@ -42,7 +46,12 @@ def read_to_receipt(
 
     def read_once(url: str) -> bytes:
         with open_source(url, stall_s=stall_s) as opened:
-            return b"".join(opened.chunks(start=0, chunk_bytes=CHUNK_BYTES, in_flight=1))
+            text = bytearray()
+            for chunk in opened.chunks(start=0, chunk_bytes=CHUNK_BYTES, in_flight=1):
+                text += chunk
+                if len(text) > limits.record_bytes:
+                    raise MetadataError(f"{url}: {limits.exceeded('record_bytes', 'more')}")
+            return bytes(text)
 
     def read_index(uri: str) -> bytes:
         url = redirected(uri, places)
@@ -51,8 +60,9 @@ def read_to_receipt(
     receipt = read_source(
         recid=recid,
         metadata_path=metadata_path,
-        fetch_record=lambda wanted: fetch_record(wanted, portal=portal),
+        fetch_record=lambda wanted: fetch_record(wanted, portal=portal, limits=limits),
         read_index=read_index,
+        limits=limits,
     )
     write_receipt(receipt_path, "source", receipt)
     return {"files_moved": 0}

@@ -6,6 +6,7 @@ from typing import Any
 
 from ferry.bundle.plan import PackageSettings, is_bundled
 from ferry.errors import MetadataError
+from ferry.limits import DEFAULT_LIMITS, Limits
 from ferry.mapping.correction_files import read_correction
 from ferry.mapping.corrections import corrected
 from ferry.mapping.transform import transform_record
@@ -47,6 +48,7 @@ def transform_to_receipts(
     record_path: Path,
     mapping_path: Path,
     settings: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> dict[str, int]:
     """Transform one record, corrected where there is a correction, and write both receipts.
 
@@ -57,6 +59,7 @@ def transform_to_receipts(
         profile: of the target.
         options: how to map.
         record_path, mapping_path: where the receipts go.
+        limits: most that the corrections may hold.
         settings: name of the settings that `profile` and `options` are made of, for `snakemake check`.
 
     Returns:
@@ -71,7 +74,7 @@ def transform_to_receipts(
     changes: list[dict[str, Any]] = []
     try:
         if corrections_path is not None:
-            record, changes = corrected(source["record"], read_correction(corrections_path))
+            record, changes = corrected(source["record"], read_correction(corrections_path, limits=limits))
             source = {**source, "record": record}
         transformed = transform_record(source=source, profile=profile, options=options)
     except MetadataError as error:

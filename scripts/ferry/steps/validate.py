@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ferry.csv_tables import write_csv
 from ferry.errors import FerryError, MetadataError
+from ferry.limits import Limits
 from ferry.mapping.correction_files import FOLDER, read_correction
 from ferry.mapping.corrections import corrected
 from ferry.mapping.transform import InvalidRecordError, transform_record
@@ -194,9 +195,8 @@ def _cell(value: Any) -> str:
 def validate_all(
     *,
     recids: Sequence[int],
-    metadata_dir: Path,
+    metadata: Mapping[str, Any],
     results_dir: Path,
-    portal: str,
     transform: Mapping[str, Any],
     package: Mapping[str, Any],
     catalogue_path: Path,
@@ -211,15 +211,13 @@ def validate_all(
     Raises:
         MetadataError: some would be refused; the message has the table.
     """
-    known = KnownRecords(metadata_dir, catalogue_path)
+    known = KnownRecords(Path(metadata["dir"]), catalogue_path)
     options = mapping_options(transform=transform, package=package, known=known)
     problems: list[Problem] = []
     for recid in recids:
         problems += validate_record(
             recid=recid,
-            read=partial(
-                read_with_corrections, recid, metadata_dir=metadata_dir, results_dir=results_dir, portal=portal
-            ),
+            read=partial(read_with_corrections, recid, metadata=metadata, results_dir=results_dir),
             profile=transform["profile"],
             options=options,
             max_upload_bytes=package["max_upload_bytes"],
@@ -244,18 +242,23 @@ def validate_all(
 
 
 def read_with_corrections(
-    recid: int, *, metadata_dir: Path, results_dir: Path, portal: str
+    recid: int, *, metadata: Mapping[str, Any], results_dir: Path
 ) -> tuple[Source, Mapping[str, Any]]:
-    """Return a record's receipt `source`, index files not expanded, and its corrections."""
+    """Return a record's receipt `source`, index files not expanded, and its corrections.
+
+    metadata: that part of the configuration.
+    """
+    metadata_dir, limits = Path(metadata["dir"]), Limits(**metadata["limits"])
     corrections_path = metadata_dir / FOLDER / f"{recid}.yaml"
-    corrections = read_correction(corrections_path) if corrections_path.exists() else {}
+    corrections = read_correction(corrections_path, limits=limits) if corrections_path.exists() else {}
     metadata_path, receipt_path = metadata_dir / f"{recid}.json", results_dir / str(recid) / "source.json"
     if not metadata_path.exists() and receipt_path.exists():
         return read_receipt(receipt_path, "source", recid=recid), corrections
     source = read_source(
         recid=recid,
         metadata_path=metadata_path,
-        fetch_record=lambda wanted: fetch_record(wanted, portal=portal),
+        fetch_record=lambda wanted: fetch_record(wanted, portal=metadata["portal"], limits=limits),
         index_files="keep",
+        limits=limits,
     )
     return source, corrections

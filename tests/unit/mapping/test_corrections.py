@@ -1,11 +1,9 @@
-"""Corrections are a merge patch, read from YAML that means what it says."""
-
-from pathlib import Path
+"""Corrections are a merge patch."""
 
 import pytest
 
 from ferry.errors import MetadataError
-from ferry.mapping.corrections import corrected, read_corrections
+from ferry.mapping.corrections import corrected
 
 
 def test_a_patch_replaces_merges_and_takes_away_and_leaves_the_original_alone() -> None:
@@ -33,26 +31,3 @@ def test_a_value_that_an_object_takes_the_place_of_is_in_the_account() -> None:
 def test_a_patch_cannot_make_it_another_record() -> None:
     with pytest.raises(MetadataError, match="recid"):
         corrected({"recid": "7"}, {"recid": "8"})
-
-
-def test_a_date_in_a_correction_stays_text(tmp_path: Path) -> None:
-    path = tmp_path / "7.yaml"
-    path.write_text("prepublication: {date: 2014-06-20}\n")
-    assert read_corrections(path) == {"prepublication": {"date": "2014-06-20"}}
-
-
-def test_an_empty_file_corrects_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "7.yaml"
-    path.write_text("# nothing yet\n")
-    assert read_corrections(path) == {}
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["- a list", "title: [", "1: x", "a: &b [*b]", "a: !!binary aGk=", "a: !!python/object:os.X {}", "just text"],
-)
-def test_what_is_no_object_of_json_values_is_refused_with_its_file(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "7.yaml"
-    path.write_text(text)
-    with pytest.raises(MetadataError, match=r"7\.yaml"):
-        read_corrections(path)

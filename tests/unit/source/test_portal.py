@@ -83,9 +83,9 @@ def test_a_record_cut_off_every_time_names_both_lengths():
         fetch(server)
 
 
-def test_what_is_too_large_is_no_record(monkeypatch):
-    monkeypatch.setattr("ferry.source.portal.LARGEST_RECORD_BYTES", 10)
-    with portal(Answer()) as server, pytest.raises(PermanentError, match="found more than 10 bytes"):
+def test_what_is_too_large_is_no_record_and_no_search():
+    endless = Answer(body=b'{"a": "' + b"x" * 16_000_000 + b'"}')
+    with portal(endless) as server, pytest.raises(PermanentError, match=r"at most 16000000 bytes .*record_bytes$"):
         fetch(server)
 
 

@@ -107,9 +107,8 @@ def config():
 def run(folder, config, recids):
     return validate_all(
         recids=recids,
-        metadata_dir=folder / "metadata",
+        metadata=config["metadata"] | {"dir": str(folder / "metadata"), "portal": "http://127.0.0.1:9"},
         results_dir=folder / "results",
-        portal="http://127.0.0.1:9",
         transform=config["transform"],
         package=config["package"],
         catalogue_path=folder / "catalogue.csv",

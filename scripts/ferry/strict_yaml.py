@@ -1,0 +1,97 @@
+"""YAML that means what is written there: a key that stands twice and an alias are refused, with their place.
+
+Of a key that stands twice, YAML's readers take the last value without a word. An alias (`*name`) stands for what is
+written elsewhere: nine lines of them are a thousand million values to whoever walks through them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferry.errors import ConfigError
+
+if TYPE_CHECKING:
+    import yaml
+
+
+class UnfitYamlError(ValueError):
+    """YAML that cannot be taken; says where, what was expected and what was found, each in a line of `lines`."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def strict_yaml(text: bytes, *, dates_are_text: bool = False) -> Any:
+    """Return what `text` holds.
+
+    Args:
+        text: one document.
+        dates_are_text: 2014-06-20 stays as it is written, as it is in JSON.
+
+    Raises:
+        UnfitYamlError: a key stands twice, there is an alias, or it is no YAML.
+    """
+    import yaml  # noqa: PLC0415 - 8 ms, and most jobs read none
+
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+            if self.check_event(yaml.AliasEvent):
+                event = self.peek_event()  # type: ignore[no-untyped-call]
+                raise UnfitYamlError(
+                    f"line {event.start_mark.line + 1}: expected each value where it belongs, found the alias "
+                    f"*{event.anchor}; write out what it stands for"
+                )
+            return super().compose_node(parent, index)
+
+    if dates_are_text:
+        Loader.yaml_implicit_resolvers = {
+            first: [entry for entry in resolvers if entry[0] != "tag:yaml.org,2002:timestamp"]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+    try:
+        loader = Loader(text)
+        root = loader.get_single_node()
+        if lines := list(_repeated(root, "")):
+            raise UnfitYamlError(*lines)
+        return None if root is None else loader.construct_document(root)
+    except UnfitYamlError:
+        raise
+    except RecursionError as error:
+        raise UnfitYamlError("expected YAML of some levels, found more than can be read") from error
+    except (yaml.YAMLError, ValueError) as error:  # no characters, or a number of more digits than Python reads
+        raise UnfitYamlError(f"expected YAML, found none: {' '.join(str(error).split())}; correct it") from error
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Return what a file of the configuration says; an empty one says nothing.
+
+    Raises:
+        ConfigError: it is no YAML with keys and values, or not as `strict_yaml` takes it.
+        OSError: it cannot be read.
+    """
+    try:
+        document = strict_yaml(path.read_bytes()) or {}
+    except UnfitYamlError as error:
+        lines = "\n".join(f"  {path}, {line}" for line in error.lines)
+        raise ConfigError(f"configuration refused, nothing was started:\n{lines}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: expected keys and values, found a {type(document).__name__}")
+    return document
+
+
+def _repeated(node: "yaml.Node | None", place: str) -> Iterator[str]:
+    value = getattr(node, "value", None)
+    if not isinstance(value, list):
+        return
+    lines: dict[str, int] = {}
+    for number, item in enumerate(value):
+        if not isinstance(item, tuple):
+            yield from _repeated(item, f"{place}[{number}]")
+            continue
+        key, inner = item
+        line, name = key.start_mark.line + 1, f"{place}.{key.value}".removeprefix(".")
+        if name in lines:
+            yield f"line {line}: {name} stands in line {lines[name]} already; expected it once, found it twice"
+        lines.setdefault(name, line)
+        yield from _repeated(inner, name)

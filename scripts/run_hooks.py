@@ -23,6 +23,7 @@ from ferry.run.breaker import CircuitBreaker
 from ferry.run.bulk import PART_OF_BULK
 from ferry.run.closing import closing_lines
 from ferry.run.disk_budget import DiskBudget, refuse_too_few_cores
+from ferry.run.permissions import close_folders, keep_from_others
 from ferry.run.plan import RunPlan, caps_of_steps, command_without_targets, read_plan, targets_of, write_plan
 from ferry.run.progress import ProgressReporter
 from ferry.run.run import Target, begin_run, lock_folder, read_run, refuse_other_repository
@@ -70,6 +71,7 @@ def prepare(config: dict[str, Any], *, files: Iterable[str | Path]) -> Selection
         read_config_file(Path(path))  # refuses what Snakemake has taken without a word
     normalise_config(config)
     check_config(config)
+    keep_from_others(config)
     # a graph of 76,000 jobs is no garbage: it need not be walked through again and again
     gc.set_threshold(50_000, 20, 50)
     return Selection({}) if _makes_its_list(config) else selection_of(config)
@@ -114,6 +116,7 @@ def begin(
     if across_nodes:
         refuse_token_in_environment()
     _run_state["lock"] = lock_folder()
+    close_folders(config)
     to_do = frozenset(int(recid) for _, recid in jobs if recid is not None)
     _run_state["only_looks"] = rules_to_run <= RULES_THAT_ONLY_LOOK
     if config["storage"]["remove"] and not _run_state["only_looks"]:

@@ -49,6 +49,15 @@ def whole_text_file(path: Path) -> Iterator[TextIO]:
         text.detach()
 
 
+def own_lock(path: Path) -> TextIO:
+    """Return a file to be locked, made if need be, that nobody else can open: who can, can hold the lock for ever."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    if os.fstat(descriptor).st_uid == os.geteuid():
+        os.fchmod(descriptor, 0o600)
+    return open(descriptor, "r+", encoding="ascii")
+
+
 def write_whole(path: Path, text: str | bytes, *, shared: bool = False, synced: bool = True) -> None:
     """Write a file in one step; see `whole_file`."""
     with whole_file(path, shared=shared, synced=synced) as stream:

@@ -40,6 +40,7 @@ class Application:
         A status of null: nobody was there any more to be answered.
         """
         self._clock = site.clock
+        self._user = site.user
         self._model_route = f"/api/{site.flavour.model}/"
         self._public_url = site.views.url
         self._request_log = request_log
@@ -69,7 +70,7 @@ class Application:
         headers: dict[str, str] = {}
         try:
             handler, arguments = self._find(request)
-            verdict = self._limiter.check(f"{request.headers.get('User-Agent', '')} {request.remote}")
+            verdict = self._limiter.check(self._client(request))
             headers = verdict.headers
             if not verdict.allowed:
                 return json_answer(429, {"message": verdict.limit, "status": 429}, headers)
@@ -89,6 +90,11 @@ class Application:
         if not response.prepared:
             response.headers.update(headers)
         return response
+
+    def _client(self, request: BaseRequest) -> str:
+        """Return who is counted: as InvenioRDM a User-Agent, but all who have no token of ours are one."""
+        user = self._user(request)
+        return f"{user} {request.headers.get('User-Agent', '')} {request.remote}" if user else ""
 
     def _find(self, request: BaseRequest) -> tuple[Handler, list[str]]:
         path = unquote(request.rel_url.raw_path, errors="replace")

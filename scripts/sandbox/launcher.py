@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferry.errors import ConfigError, TransientError
-from ferry.files import write_whole
+from ferry.files import own_lock, write_whole
 from sandbox.settings import Settings
 
 SCRIPTS = Path(__file__).resolve().parents[1]
@@ -119,7 +119,7 @@ def start(
 def _wait_for_lock(directory: Path, patience_s: float = 3.0) -> None:
     """A server whose run was killed is gone within a second: wait for that, not for one that is alive."""
     deadline = time.monotonic() + patience_s
-    with (directory / "lock").open("w") as lock:
+    with own_lock(directory / "lock") as lock:
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

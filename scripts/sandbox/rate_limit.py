@@ -1,9 +1,11 @@
 """The repository's rate limit: several moving windows, counted for each client."""
 
 import math
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+
+MOST_CLIENTS = 1000
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,16 @@ class RateLimiter:
     def __init__(self, limits: tuple[tuple[int, float], ...], clock: Callable[[], float]) -> None:
         self._limits = sorted(limits, key=lambda limit: limit[1])
         self._clock = clock
-        self._seen: dict[str, deque[float]] = defaultdict(deque)
+        self._seen: dict[str, deque[float]] = {}  # who asked last stands last
 
     def check(self, client: str) -> Verdict:
-        """Count one request of the client (User-Agent and address together)."""
+        """Count one request of the client; of more than MOST_CLIENTS, who has not asked for longest is forgotten."""
         if not self._limits:
             return Verdict(allowed=True, headers={}, limit="")
         now = self._clock()
-        seen = self._seen[client]
+        seen = self._seen[client] = self._seen.pop(client, deque())
+        if len(self._seen) > MOST_CLIENTS:
+            del self._seen[next(iter(self._seen))]
         while seen and seen[0] <= now - self._limits[-1][1]:
             seen.popleft()
         for count, seconds in self._limits:

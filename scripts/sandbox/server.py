@@ -17,6 +17,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from ferry.files import own_lock
 from sandbox.app import Application
 from sandbox.flavours import CURATOR
 from sandbox.settings import Settings, settings_from_json
@@ -41,8 +42,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     directory: Path = arguments.directory
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as lock:
+    with own_lock(directory / "lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -14,7 +14,8 @@ class Settings:
         max_file_bytes: Content-Length of one PUT; more is refused with 413 before a byte is read.
         max_files: files in one draft.
         index_lag_s: a change is found by a search only after so many seconds (OpenSearch: about 1).
-        rate_limits: (requests, seconds) pairs, all of them counted for each User-Agent and address.
+        rate_limits: (requests, seconds) pairs, all of them counted for each token and User-Agent; who has no
+            token of ours is one client with all others of that kind, whatever name it gives itself.
         body_timeout_s: a body that stands still for so long counts as interrupted.
         checksum_lag_s: a committed multipart file shows no checksum for so long.
         multipart: False refuses transfers of type "M", as a backend without parts does.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.errors import ConfigError, PermanentError, TransientError
+from ferry.files import own_lock
 from ferry.journal import is_alive
 from ferry.receipts import write_json
 
@@ -158,8 +159,7 @@ class DiskBudget:
 
     @contextmanager
     def _ledger(self) -> Iterator[dict[str, Any]]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("a") as lock:
+        with own_lock(self._path.with_suffix(".lock")) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # gone with the process, however it ends
             ledger = {"records": {}, "notes_bytes": 0}
             if self._path.exists():

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from ferry.config import same_address
 from ferry.errors import ConfigError
+from ferry.files import own_lock
 from ferry.receipts import write_json
 
 RUN_FILE = Path("logs/run.json")
@@ -102,12 +103,10 @@ def lock_folder(path: Path = LOCK_FILE) -> IO[str]:
     Raises:
         ConfigError: another run has it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stream = path.open("a+", encoding="ascii")
+    stream = own_lock(path)
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        stream.seek(0)
         pid, _, host = stream.read().strip().partition(" ")
         stream.close()
         raise ConfigError(

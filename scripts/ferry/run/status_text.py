@@ -1,9 +1,10 @@
 """A run's status in words: a page for a terminal, one line for a log, a text file for Prometheus."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
-from ferry.files import write_whole
+from ferry.files import whole_file
 from ferry.formatting import format_bytes, format_count, format_seconds, plural
 from ferry.report.failures import failure_lines, failure_rows
 from ferry.run.status import Status
@@ -86,8 +87,10 @@ def prometheus_text(status: Status) -> str:
 
 
 def write_prometheus(path: Path, status: Status) -> None:
-    """Write the text file in one step, as the collector wants it."""
-    write_whole(path, prometheus_text(status))
+    """Write the text file in one step, as the collector wants it, who is another user and reads counts only."""
+    with whole_file(path) as stream:
+        os.fchmod(stream.fileno(), 0o644)
+        stream.write(prometheus_text(status).encode())
 
 
 def _ok(status: Status) -> str:

@@ -65,6 +65,14 @@ def test_limits_can_be_small(start):
     assert [api.call("GET", "/").status_code for _ in range(4)][-1] == 429
 
 
+def test_without_a_token_another_name_is_no_new_budget(start):
+    api = start(rate_limits=((5, 60.0),))
+    guests = [{"User-Agent": f"guest {number}", "Authorization": f"Bearer {number}"} for number in range(6)]
+    assert [api.call("GET", "/api/records", headers=guest).status_code for guest in guests] == [*[200] * 5, 429]
+    other = {"Authorization": f"Bearer {(api.folder / 'token2').read_text()}"}
+    assert [api.call("GET", "/", headers=more).status_code for more in ({}, other)] == [200, 200]
+
+
 def test_a_body_that_stands_still_deletes_its_entry(start):
     draft = start(body_timeout_s=0.3).create()
     draft.init("a")

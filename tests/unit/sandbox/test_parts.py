@@ -174,6 +174,15 @@ def test_requests_over_a_limit_are_refused_until_the_window_has_moved_on():
     assert limiter.check("a").allowed
 
 
+def test_who_has_not_asked_for_longest_is_forgotten_so_that_the_table_stays_small():
+    limiter = RateLimiter(((1, 60.0),), Clock())
+    assert limiter.check("first").allowed
+    assert not limiter.check("first").allowed
+    for number in range(1000):
+        limiter.check(f"client {number}")
+    assert limiter.check("first").allowed
+
+
 def test_without_limits_nothing_is_said_about_them():
     verdict = RateLimiter((), Clock()).check("a")
     assert (verdict.allowed, verdict.headers) == (True, {})

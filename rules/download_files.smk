@@ -22,6 +22,7 @@ rule download_files:
     params:
         data_dir="data/{recid}",
         source=config["source"],
+        portal=config["metadata"]["portal"],
         download=config["download"],
         package=config["package"],
         storage=config["storage"],

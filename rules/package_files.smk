@@ -26,6 +26,7 @@ rule package_files:
     params:
         data_dir="data/{recid}",
         source=config["source"],
+        portal=config["metadata"]["portal"],
         download=config["download"],
         package=config["package"],
         storage=config["storage"],

@@ -17,7 +17,7 @@ rule read_record:
     params:
         portal=config["metadata"]["portal"],
         limits=config["metadata"]["limits"],
-        redirects=config["source"]["redirects"],
+        source=config["source"],
         stall_s=config["download"]["stall_s"],
         attempts=config["download"]["attempts"],
         sandbox_dir=config["sandbox"]["dir"],

@@ -28,6 +28,7 @@ rule upload_record:
         repository=config["repository"],
         upload=config["upload"],
         source=config["source"],
+        portal=config["metadata"]["portal"],
         download=config["download"],
         package=config["package"],
         storage=config["storage"],

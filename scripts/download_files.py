@@ -14,6 +14,7 @@ with record_step(name="download_files", recid=recid, log_path=Path(snakemake.log
             receipt_path=Path(snakemake.output.receipt),
             data_dir=Path(snakemake.params.data_dir),
             source=snakemake.params.source,
+            portal=snakemake.params.portal,
             download=snakemake.params.download,
             package=snakemake.params.package,
             storage=snakemake.params.storage,

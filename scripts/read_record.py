@@ -14,7 +14,7 @@ with record_step(name="read_record", recid=recid, log_path=Path(snakemake.log[0]
             recid=recid,
             metadata_path=Path(metadata) if metadata else None,
             portal=snakemake.params.portal,
-            redirects=snakemake.params.redirects,
+            source=snakemake.params.source,
             stall_s=snakemake.params.stall_s,
             attempts=snakemake.params.attempts,
             limits=Limits(**snakemake.params.limits),

@@ -53,6 +53,7 @@ def download(tmp_path: Path, source: dict, **settings: object) -> dict[str, floa
         receipt_path=tmp_path / "download.json",
         data_dir=tmp_path / "data",
         source={**SOURCE, "data_root": str(tmp_path / "root"), **settings},
+        portal="https://portal.invalid",
         download={"parallel_files": 4, "attempts": 1, "stall_s": 5},
         package={},
         storage={"max_bytes": None},

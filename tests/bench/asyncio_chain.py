@@ -44,7 +44,7 @@ async def carry(config: Mapping[str, Any], recids: list[int]) -> None:
             recid=recid,
             metadata_path=Path(config["metadata"]["dir"]) / f"{recid}.json",
             portal=config["metadata"]["portal"],
-            redirects=config["source"]["redirects"],
+            source=config["source"],
             stall_s=config["download"]["stall_s"],
             sandbox_dir=sandbox_dir,
             receipt_path=receipt["source"],
@@ -59,6 +59,7 @@ async def carry(config: Mapping[str, Any], recids: list[int]) -> None:
                 data_dir=data_dir,
                 sandbox_dir=sandbox_dir,
                 repository=config["repository"]["url"],
+                portal=config["metadata"]["portal"],
                 **{name: config[name] for name in ("source", "download", "package", "storage")},
             ),
             asyncio.to_thread(

@@ -79,7 +79,7 @@ class Record:
     def step(self) -> dict[str, int]:
         """Run ours; return what it measured, its peak of memory among it."""
         parts = ("source", "download", "package", "storage")
-        config = {"repository": "", **{part: CONFIG[part] for part in parts}}
+        config = {"repository": "", "portal": CONFIG["metadata"]["portal"], **{part: CONFIG[part] for part in parts}}
         config["source"] = {**config["source"], "redirects": {CERN: self.prefix}}
         done = subprocess.run(
             [sys.executable, "-c", STEP, self.folder, json.dumps(config), str(RECID)],

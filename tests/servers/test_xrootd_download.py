@@ -9,7 +9,7 @@ from ferry.errors import IntegrityError, PermanentError
 from ferry.schemas import problems
 from servers.tcp_proxy import tcp_proxy
 from servers.xrootd_records import adler32, contents, download, make_bytes, receipt_of, record, serve, sha1
-from servers.xrootd_server import EXPORT
+from servers.xrootd_server import EXPORT, need_xrootd, running_server
 
 pytestmark = pytest.mark.xrootd
 
@@ -223,6 +223,30 @@ def test_files_of_this_machine_come_through_the_same_client(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     for number, prefix in enumerate([f"file://{tmp_path}/mirror", f"file://localhost{tmp_path}/mirror", "file:mirror"]):
         done = download(source, tmp_path / str(number), prefix=prefix)
+        assert done.receipt == receipt_of(source, files)
+
+
+@pytest.mark.parametrize("name", ["links.meta4", "links.metalink"])
+def test_a_metalink_file_of_a_real_server_is_a_file_and_leads_nowhere(xrootd_server, tmp_path, name):
+    private = tmp_path / "private"
+    private.write_bytes(b"the operator's own")
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?><metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="x">'
+        f'<size>18</size><url location="a" priority="1">file://localhost{private}</url></file></metalink>'
+    )
+    files = {name: text.encode()}
+    source = serve(xrootd_server, files)
+    done = download(source, tmp_path, prefix=xrootd_server.prefix)
+    assert done.receipt == receipt_of(source, files)
+    assert (tmp_path / "files" / name).read_text() == text
+
+
+def test_a_real_server_that_sends_on_to_another_is_followed_where_that_one_is_listed(tmp_path):
+    need_xrootd()
+    files = {"moved/a.root": make_bytes(3 << 20), "moved/b.root": b"small", "moved/empty": b""}
+    with running_server() as behind, running_server(sends_on={f"{EXPORT}/moved": behind.port}) as server:
+        source = serve(behind, files)
+        done = download(source, tmp_path, prefix=server.prefix)
         assert done.receipt == receipt_of(source, files)
 
 

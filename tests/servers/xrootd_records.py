@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from ferry.source.allowed import AllowedSources
 from ferry.source.download import Download, Downloaded, DownloadSettings
 from ferry.source.keys import file_keys
 from servers.xrootd_server import EXPORT, XrootdServer
@@ -53,7 +54,9 @@ def download(
         source=source,
         files_dir=folder / "files",
         state_path=folder / "verified.jsonl",
-        settings=DownloadSettings(redirects={PORTAL_PREFIX: prefix}, **settings),
+        settings=DownloadSettings(
+            redirects={PORTAL_PREFIX: prefix}, allowed=AllowedSources().including(prefix), **settings
+        ),
         pause=waited.append,
     ).run()
 
@@ -83,12 +86,15 @@ def receipt_of(source: dict[str, Any], files: dict[str, bytes], verified: str = 
 RUN = """
 import json, os, sys
 from pathlib import Path
+from ferry.source.allowed import AllowedSources
+from ferry.source.allowed import AllowedSources
 from ferry.source.download import Download, DownloadSettings
 from ferry.receipts import write_receipt
 source, folder, settings = json.loads(sys.stdin.read())
 folder = Path(folder)
 done = Download(source=source, files_dir=folder / "files", state_path=folder / "verified.jsonl",
-                settings=DownloadSettings(**settings)).run()
+                settings=DownloadSettings(allowed=AllowedSources().including(*settings["redirects"].values()),
+                                          **settings)).run()
 write_receipt(folder / "download.json", "download", done.receipt)
 print(json.dumps(done.measured))
 """

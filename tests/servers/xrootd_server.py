@@ -8,9 +8,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -36,15 +37,19 @@ xrd.sched mint 8 maxt 64 idle 60
 class XrootdServer:
     """One server process; files are put into it by name below /eos/opendata and read as `url(name)`."""
 
-    def __init__(self, root: Path) -> None:
-        """Prepare the folders below `root` (a short path that the server's user can walk to)."""
+    def __init__(self, root: Path, *, sends_on: Mapping[str, int]) -> None:
+        """Prepare the folders below `root` (a short path that the server's user can walk to).
+
+        `sends_on` has the paths that lie on other servers of this machine, and their ports.
+        """
         self.root = root
         self.export = root / "export" / EXPORT.lstrip("/")
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
         for folder in (self.export, root / "admin", root / "run"):
             folder.mkdir(parents=True)
-        (root / "server.cfg").write_text(CONFIG.format(export=EXPORT, root=root, port=self.port))
+        others = "".join(f"xrootd.redirect 127.0.0.1:{port} {path}\n" for path, port in sends_on.items())
+        (root / "server.cfg").write_text(CONFIG.format(export=EXPORT, root=root, port=self.port) + others)
         self._own([root, *root.rglob("*")])
 
     @property
@@ -112,11 +117,13 @@ class XrootdServer:
 
 
 @contextmanager
-def running_server(folder: Path | None = None) -> Iterator[XrootdServer]:
+def running_server(
+    folder: Path | None = None, *, sends_on: Mapping[str, int] = MappingProxyType({})
+) -> Iterator[XrootdServer]:
     """Give a server that runs, in a folder of its own (below `folder`, else the system's temporary one)."""
     root = Path(tempfile.mkdtemp(prefix="xrd-", dir=folder))
     root.chmod(0o755)
-    server = XrootdServer(root)
+    server = XrootdServer(root, sends_on=sends_on)
     try:
         server.start()
         yield server

@@ -1,10 +1,10 @@
 """Where a file is read from: redirects, and the client for each kind of address."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from ferry.checksums import HEX_DIGITS
 from ferry.errors import PermanentError
+from ferry.source.allowed import AllowedSources, local_path
 from ferry.source.http import HttpFile
 from ferry.source.verified import SourceFile
 from ferry.source.xrootd import XrootdFile, answer_limit_s, load_client
@@ -29,29 +29,29 @@ def redirected(uri: str, redirects: Mapping[str, str]) -> str:
         return url
     if prefix is not None and ".." in uri.removeprefix(prefix).split("/"):
         raise PermanentError(f"{uri}: expected a path below {prefix} (source.redirects), found '..' in it")
-    path = url.removeprefix("file:").removeprefix("//").removeprefix("localhost/")
-    if not path.startswith("/") and url.startswith("file://localhost/"):
-        path = "/" + path
-    return f"file://{Path(path).absolute()}"
+    return f"file://{local_path(url)}"
 
 
-def open_source(url: str, *, stall_s: int, limit_s: float | None = None) -> SourceReader:
+def open_source(url: str, *, allowed: AllowedSources, stall_s: int, limit_s: float | None = None) -> SourceReader:
     """Open the file at an address for reading.
 
     Args:
         url: the address.
+        allowed: what may be read; asked for the address, and for each that it leads to before that one is reached.
         stall_s: how long an answer may take, in seconds.
         limit_s: after how many seconds a client that neither answers nor fails is given up; by default what it needs.
 
     Raises:
+        ForbiddenSourceError: it is no source that is allowed, or leads to one that is not.
         PermanentError: it is not there, may not be read, or the address is of a kind that nothing here reads.
         TransientError: anything that may pass.
     """
     scheme = url.partition(":")[0]
     if scheme in {"root", "roots", "xroot", "xroots", "file"}:
-        return XrootdFile(load_client(stall_s=stall_s), url, limit_s=limit_s or answer_limit_s(stall_s))
+        client = load_client(stall_s=stall_s)
+        return XrootdFile(client, url, allowed=allowed, limit_s=limit_s or answer_limit_s(stall_s))
     if scheme in {"http", "https"}:
-        return HttpFile(url, timeout_s=stall_s)
+        return HttpFile(url, allowed=allowed, timeout_s=stall_s)
     raise PermanentError(f"{url}: expected an address that begins with root://, file:, http:// or https://")
 
 

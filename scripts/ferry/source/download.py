@@ -12,6 +12,7 @@ from typing import Any
 
 from ferry.errors import DiskError, FerryError, PermanentError, TransientError
 from ferry.source.access import CHUNK_BYTES, SourceReader, open_source, refuse_unreadable
+from ferry.source.allowed import AllowedSources, ForbiddenSourceError
 from ferry.source.fetch import BrokenOffError, FileFetcher
 from ferry.source.fetch_missing import MissingFilesFetcher, Outcome
 from ferry.source.final_names import FinalNames, ProvenPart
@@ -35,6 +36,8 @@ class DownloadSettings:
 
     redirects: Mapping[str, str] = field(default_factory=dict)
     """Prefix of a uri -> what stands in its place; the longest that fits is taken."""
+    allowed: AllowedSources = field(default_factory=AllowedSources)
+    """What may be read."""
     parallel_files: int = 16
     attempts: int = 4
     stall_s: int = 60
@@ -81,7 +84,8 @@ class Download:
         self._threads = max(1, min(settings.parallel_files, len(self._files)))
         self._answer_limit_s = answer_limit or answer_limit_s(settings.stall_s)
         self._fetcher = FileFetcher(
-            open_url=open_url or partial(open_source, stall_s=settings.stall_s, limit_s=self._answer_limit_s),
+            open_url=open_url
+            or partial(open_source, allowed=settings.allowed, stall_s=settings.stall_s, limit_s=self._answer_limit_s),
             attempts=settings.attempts,
             in_flight=min(MOST_PIECES_IN_FLIGHT, max(1, BUFFER_BYTES // CHUNK_BYTES // self._threads)),
             traffic=self._traffic,
@@ -145,6 +149,8 @@ class Download:
                 pass
             case FerryError():
                 errors[key] = outcome
+                if isinstance(outcome, ForbiddenSourceError):
+                    errors[key] = ForbiddenSourceError(f"record {self._source['recid']}: {key}: {outcome}")
                 if isinstance(outcome, DiskError) or len(errors) >= MOST_FAILED_FILES:
                     self._stopped.set()
             case ProvenPart():

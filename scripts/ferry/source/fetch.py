@@ -121,6 +121,8 @@ class FileFetcher:
         chunks = opened.chunks(start=digests.size_bytes, chunk_bytes=CHUNK_BYTES, in_flight=self._in_flight)
         with closing(chunks):  # whatever is raised here: no request is left under way when the file is closed
             for chunk in chunks:
+                if declared is not None and digests.size_bytes + len(chunk) > declared:
+                    raise IntegrityError(f"{opened.url}: expected {declared} bytes as the record says, found more")
                 self._take(chunk, target, part, digests)
                 if self._stopped.is_set() and digests.size_bytes != declared:
                     raise BrokenOffError(opened.url)

@@ -1,7 +1,7 @@
 """The entries of all files of a record: those that it lists, and those in the indices that stand for many."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ferry.checksums import Digests, normalise_checksum
 from ferry.errors import MetadataError
@@ -14,8 +14,19 @@ INDEX_TYPES = ("index.json", "index.txt")
 
 ReadIndex = Callable[[str], bytes]
 """Gives the bytes of an index file by its address, redirects applied."""
-Placed = tuple[str, dict[str, Any]]
-"""An entry with its place in the record, for messages."""
+
+
+class Placed(NamedTuple):
+    """An entry with its place in the record, for messages."""
+
+    place: str
+    entry: dict[str, Any]
+    is_fetched: bool = False
+    """Whether it came with an index, whatever that really was: nothing of it is shown."""
+
+    def shown(self, value: Any) -> str:
+        """Return for a message what was found in it."""
+        return kind_of(value) if self.is_fetched else shown_value(value)
 
 
 def listed_entries(
@@ -43,7 +54,7 @@ def listed_entries(
     in_json = {str(entry.get("uri")) for entry in listed if entry.get("type") == "index.json"}
     for number, entry in enumerate(listed):
         if index_files == "keep" or not is_index(entry):
-            yield f"files[{number}]", entry
+            yield Placed(f"files[{number}]", entry)
         elif _stem(entry.get("uri")) not in stems_held and _twin(entry) not in in_json:
             yield from _read_listed(entry, f"files[{number}]", origin, read_index, limits)
     stems_listed = {_stem(entry.get("uri")) for entry in listed if is_index(entry)}
@@ -80,23 +91,27 @@ def _read_listed(
     uri = entry.get("uri")
     if not isinstance(uri, str) or read_index is None:
         raise MetadataError(f"{origin}: {place}: expected an index file that can be read, found {shown_value(uri)}")
-    text = read_index(uri)
+    text, where = read_index(uri), f"{place} ({uri})"
     _expect_declared(entry, text, f"{origin}: {place}: {uri}")
     if entry["type"] == "index.txt":
-        uris = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
-        yield from ((f"{place} line {number + 1}", {"uri": uri}) for number, uri in enumerate(uris))
+        lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+        yield from (Placed(f"{where} line {number + 1}", {"uri": line}, True) for number, line in enumerate(lines))
         return
     try:
         found = strict_json(text, limits)
-    except UnfitJsonError as error:
-        raise MetadataError(f"{uri}: {error}") from error
-    except ValueError as error:
-        raise MetadataError(f"{uri}: expected the JSON of a file index, found none: {error}") from error
+    except UnfitJsonError:
+        raise MetadataError(
+            f"{uri}: expected the JSON of a file index, found a key twice, a number or text that cannot be kept, or "
+            "more than metadata.limits allows"
+        ) from None
+    except ValueError:
+        raise MetadataError(f"{uri}: expected the JSON of a file index, found no JSON") from None
     files = found.get("files") if isinstance(found, dict) else found
     if not isinstance(files, list):
-        start = text[:40].decode(errors="replace").strip()
-        raise MetadataError(f"{uri}: expected a file index (a list, or an object with files), found {start!r}")
-    yield from _placed(files, uri, place)
+        raise MetadataError(
+            f"{uri}: expected a file index (a list, or an object with files), found {kind_of(found)} without"
+        )
+    yield from (each._replace(is_fetched=True) for each in _placed(files, origin, where))
 
 
 def _expect_declared(entry: dict[str, Any], text: bytes, place: str) -> None:
@@ -125,4 +140,4 @@ def _objects(value: Any, place: str) -> list[dict[str, Any]]:
 
 
 def _placed(value: Any, origin: str, place: str) -> list[Placed]:
-    return [(f"{place}[{number}]", entry) for number, entry in enumerate(_objects(value, f"{origin}: {place}"))]
+    return [Placed(f"{place}[{number}]", entry) for number, entry in enumerate(_objects(value, f"{origin}: {place}"))]

@@ -1,25 +1,81 @@
 """Files at http:// and https://: the XRootD client's wheel cannot read these, so Python's own library does."""
 
 import http.client
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Generator
 from types import TracebackType
-from typing import Self
-from urllib.parse import quote
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
 
 from ferry.errors import PermanentError, TransientError
+from ferry.source.allowed import AllowedSources
 
 _TRANSIENT_STATUS = {408, 425, 429}
 
 
-def opener() -> urllib.request.OpenerDirector:
+class _Connection(http.client.HTTPConnection):
+    """A connection to one of the IP addresses that were checked: asked again, a name may mean another host."""
+
+    def __init__(self, host: str, *, addresses: tuple[str, ...] = (), **options: Any) -> None:
+        super().__init__(host, **options)
+        self._addresses = addresses
+
+    def connect(self) -> None:
+        """Connect to the first of the addresses that answers; to the host itself where none is prescribed."""
+        if not self._addresses:
+            super().connect()
+            return
+        for address in self._addresses:
+            try:
+                self.sock = socket.create_connection((address, self.port), self.timeout)
+            except OSError:
+                if address == self._addresses[-1]:
+                    raise
+            else:
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return
+
+
+class _TlsConnection(http.client.HTTPSConnection, _Connection):
+    """The same with TLS; the certificate has to be that of the host."""
+
+
+class _Handler(urllib.request.AbstractHTTPHandler):
+    """Asks of each address that is reached, the first and those that it leads to, whether it is allowed."""
+
+    def __init__(self, *, allowed: AllowedSources, asked: str) -> None:
+        super().__init__()
+        self._allowed = allowed
+        self._asked = asked
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        """Send a request."""
+        return self._open(_Connection, request)
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        """Send a request with TLS."""
+        return self._open(_TlsConnection, request)
+
+    http_request = urllib.request.AbstractHTTPHandler.do_request_
+    https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def _open(
+        self, connection: type[http.client.HTTPConnection], request: urllib.request.Request
+    ) -> http.client.HTTPResponse:
+        addresses = self._allowed.check(request.full_url, asked=self._asked)
+        if request.host != urlsplit(request.full_url).netloc:  # a proxy, which finds the host by itself
+            addresses = ()
+        return self.do_open(connection, request, addresses=addresses)
+
+
+def _opener(*, allowed: AllowedSources, asked: str) -> urllib.request.OpenerDirector:
     """Return an opener that speaks http and https and nothing else, whatever it is redirected to."""
     director = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        _Handler(allowed=allowed, asked=asked),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPRedirectHandler(),
         urllib.request.HTTPErrorProcessor(),
@@ -29,18 +85,19 @@ def opener() -> urllib.request.OpenerDirector:
 
 
 def request(
-    url: str, *, headers: dict[str, str], timeout_s: float, director: urllib.request.OpenerDirector | None = None
+    url: str, *, allowed: AllowedSources, headers: dict[str, str], timeout_s: float
 ) -> http.client.HTTPResponse:
     """Ask for an address and return the open answer (its status is 2xx).
 
     Raises:
+        ForbiddenSourceError: the address, or one that it leads to, is not allowed.
         PermanentError: the server says that this will not work (4xx), or leads elsewhere than to http(s) (3xx).
         TransientError: no connection, a server error, too many requests.
     """
     quoted = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
     try:
-        answer = (director or opener()).open(
-            urllib.request.Request(quoted, headers={"User-Agent": "opendata-ferry", **headers}),  # noqa: S310 - see opener
+        answer = _opener(allowed=allowed, asked=quoted).open(
+            urllib.request.Request(quoted, headers={"User-Agent": "opendata-ferry", **headers}),  # noqa: S310 - see _opener
             timeout=timeout_s,
         )
     except urllib.error.HTTPError as error:
@@ -61,15 +118,16 @@ def request(
 class HttpFile:
     """One file behind an address, read in order."""
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    def __init__(self, url: str, *, allowed: AllowedSources, timeout_s: float) -> None:
         """Ask for the file.
 
         Raises:
             PermanentError, TransientError: as `request` does.
         """
         self.url = url
+        self._allowed = allowed
         self._timeout_s = timeout_s
-        self._answer = request(url, headers={"Accept-Encoding": "identity"}, timeout_s=timeout_s)
+        self._answer = request(url, allowed=allowed, headers={"Accept-Encoding": "identity"}, timeout_s=timeout_s)
         length = self._answer.headers.get("Content-Length")
         self.size_bytes: int | None = int(length) if length and length.isdigit() else None
 
@@ -118,6 +176,6 @@ class HttpFile:
             return 0
         self._answer.close()
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-"}
-        self._answer = request(self.url, headers=headers, timeout_s=self._timeout_s)
+        self._answer = request(self.url, allowed=self._allowed, headers=headers, timeout_s=self._timeout_s)
         begins = self._answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
         return 0 if self._answer.status == http.client.PARTIAL_CONTENT and begins else start

@@ -8,10 +8,15 @@ from typing import Any
 from ferry.errors import MetadataError, PermanentError, TransientError
 from ferry.limits import DEFAULT_LIMITS, Limits
 from ferry.retry import retried
+from ferry.source.allowed import AllowedSources
 from ferry.source.http import request
 from ferry.source.record import parse_record
+from ferry.source.threads import in_time
 
 TIMEOUT_S = 60.0
+"""Without a byte."""
+ANSWER_S = 180.0
+"""For a whole answer."""
 LARGEST_ANSWER_BYTES = 256 << 20
 """Of a search: 200 records of 3,000 authors each are 60 MB."""
 
@@ -47,12 +52,17 @@ def ask(
     Raises:
         PermanentError, MetadataError, TransientError: as for a record.
     """
-    return retried(lambda: parse_record(_read(url, limits), url, limits), attempts=attempts, sleep=sleep)
+    return retried(
+        lambda: parse_record(in_time(lambda: _read(url, limits), limit_s=ANSWER_S, what=url), url, limits),
+        attempts=attempts,
+        sleep=sleep,
+    )
 
 
 def _read(url: str, limits: Limits | None) -> bytes:
     most_bytes = limits.record_bytes if limits else LARGEST_ANSWER_BYTES
-    with request(url, headers={"Accept": "application/json"}, timeout_s=TIMEOUT_S) as answer:
+    own = AllowedSources(hosts=()).including(url)
+    with request(url, allowed=own, headers={"Accept": "application/json"}, timeout_s=TIMEOUT_S) as answer:
         kind = answer.headers.get_content_type()
         if kind == "text/html":
             raise MetadataError(

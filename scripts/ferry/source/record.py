@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ferry.checksums import normalise_checksum
 from ferry.errors import MetadataError
 from ferry.limits import DEFAULT_LIMITS, Limits
-from ferry.source.file_lists import ReadIndex, listed_entries
+from ferry.source.file_lists import Placed, ReadIndex, listed_entries
 from ferry.source.keys import file_keys
 from ferry.strict_json import UnfitJsonError, kind_of, shown_value, strict_json
 from ferry.upload_names import RO_CRATE_KEY, manifest_key, source_key
@@ -144,7 +144,7 @@ def _load(path: Path, limits: Limits) -> dict[str, Any]:
 
 
 def _normalised(
-    entries: list[tuple[str, dict[str, Any]]],
+    entries: list[Placed],
     record: dict[str, Any],
     origin: str,
     *,
@@ -153,16 +153,17 @@ def _normalised(
 ) -> list[dict[str, Any]]:
     schemes = SCHEMES if local_files_allowed else SCHEMES[:-1]
     by_uri: dict[str, dict[str, Any]] = {}
-    for place, entry in entries:
+    for placed in entries:
+        place, entry = placed.place, placed.entry
         uri, size = entry.get("uri"), entry.get("size")
         if not isinstance(uri, str) or uri.partition("://")[0] not in schemes:
             expected = ", ".join(f"{scheme}://" for scheme in schemes)
-            raise MetadataError(f"{origin}: {place}.uri: expected an address ({expected}), found {shown_value(uri)}")
+            raise MetadataError(f"{origin}: {place}.uri: expected an address ({expected}), found {placed.shown(uri)}")
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
-            raise MetadataError(f"{origin}: {place}.size: expected a number of bytes, found {shown_value(size)}")
+            raise MetadataError(f"{origin}: {place}.size: expected a number of bytes, found {placed.shown(size)}")
         if size is not None and size > LARGEST_FILE_BYTES:
             raise MetadataError(
-                f"{origin}: {place}.size: expected at most {LARGEST_FILE_BYTES} bytes, found {shown_value(size)}"
+                f"{origin}: {place}.size: expected at most {LARGEST_FILE_BYTES} bytes, found {placed.shown(size)}"
             )
         file = {
             "uri": uri,
@@ -170,19 +171,20 @@ def _normalised(
             "checksum": normalise_checksum(entry.get("checksum")),
             "online": _is_online(entry, record),
         }
-        _expect_same(by_uri.setdefault(uri, file), file, f"{origin}: {place}")
+        _expect_same(by_uri.setdefault(uri, file), file, placed, origin)
     # The recid that was asked for: the record's own may stand in the API's envelope only, or be text with a space.
     keys = file_keys(list(by_uri), reserved=own_names(recid))
     return [{"key": key, **file} for key, file in zip(keys, by_uri.values(), strict=True)]
 
 
-def _expect_same(before: dict[str, Any], now: dict[str, Any], place: str) -> None:
+def _expect_same(before: dict[str, Any], now: dict[str, Any], placed: Placed, origin: str) -> None:
     """Refuse a file that is listed twice and not in the same words."""
+    listed = "the same address" if placed.is_fetched else now["uri"][:200]
     for name, said in (("size_bytes", "size"), ("checksum", "checksum"), ("online", "availability")):
         if before[name] != now[name]:
             raise MetadataError(
-                f"{place}.{said}: expected {shown_value(before[name])}, {now['uri'][:200]} as it was listed before, "
-                f"found {shown_value(now[name])}"
+                f"{origin}: {placed.place}.{said}: expected {placed.shown(before[name])}, {listed} as it was listed "
+                f"before, found {placed.shown(now[name])}"
             )
 
 

@@ -1,11 +1,38 @@
-"""Work in several threads, told as it gets done; a thread that hangs for good holds up nobody."""
+"""Work in other threads, told as it gets done; a thread that hangs for good holds up nobody."""
 
 import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 
+from ferry.errors import TransientError
+
 IDLE_S = 0.5
+
+
+def in_time[Result](action: Callable[[], Result], *, limit_s: float, what: str) -> Result:
+    """Do something that waits for a server, and give up what has not ended then, however the server draws it out.
+
+    Raises:
+        TransientError: it has not ended in time; `what` says what was asked for.
+        whatever `action` raises.
+    """
+    done: queue.SimpleQueue[tuple[Result | None, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put((action(), None))
+        except BaseException as error:  # noqa: BLE001 - raised where the result is taken
+            done.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result, error = done.get(timeout=limit_s)
+    except queue.Empty:
+        raise TransientError(f"{what}: expected a whole answer within {limit_s:.0f} s, found none") from None
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]
 
 
 def results_of[Item, Result](

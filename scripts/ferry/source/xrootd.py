@@ -1,7 +1,8 @@
 """The XRootD client, and the only module that imports it: files at root:// and file:// read in pieces.
 
 The client returns its errors instead of raising them. Here every status is looked at, and becomes an error that says
-whether it is worth trying again.
+whether it is worth trying again. A server may send the client anywhere, to files of this machine among others: so the
+client does not follow, each place is asked about first.
 """
 
 import atexit
@@ -9,12 +10,14 @@ import functools
 import logging
 import os
 import queue
+import re
 import signal
 from collections.abc import Generator
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from ferry.errors import PermanentError, TransientError
+from ferry.source.allowed import AllowedSources
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +25,20 @@ log = logging.getLogger(__name__)
 # and the client's own "invalid arguments", "not supported".
 _PERMANENT_ERRNOS = {3000, 3006, 3010, 3011, 3013, 3015, 3016}
 _PERMANENT_CODES = {9, 13}
+_REFUSED_LOGIN = 204
+_REDIRECTED = re.compile(
+    r"Unhandled redirect: (?P<scheme>[a-z]+)://(?:[^@/?]*@)?(?P<host>[^/?]*)/?(?P<path>[^?]*)(?:\?(?P<cgi>.*))?"
+)
+"""What the client says where a server sends it elsewhere, and it was told not to go."""
+_MOST_PLACES = 16
+_KEEPS_TO_ITS_PLACE = ("FollowRedirects", "ReadRecovery", "WriteRecovery")
+"""What the client is not to do: after a lost connection it would open a file anew, wherever that leads by then."""
+_SECURITY = "XrdSecPROTOCOL"
+"""The client's setting: which protocols it may use to say who asks."""
+_ANONYMOUS = "host"
+"""Of the protocols of XRootD's security the one that tells nothing: the server knows from where it is asked."""
+_ASKS_EVERYBODY = re.compile(r".*\.cern\.ch(:\d+)?")
+"""EOS at CERN lets nobody in who is not known by some protocol; that is `unix` for people who are known by no other."""
 
 # What the client needs for its own errands beside the times that it is given, in seconds.
 _MARGIN_S = 30
@@ -32,7 +49,8 @@ _EXIT_LIMIT_S = 30
 def client_environment(stall_s: int) -> dict[str, str]:
     """Return the client's settings with which a dead or silent server is found out within `stall_s`, not 8-12 minutes.
 
-    By default the client waits 120 s per attempt to connect and 1,800 s for an answer, and tries for half an hour.
+    By default the client waits 120 s per attempt to connect and 1,800 s for an answer, and tries for half an hour. And
+    it tells no server who we are.
     """
     return {
         "XRD_CONNECTIONWINDOW": str(min(stall_s, 10)),
@@ -41,6 +59,8 @@ def client_environment(stall_s: int) -> dict[str, str]:
         "XRD_REQUESTTIMEOUT": str(stall_s),
         "XRD_STREAMERRORWINDOW": str(stall_s),
         "XRD_TIMEOUTRESOLUTION": "1",
+        "XRD_METALINKPROCESSING": "0",  # a file whose name ends in .meta4 is a file
+        _SECURITY: _ANONYMOUS,  # else the client offers a Kerberos ticket, a grid proxy, user and group
     }
 
 
@@ -77,21 +97,43 @@ def _imported_client() -> ModuleType:
 class XrootdFile:
     """One open file at the source, read in order with several requests in flight."""
 
-    def __init__(self, client: ModuleType, url: str, *, limit_s: float) -> None:
+    def __init__(self, client: ModuleType, url: str, *, allowed: AllowedSources, limit_s: float) -> None:
         """Open the file; an answer that the client does not give within `limit_s` seconds is not waited for.
 
         Raises:
+            ForbiddenSourceError: the address, or one that it leads to, is not allowed.
             PermanentError: no such file, no access, or no address at all.
             TransientError: anything that may pass: no connection, a silent or busy server.
         """
         self.url = url
         self._limit_s = limit_s
-        self._file = client.File()
-        try:
-            status, _ = self._file.open(url)
-        except ValueError as error:
-            raise PermanentError(f"{url!r}: expected an address, found one that cannot be sent: {error}") from error
-        _check(status, url, "opened")
+        self._file = self._opened(client, allowed)
+
+    def _opened(self, client: ModuleType, allowed: AllowedSources) -> Any:
+        place, avoided = self.url, False
+        for _ in range(_MOST_PLACES):
+            allowed.check(place, asked=self.url)
+            file = client.File()
+            for name in _KEEPS_TO_ITS_PLACE:
+                file.set_property(name, "false")
+            try:
+                status, _ = file.open(_sent(place))
+            except ValueError as error:
+                raise PermanentError(
+                    f"{self.url!r}: expected an address, found one that cannot be sent: {error}"
+                ) from error
+            if status.ok:
+                if not place.startswith("file:"):
+                    allowed.check(file.get_property("LastURL"), asked=self.url)
+                return file
+            if found := _REDIRECTED.search(status.message):
+                place = _place_after(place, found)
+            elif place != self.url and not avoided:  # as the client itself would: ask for another one, once
+                host = place.partition("://")[2].partition("/")[0].partition(":")[0]
+                place, avoided = _with_cgi(self.url, f"tried={host}"), True
+            else:
+                _check(status, self.url, "opened")
+        raise PermanentError(f"{self.url}: expected a file, found that it leads from server to server without end")
 
     def __enter__(self) -> Self:
         """Give the open file."""
@@ -182,10 +224,48 @@ class XrootdFile:
         return data
 
 
+def _sent(url: str) -> str:
+    """Return an address as the client is given it: who asks is said by nobody but us, and only where it has to be."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "file":
+        return url
+    host, slash, path = rest.partition("/")
+    host = host.rpartition("@")[2]
+    if "xrd." in path.partition("?")[2]:  # by these the client is told what to prove
+        name, _, cgi = path.partition("?")
+        path = _with_cgi(name, *(part for part in cgi.split("&") if not part.startswith("xrd.")))
+    if os.environ.get(_SECURITY) != _ANONYMOUS:
+        return f"{scheme}://{host}{slash}{path}"
+    if _ASKS_EVERYBODY.fullmatch(host):
+        path = _with_cgi(path, "xrd.wantprot=unix")
+    return f"{scheme}://anon@{host}{slash}{path}"
+
+
+def _place_after(place: str, found: re.Match[str]) -> str:
+    """Return where a file lies to which a server has sent the client, which adds a name of its own for the request."""
+    scheme, host, path = found["scheme"], found["host"], found["path"]
+    if scheme == "file":
+        return f"file://{host}/{path}"
+    if place.startswith(("roots:", "xroots:")) and scheme in {"root", "xroot"}:
+        scheme = "roots"  # what was encrypted stays so
+    own_path, _, own_cgi = place.partition("://")[2].partition("/")[2].partition("?")
+    handed_on = (part for part in (found["cgi"] or "").split("&") if part and not part.startswith("xrdcl."))
+    return _with_cgi(f"{scheme}://{host}/{path or own_path}", *filter(None, own_cgi.split("&")), *handed_on)
+
+
+def _with_cgi(url: str, *parts: str) -> str:
+    """Return an address with more of what XRootD has behind the ?; what comes later takes the place of its like."""
+    path, _, before = url.partition("?")
+    named = {part.partition("=")[0]: part for part in [*filter(None, before.split("&")), *parts]}
+    return f"{path}?{'&'.join(named.values())}" if named else path
+
+
 def _check(status: Any, url: str, what: str) -> None:
     if status.ok:
         return
     message = f"{url}: expected to be {what}, found {status.message.strip()} (code {status.code}, error {status.errno})"
+    if status.code == _REFUSED_LOGIN:
+        raise PermanentError(f"{message}; the server wants to know who asks: name one of its protocols in {_SECURITY}")
     if status.errno in _PERMANENT_ERRNOS or status.code in _PERMANENT_CODES:
         raise PermanentError(message)
     raise TransientError(message)

@@ -43,6 +43,8 @@ class BytesAgain:
     data_dir: Path
     """data/<recid>."""
     source: Mapping[str, Any]
+    portal: str
+    """Address of the portal."""
     download: Mapping[str, Any]
     package: Mapping[str, Any]
     storage: Mapping[str, Any]
@@ -59,6 +61,7 @@ class BytesAgain:
             record_dir=record_dir,
             data_dir=Path(params.data_dir),
             source=params.source,
+            portal=params.portal,
             download=params.download,
             package=params.package,
             storage=params.storage,
@@ -77,6 +80,7 @@ class BytesAgain:
             receipt_path=self.record_dir / "download.json",
             data_dir=self.data_dir,
             source=self.source,
+            portal=self.portal,
             download=self.download,
             package=self.package,
             storage=self.storage,

@@ -9,6 +9,7 @@ from ferry.config import SANDBOX
 from ferry.receipts import read_receipt, write_receipt
 from ferry.run.disk_budget import DROPPED
 from ferry.source.access import refuse_unreadable
+from ferry.source.allowed import AllowedSources
 from ferry.source.download import Download, DownloadSettings
 from ferry.source.local_data import take_local_files
 from ferry.source.local_files import LocalSettings
@@ -23,6 +24,7 @@ def download_to_receipt(
     receipt_path: Path,
     data_dir: Path,
     source: Mapping[str, Any],
+    portal: str,
     download: Mapping[str, Any],
     package: Mapping[str, Any],
     storage: Mapping[str, Any],
@@ -39,6 +41,7 @@ def download_to_receipt(
         receipt_path: where the receipt goes.
         data_dir: data/<recid>.
         source, download, package, storage: those parts of the configuration.
+        portal: address of the portal.
         repository: name of the one that the files are for.
         sandbox_dir: where the demo files lie, for which a redirect says `sandbox`.
 
@@ -68,12 +71,14 @@ def download_to_receipt(
         receipt = take_local_files(source=record, settings=local, files_dir=files_dir, state_path=state_path)
         write_receipt(receipt_path, "download", receipt)
         return {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": waited_s}
+    redirects = resolve_redirects(source["redirects"], sandbox_dir=sandbox_dir)
     done = Download(
         source=record,
         files_dir=files_dir,
         state_path=state_path,
         settings=DownloadSettings(
-            redirects=resolve_redirects(source["redirects"], sandbox_dir=sandbox_dir),
+            redirects=redirects,
+            allowed=AllowedSources.of(source, portal=portal, redirects=redirects),
             parallel_files=download["parallel_files"],
             attempts=download["attempts"],
             stall_s=download["stall_s"],

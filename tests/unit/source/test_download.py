@@ -17,6 +17,7 @@ import pytest
 from ferry.errors import DiskError, PermanentError, TransientError
 from ferry.receipts import write_receipt
 from ferry.source.access import redirected
+from ferry.source.allowed import AllowedSources
 from ferry.source.download import Download, DownloadSettings
 from ferry.source.threads import results_of
 from ferry.source.xrootd import XrootdFile, answer_limit_s
@@ -156,6 +157,12 @@ def test_the_client_that_answers_nothing_is_not_waited_for_either_while_pieces_a
     class File:
         closed = False
 
+        def set_property(self, name, value):
+            return True
+
+        def get_property(self, name):
+            return "root://example.invalid:1094//a"
+
         def open(self, url):
             return ok, None
 
@@ -172,7 +179,9 @@ def test_the_client_that_answers_nothing_is_not_waited_for_either_while_pieces_a
             return ok
 
     client = SimpleNamespace(File=File)
-    with XrootdFile(client, "root://example.invalid//a", limit_s=0.1) as opened:
+    with XrootdFile(
+        client, "root://example.invalid//a", allowed=AllowedSources(hosts=("example.invalid",)), limit_s=0.1
+    ) as opened:
         chunks = opened.chunks(start=0, chunk_bytes=10, in_flight=2)
         assert next(chunks) == bytes(10)
         with pytest.raises(TransientError, match="//a: expected an answer or an error from the XRootD client"):
@@ -219,8 +228,10 @@ def step(folder):
         source={
             "data_root": None,
             "allow_unverified": False,
+            "allow": {"hosts": [], "folders": []},
             "redirects": {"root://example.invalid//": f"file://{folder}/mirror/"},
         },
+        portal="https://portal.invalid",
         download={"parallel_files": 2, "attempts": 1, "stall_s": 5},
         package={},
         storage={"max_bytes": None},

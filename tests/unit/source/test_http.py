@@ -6,8 +6,10 @@ import pytest
 from loopback import serving
 
 from ferry.errors import PermanentError, TransientError
+from ferry.source.allowed import AllowedSources
 from ferry.source.http import HttpFile, request
 
+LOOPBACK = AllowedSources(hosts=("127.0.0.1",))
 CONTENT = bytes(range(256)) * 64
 
 
@@ -63,12 +65,12 @@ def server():
 
 
 def read(url: str, start: int = 0) -> bytes:
-    with HttpFile(url, timeout_s=5) as opened:
+    with HttpFile(url, allowed=LOOPBACK, timeout_s=5) as opened:
         return b"".join(opened.chunks(start=start, chunk_bytes=1000, in_flight=4))
 
 
 def test_a_file_is_read_whole_and_its_size_is_known(server):
-    with HttpFile(server.url(), timeout_s=5) as opened:
+    with HttpFile(server.url(), allowed=LOOPBACK, timeout_s=5) as opened:
         assert opened.size_bytes == len(CONTENT)
         assert b"".join(opened.chunks(start=0, chunk_bytes=1000, in_flight=4)) == CONTENT
 
@@ -91,7 +93,7 @@ def test_a_connection_closed_in_the_middle_is_no_end_of_the_file(server, start):
     server.cut_after = 3500
     came: list[bytes] = []
     with (
-        HttpFile(server.url(), timeout_s=5) as opened,
+        HttpFile(server.url(), allowed=LOOPBACK, timeout_s=5) as opened,
         pytest.raises(TransientError, match=rf"expected {len(CONTENT)} bytes, found {start + 3500}"),
     ):
         came.extend(opened.chunks(start=start, chunk_bytes=1000, in_flight=1))  # keeps what came before the error
@@ -100,7 +102,7 @@ def test_a_connection_closed_in_the_middle_is_no_end_of_the_file(server, start):
 
 def test_where_no_length_is_told_the_end_is_where_the_connection_ends(server):
     server.tells_length = False
-    with HttpFile(server.url(), timeout_s=5) as opened:
+    with HttpFile(server.url(), allowed=LOOPBACK, timeout_s=5) as opened:
         assert opened.size_bytes is None
         assert b"".join(opened.chunks(start=0, chunk_bytes=1000, in_flight=1)) == CONTENT
 
@@ -115,7 +117,7 @@ def test_where_no_length_is_told_the_end_is_where_the_connection_ends(server):
 def test_what_the_server_says_is_permanent_or_may_pass(server, status, kind):
     server.status = status
     with pytest.raises(kind, match=f"127.0.0.1.*a.root: expected an answer, found HTTP {status}") as caught:
-        HttpFile(server.url(), timeout_s=5)
+        HttpFile(server.url(), allowed=LOOPBACK, timeout_s=5)
     assert type(caught.value) is kind
 
 
@@ -123,17 +125,17 @@ def test_nobody_listens_may_pass():
     with serving(Server()) as server:
         url = server.url()
     with pytest.raises(TransientError, match=r"a\.root: expected an answer, found .*refused"):
-        HttpFile(url, timeout_s=5)
+        HttpFile(url, allowed=LOOPBACK, timeout_s=5)
 
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
 def test_a_redirect_leads_to_nothing_but_http(server, location):
     server.status, server.location = 302, location
     with pytest.raises(PermanentError, match=r"a\.root"):
-        HttpFile(server.url(), timeout_s=5)
+        HttpFile(server.url(), allowed=LOOPBACK, timeout_s=5)
 
 
 def test_names_are_quoted_once_on_their_way(server):
-    with request(server.url("sp ace/%41é"), headers={}, timeout_s=5) as answer:
+    with request(server.url("sp ace/%41é"), headers={}, allowed=LOOPBACK, timeout_s=5) as answer:
         assert answer.read() == CONTENT
     assert server.asked == [("/sp%20ace/%41%C3%A9", None)]

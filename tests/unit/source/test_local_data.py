@@ -12,6 +12,7 @@ from ferry.bundle.plan import PackageSettings
 from ferry.errors import DiskError, IntegrityError, PermanentError
 from ferry.receipts import read_receipt, write_receipt
 from ferry.schemas import problems
+from ferry.source.allowed import AllowedSources
 from ferry.source.download import Download, DownloadSettings
 from ferry.source.local_data import take_local_files
 from ferry.source.local_files import LocalSettings
@@ -204,6 +205,11 @@ def test_a_listed_file_without_checksum_must_be_allowed_here_too(tmp_path):
     assert verified == ["adler32", "size", "adler32", "adler32"]
 
 
+def reading(path):
+    """Return settings with which this file may be read."""
+    return DownloadSettings(allowed=AllowedSources(folders=(path.parent,)))
+
+
 @pytest.mark.parametrize("original", [b"his own", b"his"], ids=["whole", "cut"])
 def test_a_link_that_a_killed_job_left_is_not_written_through(original, tmp_path):
     far, own = tmp_path / "far.dat", tmp_path / "own.dat"
@@ -216,7 +222,7 @@ def test_a_link_that_a_killed_job_left_is_not_written_through(original, tmp_path
     file = {"key": "a.dat", "uri": f"file://{far}", "size_bytes": 7, "checksum": checksum, "online": True}
     source = {"recid": 7, "origin": "test", "record": {}, "files": [file]}
     state_path = tmp_path / "data" / "verified.jsonl"
-    Download(source=source, files_dir=part.parent, state_path=state_path, settings=DownloadSettings()).run()
+    Download(source=source, files_dir=part.parent, state_path=state_path, settings=reading(far)).run()
     assert own.read_bytes() == original
     assert (part.parent / "a.dat").read_bytes() == b"another"
 
@@ -232,7 +238,7 @@ def test_a_file_that_decayed_on_the_disk_is_fetched_anew_as_the_message_says(tmp
     write_receipt(tmp_path / "source.json", "source", source)
 
     def fetch_and_pack():
-        settings = DownloadSettings()
+        settings = reading(far)
         download = Download(
             source=source, files_dir=folder / "files", state_path=folder / "verified.jsonl", settings=settings
         )

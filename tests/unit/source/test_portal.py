@@ -10,6 +10,8 @@ from ferry.receipts import read_receipt
 from ferry.source.portal import fetch_record
 from ferry.steps.read_record import read_to_receipt
 
+SOURCE = {"redirects": {}, "allow": {"hosts": [], "folders": []}}
+
 
 def fetch(server: Portal, pauses: list[float] | None = None, attempts: int = 3):
     return fetch_record(7, portal=server.url, attempts=attempts, sleep=(pauses if pauses is not None else []).append)
@@ -93,7 +95,7 @@ def test_the_first_step_asks_the_portal_where_there_is_no_file(tmp_path):
     receipt_path = tmp_path / "source.json"
     with portal(Answer()) as server:
         measured = read_to_receipt(
-            recid=7, metadata_path=None, portal=server.url, redirects={}, stall_s=5, sandbox_dir=tmp_path,
+            recid=7, metadata_path=None, portal=server.url, source=SOURCE, stall_s=5, sandbox_dir=tmp_path,
             receipt_path=receipt_path,
         )  # fmt: skip
         origin = f"{server.url}/api/records/7"
@@ -108,7 +110,7 @@ def test_a_portal_that_answers_with_another_record_is_found_out(tmp_path):
     receipt_path = tmp_path / "source.json"
     with portal(other) as server, pytest.raises(MetadataError, match="expected 7, found"):
         read_to_receipt(
-            recid=7, metadata_path=None, portal=server.url, redirects={}, stall_s=5, sandbox_dir=tmp_path,
+            recid=7, metadata_path=None, portal=server.url, source=SOURCE, stall_s=5, sandbox_dir=tmp_path,
             receipt_path=receipt_path,
         )  # fmt: skip
     assert not receipt_path.exists()
@@ -125,7 +127,7 @@ def test_the_first_step_reads_an_index_through_the_redirects(tmp_path):
         recid=7,
         metadata_path=metadata_path,
         portal="http://unused.invalid",
-        redirects={"root://far.example/": "sandbox"},
+        source={**SOURCE, "redirects": {"root://far.example/": "sandbox"}},
         stall_s=5,
         sandbox_dir=tmp_path,
         receipt_path=tmp_path / "source.json",
@@ -145,7 +147,7 @@ def test_an_index_file_is_read_again_as_a_download_is(tmp_path, trouble):
         index = {"uri": f"{server.url}/i.json", "type": "index.json"}
         metadata_path.write_text(json.dumps({"recid": 7, "title": "x", "files": [index]}))
         read_to_receipt(
-            recid=7, metadata_path=metadata_path, portal=server.url, redirects={}, stall_s=5, sandbox_dir=tmp_path,
+            recid=7, metadata_path=metadata_path, portal=server.url, source=SOURCE, stall_s=5, sandbox_dir=tmp_path,
             receipt_path=receipt_path, attempts=attempts, sleep=pauses.append,
         )  # fmt: skip
 

@@ -22,6 +22,7 @@ from ferry.steps.transform_record import transform_to_receipts
 ROOT = Path(__file__).resolve().parents[3]
 TITLE = {"recid": "7", "title": "A title", "type": {"primary": "Dataset"}, "experiment": ["DELPHI"]}
 DEEP = "<div>" * 39_000
+READABLE = {"redirects": {}, "allow": {"hosts": [], "folders": ["/"]}}
 
 
 @contextmanager
@@ -47,8 +48,8 @@ def carry(folder: Path, fields: dict[str, Any] | bytes, *, correction: str | Non
         corrections_path.write_text(correction)
     source_path, record_path, mapping_path = (folder / f"{name}.json" for name in ("source", "record", "mapping"))
     read_to_receipt(
-        recid=7, metadata_path=path, portal="", redirects={}, stall_s=5, sandbox_dir=folder, receipt_path=source_path,
-        limits=most,
+        recid=7, metadata_path=path, portal="", source=READABLE, stall_s=5, sandbox_dir=folder,
+        receipt_path=source_path, limits=most,
     )  # fmt: skip
     transform_to_receipts(
         recid=7,
@@ -183,7 +184,7 @@ def test_an_index_without_end_is_refused(tmp_path: Path, kind: str) -> None:
     path = written(tmp_path, {"files": [{"uri": f"file://{index}", "type": kind}]})
     with within(5), pytest.raises(FerryError, match=r"/i: expected at most 16000000 bytes .*limits\.record_bytes$"):
         read_to_receipt(
-            recid=7, metadata_path=path, portal="", redirects={}, stall_s=5, sandbox_dir=tmp_path,
+            recid=7, metadata_path=path, portal="", source=READABLE, stall_s=5, sandbox_dir=tmp_path,
             receipt_path=tmp_path / "source.json",
         )  # fmt: skip
 
@@ -197,7 +198,7 @@ def test_many_indices_of_many_files_are_refused_by_their_sum(tmp_path: Path) -> 
     path = written(tmp_path, {"files": files})
     with within(10), pytest.raises(FerryError, match=r"files: expected at most 100000 files, found more"):
         read_to_receipt(
-            recid=7, metadata_path=path, portal="", redirects={}, stall_s=5, sandbox_dir=tmp_path,
+            recid=7, metadata_path=path, portal="", source=READABLE, stall_s=5, sandbox_dir=tmp_path,
             receipt_path=tmp_path / "source.json",
         )  # fmt: skip
 
@@ -209,6 +210,6 @@ def test_a_portal_that_answers_more_than_a_record_may_hold_is_refused(tmp_path: 
         pytest.raises(FerryError, match=r"note\.description: .*limits\.open_elements$"),
     ):
         read_to_receipt(
-            recid=7, metadata_path=None, portal=server.url, redirects={}, stall_s=5, sandbox_dir=tmp_path,
+            recid=7, metadata_path=None, portal=server.url, source=READABLE, stall_s=5, sandbox_dir=tmp_path,
             receipt_path=tmp_path / "source.json",
         )  # fmt: skip

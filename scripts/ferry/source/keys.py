@@ -2,12 +2,14 @@
 
 A key is a relative path with "/". It is the last part of the file's path at the source; where that would be ambiguous
 it keeps the folders that tell the files apart, and where even these are equal to a file system that ignores case or
-Unicode form it gets eight digits of a hash of the whole address. So keys are stable (they depend on the addresses
-only, not on their order), one-to-one, and reversible: source.json pairs each with its address.
+Unicode form it gets eight digits of a hash of the whole address. What some system cannot have as the name of a file, or
+shows as another one, is escaped as in an address (%3A): so bundles unpack anywhere. Keys are stable (they depend on the
+addresses only, not on their order), one-to-one, and reversible: source.json pairs each with its address.
 """
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -20,10 +22,18 @@ from ferry.errors import MetadataError
 LONGEST_KEY_BYTES = 255
 # As an inner segment these are the repository's own addresses: <key>/content, <key>/commit, <key>/container/<member>.
 _REPOSITORY_ADDRESSES = {"content", "commit", "container"}
-# Addresses of InvenioRDM from 14 on: keys that were made before are as they came.
-_ESCAPED_LATER = {"%63ontainer": "container"}
 # Control characters, lone surrogates, line and paragraph separators.
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+# What Windows takes in no name, and what cannot be seen; most of that, and the marks of direction, is in Cf.
+_NOT_IN_NAMES = re.compile(
+    '[<>:"|?*\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]'
+)
+_UNSEEN = "Cf"
+# Devices of Windows, whatever ending follows.
+_DEVICE = re.compile(
+    r"(con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$) *(\.|$)", re.I
+)
+_ESCAPES = re.compile("(?:%[0-9A-F]{2})+")
 
 
 def file_keys(uris: Sequence[str], *, reserved: Iterable[str] = ()) -> list[str]:
@@ -50,8 +60,19 @@ def relative_keys(paths: Sequence[str], *, reserved: Iterable[str] = ()) -> list
 def former_key(key: str) -> str | None:
     """Return the key that the same file was given when fewer names were escaped, None if it is the same."""
     first, *inner = key.split("/")
-    former = "/".join([first, *(_ESCAPED_LATER.get(part, part) for part in inner)])
-    return former if former != key else None
+    former = "/".join([_formerly(first), *map(_formerly, inner)])
+    is_that = former != key and _no_address("/".join(_safe_path(former.split("/")))) == key
+    return former if is_that else None
+
+
+def _formerly(part: str) -> str:
+    if part in {"%2E%2E", "%63ontent", "%63ommit"}:
+        return part
+    return _ESCAPES.sub(lambda found: "".join(map(_as_before, unquote(found[0], errors="surrogatepass"))), part)
+
+
+def _as_before(char: str) -> str:
+    return _escaped(char) if char in "%\\" or unicodedata.category(char) in _UNPRINTABLE else char
 
 
 def path_of(uri: str) -> str:
@@ -73,11 +94,15 @@ def _safe_path(parts: Iterable[str]) -> list[str]:
 def _safe(part: str) -> str:
     if part == "..":
         return "%2E%2E"
-    return "".join(_escaped(char) if _is_unsafe(char) else char for char in part)
+    safe = "".join(_escaped(char) if _is_unsafe(char) else char for char in part)
+    if safe[-1] in ". ":  # Windows drops these
+        safe = safe[:-1] + _escaped(safe[-1])
+    return _escaped(safe[0]) + safe[1:] if _DEVICE.match(safe) else safe
 
 
 def _is_unsafe(char: str) -> bool:
-    return char in "%\\" or unicodedata.category(char) in _UNPRINTABLE
+    is_unseen = unicodedata.category(char) == _UNSEEN
+    return is_unseen or bool(_NOT_IN_NAMES.match(char)) or _as_before(char) != char
 
 
 def _escaped(char: str) -> str:

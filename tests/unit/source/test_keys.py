@@ -1,11 +1,13 @@
 import random
 import unicodedata
-from pathlib import PurePosixPath
+import zipfile
+from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packed_records import run_package, write_files
 
 from ferry.source.keys import LONGEST_KEY_BYTES, file_keys, former_key, relative_keys
 
@@ -29,7 +31,10 @@ def assert_usable(keys):
         assert not {"", ".", ".."} & set(parts)
         assert 0 < len(key.encode()) <= LONGEST_KEY_BYTES
         assert not {"content", "commit", "container"} & set(parts[1:])
-        assert all(unicodedata.category(char) not in {"Cc", "Cs", "Zl", "Zp"} for char in key)
+        assert all(unicodedata.category(char) not in {"Cc", "Cs", "Zl", "Zp", "Cf"} for char in key)
+        on_windows = PureWindowsPath(key)
+        assert (on_windows.drive, on_windows.root, on_windows.is_reserved()) == ("", "", False)
+        assert not any(part.endswith((".", " ")) or set(part) & set('<>:"|?*') for part in parts)
 
 
 def test_a_key_is_the_last_part_of_the_path():
@@ -45,7 +50,8 @@ def test_equal_names_keep_the_folders_that_tell_them_apart_and_no_more():
 
 
 def test_spaces_unicode_and_signs_that_the_repository_takes_stay():
-    names = ["Ζωή data (1).root", 'quo"te#1?.dat'[:8], "a&b=c+d.txt"]
+    names = ["Ζωή data (1).root", "quo'te#1.dat", "a&b=c+d.txt", ".hidden", " x", "-rf", "~x", "$a;b@c!{d}[e]^`,.py"]
+    names += ["CONTENT.dat", "nullify", "com", "com10", "lpt", "auxiliary.root", "a.con", "caf\u00e9", "cafe\u0301 2"]
     assert keys_of(*names) == names
 
 
@@ -60,11 +66,71 @@ def test_spaces_unicode_and_signs_that_the_repository_takes_stay():
         ("a\\b", "a%5Cb"),
         ("a\ud800b", "a%ED%A0%80b"),
         ("a\u2028b", "a%E2%80%A8b"),
+        ("C:", "C%3A"),
+        ("C:x.exe", "C%3Ax.exe"),
+        ("C:\\Windows\\x", "C%3A%5CWindows%5Cx"),
+        ("\\\\host\\share", "%5C%5Chost%5Cshare"),
+        ("x.txt:stream", "x.txt%3Astream"),
+        ('a<b>|"*.root', "a%3Cb%3E%7C%22%2A.root"),
+        ("CON", "%43ON"),
+        ("con.tar.gz", "%63on.tar.gz"),
+        ("NUL.txt", "%4EUL.txt"),
+        ("nul .txt", "%6Eul .txt"),
+        ("Aux", "%41ux"),
+        ("COM1.dat", "%43OM1.dat"),
+        ("lpt\u00b2", "%6Cpt\u00b2"),
+        ("CONOUT$", "%43ONOUT$"),
+        ("name.", "name%2E"),
+        ("name ", "name%20"),
+        ("name. .", "name. %2E"),
+        ("...", "..%2E"),
+        (" ", "%20"),
+        ("nul.", "nul%2E"),
+        ("cod\u202etxt.exe", "cod%E2%80%AEtxt.exe"),
+        ("a\u200bb", "a%E2%80%8Bb"),
+        ("\ufeffa", "%EF%BB%BFa"),
+        ("a\u00adb", "a%C2%ADb"),
+        ("a\u2066b\u2069", "a%E2%81%A6b%E2%81%A9"),
+        ("a\U000e0061b", "a%F3%A0%81%A1b"),
+        ("a\ufe0f", "a%EF%B8%8F"),
+        ("a\u3164b", "a%E3%85%A4b"),
     ],
 )
 def test_what_cannot_be_a_name_is_escaped_and_can_be_read_back(name, key):
     assert keys_of(name) == [key]
     assert unquote(key, errors="surrogatepass") == name.rpartition("/")[2]
+
+
+def test_folders_are_as_safe_as_names_and_what_is_equal_after_that_is_told_apart():
+    assert keys_of("NUL/a./x", "aux/b /x") == ["%4EUL/a%2E/x", "%61ux/b%20/x"]
+    assert relative_keys(["C:/x", "con/y.", "d/z"]) == ["C%3A/x", "%63on/y%2E", "d/z"]
+    keys = keys_of("d/NUL", "d/%4EUL", "d/nul", "d/a:b", "d/A:B", "d/a%3Ab")
+    assert_usable(keys)
+    assert [*keys[:3], keys[5]] == ["%4EUL", "%254EUL", "%6Eul", "a%253Ab"]
+    assert all("~" in key for key in keys[3:5])
+
+
+def test_a_key_of_before_names_were_made_for_windows_is_known():
+    was = {
+        "%4EUL.txt": "NUL.txt",
+        "a%3Ab/x%2E": "a:b/x.",
+        "a%E2%80%8Bb": "a\u200bb",
+        "%63on/a/%63ontainer": "con/a/container",
+    }
+    for now, before in was.items():
+        assert former_key(now) == before
+    for same in ("a%0Ab", "50%25.dat", "%253A", "a%E2%80%A8b", "a%5Cb", "%2E%2E", "a/%63ommit", "x%41y"):
+        assert former_key(same) is None
+
+
+def test_a_bundle_of_any_names_has_members_that_windows_unpacks_under_these_names(tmp_path):
+    names = ["NUL.txt", "a:b", "x.", "C:/Windows/y", "cod\u202etxt.exe", "a*?|b", "trailing ", "plain.root"]
+    write_files(tmp_path, dict.fromkeys(relative_keys(names), b"x"))
+    (bundle,) = run_package(tmp_path, max_files=2, browsable=None)
+    with zipfile.ZipFile(tmp_path / bundle["path"]) as packed:
+        found = [member for member in packed.namelist() if not member.startswith("7_")]
+    assert len(found) >= len(names)
+    assert_usable(found)
 
 
 def test_no_key_leads_out_of_the_folder():
@@ -122,7 +188,7 @@ def test_data_on_disk_keep_their_folders():
     assert relative_keys(["dataset1/a/x", "dataset1/x", "content"]) == ["dataset1/a/x", "dataset1/x", "content"]
 
 
-NAMES = st.text(alphabet=st.sampled_from("aAbé\u0301/.%\\\n\0~ content1"), min_size=1, max_size=20)
+NAMES = st.text(alphabet=st.sampled_from("aAbé\u0301/.%\\\n\0~ content1NULCO:\u200b"), min_size=1, max_size=20)
 
 
 @given(st.lists(st.one_of(NAMES, st.text(min_size=1, max_size=300)), min_size=1, max_size=12, unique=True))

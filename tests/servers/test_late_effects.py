@@ -39,6 +39,11 @@ REQUESTS = {
     "commit": {"method": "POST", "path": rf"{FIRST}/commit$"},
     "publish": {"method": "POST", "path": r"/actions/publish$"},
 }
+OF_PUBLIC = {
+    "edit": {"method": "POST", "path": r"/records/[^/]+/draft$"},
+    "versions": {"method": "POST", "path": r"/versions$"},
+}
+"""Requests for a draft of a record that is public."""
 SEARCH = {"method": "GET", "path": r"/api/user/records\?"}
 
 
@@ -80,7 +85,7 @@ class Line:
 
     def fault(self, name, **how):
         """Let a kind of request go wrong."""
-        return self.proxy.add(Fault(name, **REQUESTS[name], **how))
+        return self.proxy.add(Fault(name, **{**REQUESTS, **OF_PUBLIC}[name], **how))
 
     def index_behind(self, seconds):
         """Have the search show a draft only so long after it was made."""
@@ -345,6 +350,62 @@ def test_a_second_draft_that_comes_when_the_run_has_ended_is_told_by_the_next_on
     line.flow.config["repository"]["duplicate_drafts"] = "remove"
     assert line.run(), line.told
     line.assert_right(is_published=finish == "publish")
+
+
+# --- drafts of a record that is public ---
+
+
+def correct(line, title):
+    """Have the record changed."""
+    folder = line.flow.folder / "metadata" / "corrections"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{line.recid}.yaml").write_text(f"title: {title}\n")
+
+
+def publish_then_change(line, what):
+    """Publish the record; then change it, while the request for a draft of it is handed on late."""
+    line.flow.config["repository"]["finish"] = "publish"
+    assert line.run(), line.told
+    line.flow.config["repository"]["when_published"] = "update_metadata" if what == "edit" else "new_version"
+    correct(line, "Another title")
+    eventually(lambda: len(line.found()) == 1)
+
+
+def open_drafts(line):
+    """Return the ids of what is open for a change."""
+    found = line.truth.api.search("/api/user/records", line.identified.identifier, allversions="true")["hits"]["hits"]
+    return {hit["id"] for hit in found if line.truth.api.call("GET", f"/api/records/{hit['id']}/draft").ok}
+
+
+@pytest.mark.parametrize("what", OF_PUBLIC)
+def test_a_draft_of_a_public_record_that_is_made_late_is_waited_for(line, what):
+    publish_then_change(line, what)
+    fault = line.fault(what, **late(4))
+    assert line.run(), line.told
+    assert fault.fired == 1
+    eventually(lambda: line.proxy.pending == 0)
+    assert open_drafts(line) == set()
+    assert line.truth.record(line.flow.receipt(line.recid, "published")["record_id"]).title == "Another title"
+
+
+@pytest.mark.parametrize("what", OF_PUBLIC)
+def test_a_draft_of_a_public_record_that_comes_when_the_run_has_ended_is_named_by_check_and_used_or_removed(line, what):
+    publish_then_change(line, what)
+    line.flow.config["repository"]["settle_s"] = 0.5
+    line.fault(what, **late(20))
+    assert line.run(), line.told
+    eventually(lambda: line.proxy.pending == 0, within_s=60)
+    eventually(lambda: len(open_drafts(line)) == 1)
+    assert f"nobody has answered what was asked for of {line.recid} (" in (told := checked_again(line))
+    assert "edit, last at 20" in told
+    line.flow.run("mend")
+    if what == "edit":
+        assert line.run(), line.told
+    else:
+        assert not line.run(), line.told
+        line.assert_failed("upload_record", *open_drafts(line), REMOVE)
+        assert line.run(with_words_of_message=REMOVE), line.told
+    assert open_drafts(line) == set()
 
 
 def lose_all_of_it(state, _beside):

@@ -15,6 +15,7 @@ from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.empty import KnownRefusals, WithoutFilesError, empty_file, first_empty, without_files
 from ferry.deposit.files import FileDeposit
+from ferry.deposit.given import GivenMetadata
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.metadata import MetadataDeposit
 from ferry.deposit.plan import LocalFile
@@ -89,11 +90,12 @@ class Deposit:
         self._settings = settings
         self._state, self._known = state, state.record_id
         self._retry = RetryPolicy(attempts=settings.attempts, sleep=sleep)
+        given = GivenMetadata.load(given_path, recid=recid, repository=repository.name)
         self._metadata = MetadataDeposit(
             repository=repository,
             recid=recid,
             retry=self._retry,
-            given_path=given_path,
+            given=given,
             when_edited=settings.when_edited,
         )
         self._search = DraftSearch(
@@ -103,6 +105,7 @@ class Deposit:
                 identifier=identifier,
                 model_recid=document["metadata"].get("recid"),
                 duplicates=settings.duplicate_drafts,
+                given=given,
             ),
             state=self._state,
             retry=self._retry,
@@ -271,11 +274,13 @@ class Deposit:
         if choice == "new_version":
             return await self._begin_version(record)
         self._metadata.take_for_ours(record.document, self._document)
-        draft = await self._retry.retried(lambda: self._repository.edit(record))
+        with self._state.asking("edit", self._repository.traffic):
+            draft = await self._retry.retried(lambda: self._repository.edit(record))
         return await self._bring_metadata(draft), local
 
     async def _begin_version(self, record: RemoteRecord) -> tuple[RemoteRecord, list[LocalFile]]:
-        draft = await self._retry.retried(lambda: self._repository.new_version(record))
+        with self._state.asking("edit", self._repository.traffic):
+            draft = await self._retry.retried(lambda: self._repository.new_version(record))
         # the date is the only field that the repository does not take over into the draft of a version
         opened = {**record.document["metadata"], "publication_date": draft.document["metadata"].get("publication_date")}
         self._metadata.take_for_ours({**record.document, "metadata": opened}, self._document)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ferry.deposit.duplicates import OneRecord
-from ferry.deposit.state import DepositState
+from ferry.deposit.state import Asked, DepositState
 from ferry.errors import PermanentError, TransientError
 from ferry.repository.errors import FailedError
 from ferry.repository.models import RemoteRecord
@@ -19,6 +19,7 @@ _LONGEST_PAUSE_S = 15.0
 """Between two looks for a draft that may still be made."""
 _LONG_S = 86_400.0
 """After a request for a draft that nobody has answered, no second draft is looked for any more."""
+_MAKES_DRAFTS: tuple[Asked, ...] = ("creation", "edit")
 _NAMES = ("title", "identifiers", "recid")
 """What of the metadata a draft needs to be found again."""
 
@@ -92,10 +93,34 @@ class DraftSearch:
         Raises:
             DuplicateError: one has.
         """
-        if not self._state.unknown.keys().isdisjoint(("creation", "upload")):
-            await self._retry.retried(lambda: self._one.confirm(used_id))
-            if time.time() > self._state.may_come_until(_LONG_S, "creation"):
-                self._state.forget_unknown("creation")
+        if self._may_come_late():
+            await self._retry.retried(lambda: self._one.confirm(used_id, is_late=True))
+            for what in _MAKES_DRAFTS:
+                if time.time() > self._state.may_come_until(_LONG_S, what):
+                    self._state.forget_unknown(what)
+
+    async def confirm_first(self, used_id: str) -> None:
+        """Make sure, before a record is published, that there is no other one, also of nobody's lost request.
+
+        Of two drafts of two folders each sees the other, or the one that was made last sees the first: it looks until
+        the search shows its own, and with it what is older.
+
+        Raises:
+            DuplicateError: there is one, and it is gone on with, or nobody can tell.
+            TransientError: the search does not show the record itself.
+        """
+        is_late, waited_s, pause_s = self._may_come_late(), 0.0, 0.5
+        while not await self._retry.retried(lambda: self._one.confirm(used_id, is_late=is_late)):
+            if waited_s >= self._settle_s:
+                raise TransientError(
+                    f"{used_id}: expected a search to show it before it is published, found none that does within "
+                    f"{waited_s:.0f} s, so that nobody can tell whether there is a second one; run again, later"
+                )
+            await self._retry.sleep(pause_s)
+            waited_s, pause_s = waited_s + pause_s, min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _may_come_late(self) -> bool:
+        return not self._state.unknown.keys().isdisjoint((*_MAKES_DRAFTS, "upload"))
 
     async def _find(self) -> RemoteRecord | None:
         """Find the record by the identifier of its source; one that may still be made is waited for."""

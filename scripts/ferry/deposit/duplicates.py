@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ferry.deposit.given import GivenMetadata
 from ferry.deposit.settings import DuplicateDrafts
 from ferry.errors import PermanentError
+from ferry.mapping.diff import record_fields
 from ferry.notices import notice
 from ferry.repository.client import Repository
 from ferry.repository.errors import NotFoundError
 from ferry.repository.models import RemoteRecord
 
 REMOVE = "--config repository='{duplicate_drafts: remove}'"
-_MADE_WITHIN_S = 60.0
-"""What a record that nobody has changed may take from when it was begun to when it was last written."""
 
 Files = Mapping[str, tuple[int | None, str | None]]
-"""Key -> size and MD5, of the files that are complete."""
+"""Key -> size and MD5, of the files that are there; one that is not complete has nothing of these."""
 
 
 class DuplicateError(PermanentError):
@@ -39,6 +39,8 @@ class OneRecord:
     model_recid: int | None
     """That it carries in `metadata.recid`, None where its model has none."""
     duplicates: DuplicateDrafts
+    given: GivenMetadata
+    """What was given to records of this recid from here."""
 
     async def find(self) -> RemoteRecord | None:
         """Return the record as the search shows it, None if it shows none.
@@ -52,23 +54,43 @@ class OneRecord:
         there = await self._still_there(found)
         if len(there) <= 1:
             return there[0] if there else None
-        files = {record.id: await self._files(record) for record in there}
-        used, *others = sorted(there, key=lambda record: (not record.was_published, -len(files[record.id]), record.id))
+        order = {
+            record.id: (not record.was_published, -len(await self._files(record)), await self._made_at(record))
+            for record in there
+        }
+        used, *others = sorted(there, key=lambda record: order[record.id])
         await self._keep_only(used, others)
         return used
 
-    async def confirm(self, used_id: str) -> None:
+    async def confirm(self, used_id: str, *, is_late: bool) -> bool:
         """Make sure that the search shows no other record than the one of this id, which is used.
 
+        Args:
+            used_id: of the record.
+            is_late: whether another one may be of a request of this folder that nobody has answered. Otherwise it is of
+                another folder that carries the same record: of two drafts the one that was made first is gone on with.
+
+        Returns:
+            Whether the search shows the record itself, and so all that was made before it.
+
         Raises:
-            DuplicateError: it does, and the other may not be deleted.
+            DuplicateError: it does, and the other may not be deleted, or is gone on with.
         """
-        others = [hit for hit in await self._search() if hit.id != used_id]
-        used = await self.read(used_id) if others else None
-        if used is not None:
-            parent = ((await self.repository.read_whole(used)).get("parent") or {}).get("id")
-            others = await self._still_there([hit for hit in others if hit.parent_id != parent])
-            await self._keep_only(used, others)
+        hits = await self._search()
+        others = [hit for hit in hits if hit.id != used_id]
+        used = await self.read(used_id) if others or not hits else None
+        if used is None:
+            return True  # it is the only one, or gone, which is told by what reads it next
+        parent = ((await self.repository.read_whole(used)).get("parent") or {}).get("id")
+        foreign = [hit for hit in others if hit.parent_id != parent]
+        is_shown = len(foreign) < len(hits)
+        if is_late:  # also of the next version, begun once more when the one before was public
+            later = [hit for hit in others if hit.parent_id == parent and hit.version > used.version]
+            drafts = [hit for hit in later if not hit.was_published]
+            await self._keep_only(used, await self._still_there([*foreign, *drafts]))
+        else:
+            await self._keep_first(used, await self._still_there(foreign))
+        return is_shown
 
     async def read(self, record_id: str) -> RemoteRecord | None:
         """Return the draft of this id, else the published record; None if it is gone."""
@@ -98,35 +120,74 @@ class OneRecord:
             if more or self.duplicates == "fail":
                 left.append((other, more))
                 continue
-            await self.repository.delete_draft(other)
+            await self.repository.delete_draft(other, only_as_read=True)
             notice(
                 self.recid,
-                f"deleted the draft {other.id} ({other.page_url}), which was a second one and held nothing that "
-                f"{used.id} does not hold: repository.duplicate_drafts is remove",
+                f"deleted the draft {other.id} ({other.page_url}), which was a second one beside {used.id} and held "
+                "nothing but what it was given from here: repository.duplicate_drafts is remove",
             )
         if left:
-            raise self._duplicates(used, left)
+            raise self._duplicates(
+                used, left, why="A request for a draft was answered by nobody and done late, or another folder made it."
+            )
+
+    async def _keep_first(self, used: RemoteRecord, others: Sequence[RemoteRecord]) -> None:
+        """Go on with a record of which another folder has made one too, if it is the first of them."""
+        if not others:
+            return
+        made_at = await self._made_at(used)
+        first = [
+            other
+            for other in others
+            if other.was_published or (not used.was_published and await self._made_at(other) < made_at)
+        ]
+        if first:
+            kept, *rest = [used, *first] if used.was_published else [*first, used]
+            why = "Another folder carries this record too, or somebody has made one by hand."
+            raise self._duplicates(kept, [(other, "") for other in rest], why=why)
+        for other in others:
+            notice(
+                self.recid,
+                f"there is a second draft of it, {other.id} ({other.page_url}), of another folder or made by hand; "
+                f"{used.id} was there before, and is gone on with",
+            )
+
+    async def _made_at(self, record: RemoteRecord) -> tuple[datetime, str]:
+        """Return what orders records by when they were made."""
+        return datetime.fromisoformat((await self.repository.read_whole(record))["created"]), record.id
 
     async def _held_more(self, other: RemoteRecord, used: RemoteRecord) -> str:
-        """Return why a second record may not be deleted, "" if it may: it is a draft and holds nothing of its own."""
+        """Return why a second record may not be deleted, "" if it may.
+
+        It may if it is a draft, and each thing in it is as in the one that is used, or as it was given from here.
+        """
         if other.was_published:
             return "it is published"
         if await self.repository.read_review(other) is not None:
             return "there is a request about it"
-        there, here = other.document.get("metadata") or {}, used.document.get("metadata") or {}
-        names = sorted(name for name, value in there.items() if not _is_within(value, here.get(name)))
-        if names and _was_changed(await self.repository.read_whole(other)):
-            return f"its metadata differ, and were changed since it was made: {', '.join(names)}"
+        here = record_fields(used.document)
+        there = record_fields(other.document)
+        names = [name for name in self.given.foreign_fields(other.document) if there[name] != here.get(name)]
+        names += await self._set_beside(other, used)
+        if names:
+            return f"it holds what it was not given from here: {', '.join(names)}"
         kept = await self._files(used)
         if keys := sorted(key for key, file in (await self._files(other)).items() if kept.get(key) != file):
             return f"it holds other files: {', '.join(keys[:5])}"
         return ""
 
+    async def _set_beside(self, other: RemoteRecord, used: RemoteRecord) -> list[str]:
+        """Return what is set at a second record beside its metadata and access, and not so at the one that is used."""
+        there, here = [_beside(await self.repository.read_whole(record)) for record in (other, used)]
+        return [name for name, value in there.items() if value and value != here[name]]
+
     async def _files(self, record: RemoteRecord) -> Files:
         listed = await self.repository.list_files(record)
-        return {file.key: (file.size_bytes, file.md5) for file in listed if file.is_complete}
+        return {file.key: (file.size_bytes, file.md5) if file.is_complete else (None, None) for file in listed}
 
-    def _duplicates(self, used: RemoteRecord, others: Sequence[tuple[RemoteRecord, str]]) -> DuplicateError:
+    def _duplicates(
+        self, used: RemoteRecord, others: Sequence[tuple[RemoteRecord, str]], *, why: str
+    ) -> DuplicateError:
         named = [_named(used), *(_named(other) + (f"; {more}" if more else "") for other, more in others)]
         found = f"{self.identifier}: expected at most one record of one's own in the repository, found "
         found += " and ".join(named)
@@ -137,29 +198,20 @@ class OneRecord:
             )
         ids = ", ".join(other.id for other, _ in others)
         ways = "" if all(more for _, more in others) else f", or set repository.duplicate_drafts to remove ({REMOVE})"
-        return DuplicateError(
-            f"{found}. A request for a draft was answered by nobody, and done late. Delete what is too much ({ids}) at "
-            f"its address{ways}, and run again"
-        )
+        return DuplicateError(f"{found}. {why} Delete what is too much ({ids}) at its address{ways}, and run again")
 
 
 def _named(record: RemoteRecord) -> str:
     return f"{record.id} ({'published' if record.was_published else 'a draft'}, {record.page_url})"
 
 
-def _was_changed(shown: Mapping[str, Any]) -> bool:
-    """Tell whether a record was changed after it was made; without its times that is not known, and taken for true."""
-    try:
-        created, updated = (datetime.fromisoformat(shown[name]) for name in ("created", "updated"))
-    except (KeyError, TypeError, ValueError):
-        return True
-    return (updated - created).total_seconds() > _MADE_WITHIN_S
-
-
-def _is_within(value: Any, whole: Any) -> bool:
-    """Tell whether a value says nothing that the other one does not say."""
-    if isinstance(value, dict) and isinstance(whole, dict):
-        return all(_is_within(each, whole.get(name)) for name, each in value.items())
-    if isinstance(value, list) and isinstance(whole, list):
-        return all(any(_is_within(each, other) for other in whole) for each in value)
-    return bool(value == whole)
+def _beside(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what can be set at a record beside its metadata and access, by hand: nothing here does."""
+    sharing = (whole.get("parent") or {}).get("access") or {}
+    return {
+        "custom_fields": whole.get("custom_fields"),
+        "pids": sorted(whole.get("pids") or ()),
+        "files.default_preview": (whole.get("files") or {}).get("default_preview"),
+        "media_files": (whole.get("media_files") or {}).get("count"),
+        "parent.access": {name: value for name, value in sharing.items() if name != "owned_by" and value},
+    }

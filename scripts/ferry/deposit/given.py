@@ -1,8 +1,9 @@
 """What a record was last given, and what the repository showed of it then: results/<recid>/given.json.
 
 No receipt: it proves nothing, and no rule declares it. By it a field that somebody has changed by hand is told from one
-that is as we gave it before. Each field is kept as a digest. Where it is gone, every field that holds something else
-than ours counts as changed by hand: nobody's work is overwritten for want of a file.
+that is as we gave it before, and a draft that holds nothing but what it was given from one of another hand. Each field
+is kept as a digest. Where it is gone, every field that holds something else than ours counts as changed by hand:
+nobody's work is overwritten for want of a file.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,6 +31,7 @@ class GivenMetadata:
         self._repository = repository
         self._given: dict[str, str] = {}
         self._shown: dict[str, str] = {}
+        self._ever: dict[str, list[str]] = {}
         self.is_answered = True
         """Whether the repository has answered what it was given last."""
 
@@ -45,6 +47,7 @@ class GivenMetadata:
             return memory
         if found["repository"] == repository:
             memory._given, memory._shown = found["given"], found["shown"]
+            memory._ever = found.get("ever", {})  # an earlier release wrote none
             memory.is_answered = found["is_answered"]
         return memory
 
@@ -72,9 +75,14 @@ class GivenMetadata:
                 behind.append(change)
         return by_hand, behind
 
+    def foreign_fields(self, live: Document) -> list[str]:
+        """Return the fields of a live record that hold what no record of this recid was ever given from here."""
+        return sorted(field for field, value in _digests(live).items() if value not in self._ever.get(field, ()))
+
     def begin(self, ours: Document, *, but: Collection[str] = ()) -> None:
         """Write down what the record is about to be given; the fields `but` are not ours."""
         self._given = _merged(self._given, _digests(ours), but)
+        self._add(self._given, but)
         self.is_answered = False
         self._save()
 
@@ -82,6 +90,8 @@ class GivenMetadata:
         """Write down what the repository shows of a record that was given ours; the fields `but` are not ours."""
         self._given = _merged(self._given, _digests(ours), but)
         self._shown = _merged(self._shown, _digests(without_links(live, ours)), but)
+        self._add(self._given, but)
+        self._add(self._shown, but)
         self.is_answered = True
         self._save()
 
@@ -91,6 +101,11 @@ class GivenMetadata:
         self.is_answered = False
         self._save()
 
+    def _add(self, fields: Mapping[str, str], but: Collection[str]) -> None:
+        for field, value in fields.items():
+            if field not in but:
+                self._ever[field] = sorted({*self._ever.get(field, ()), value})
+
     def _save(self) -> None:
         if self._path is not None:
             document = {
@@ -98,6 +113,7 @@ class GivenMetadata:
                 "repository": self._repository,
                 "given": self._given,
                 "shown": self._shown,
+                "ever": self._ever,
                 "is_answered": self.is_answered,
             }
             write_receipt(self._path, "given", document)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ferry.deposit.given import GivenMetadata
 from ferry.deposit.metadata import MetadataDeposit, WhenEdited, raise_for_metadata_errors
 from ferry.deposit.publish import publish_record
 from ferry.deposit.read_back import DraftGoneError
@@ -97,7 +98,7 @@ class LinkMembers:
             repository=repository,
             recid=uploaded["recid"],
             retry=self._retry,
-            given_path=given_path,
+            given=GivenMetadata.load(given_path, recid=uploaded["recid"], repository=repository.name),
             when_edited=when_edited,
         )
 

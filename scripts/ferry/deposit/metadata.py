@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from ferry.deposit.given import GivenMetadata
@@ -41,7 +40,7 @@ class MetadataDeposit:
         repository: Repository,
         recid: int,
         retry: RetryPolicy,
-        given_path: Path | None,
+        given: GivenMetadata,
         when_edited: WhenEdited,
     ) -> None:
         """Bring metadata into one record.
@@ -50,14 +49,14 @@ class MetadataDeposit:
             repository: that has it, opened.
             recid: of it, on the portal.
             retry: how often to try.
-            given_path: where it is remembered what the record was given; None: nowhere.
+            given: what the record was given before.
             when_edited: what becomes of what was changed by hand.
         """
         self._repository = repository
         self._recid = recid
         self._retry = retry
         self._when_edited = when_edited
-        self._given = GivenMetadata.load(given_path, recid=recid, repository=repository.name)
+        self._given = given
         self._told: set[str] = set()
         self.kept: tuple[str, ...] = ()
         """Fields that were changed by hand and left so, as the record was seen last."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ferry.deposit.given import GivenMetadata
 from ferry.deposit.metadata import MetadataDeposit, WhenEdited
 from ferry.deposit.read_back import NotAsUploadedError, compare_files, read_public
 from ferry.deposit.review_state import ReviewState, request_entry
@@ -87,7 +88,7 @@ async def publish_record(
         repository=repository,
         recid=uploaded["recid"],
         retry=RetryPolicy(attempts=1, sleep=sleep),  # what is tried again here is all of it
-        given_path=given_path,
+        given=GivenMetadata.load(given_path, recid=uploaded["recid"], repository=repository.name),
         when_edited=when_edited,
     )
     publication = _Publication(repository, uploaded, document, metadata, community, finish, review_path, sleep)

@@ -31,7 +31,7 @@ async def bring_settled[Brought](
     begun = time.time()
     for _ in range(retry.attempts + 1):  # the first one may but wait for what an earlier run has asked
         brought = await bring()
-        until = state.may_come_until(settle_s, "creation", "files")
+        until = state.may_come_until(settle_s, "creation", "edit", "files")
         if begun >= until:
             state.forget_unknown("files")
             return brought

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from ferry.receipts import sealed, take_seal, write_json
 from ferry.repository.traffic import RequestStats
 
-Asked = Literal["creation", "files", "upload"]
-"""What was asked for: a new draft, a change of a draft's files, or all of an upload that has left nothing here."""
+Asked = Literal["creation", "edit", "files", "upload"]
+"""What was asked for: a new draft, a draft of what is public (an edit, a next version), a change of a draft's files, or
+all of an upload that has left nothing here."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class DepositState:
     repository: str
     record_id: str | None = None
     unknown: dict[str, str] = field(default_factory=dict)
-    """What was asked for -> when it was last, of what may be done though nobody has said so, or may be done yet. A
-    creation stays here when a draft has been found or made: it may make one more."""
+    """What was asked for -> when it was last, of what may be done though nobody has said so, or may be done yet. What
+    makes drafts stays here when one has been found or made: it may make one more."""
     failed_creations: int = 0
     """How often a draft was asked for and the answer was 500: the repository may hold one that no search shows."""
     sent: dict[str, SentFile] = field(default_factory=dict)
@@ -173,7 +174,7 @@ class DepositState:
         self.record_id, self.failed_creations = record_id, 0
         at = self.unknown.pop("upload", None)
         if at is not None:  # what was asked for then is lost: it may make one more, or take a file away
-            for what in ("creation", "files"):
+            for what in ("creation", "edit", "files"):
                 self._note_later(what, at)
         self.save()
 
@@ -181,6 +182,11 @@ class DepositState:
         """The record is gone, and all that was sent with it."""
         self.record_id = None
         self.sent, self.parts = {}, {}
+
+    def look_again(self) -> None:
+        """There are several records: which of them is the right one is to be found out once more."""
+        self.record_id = None
+        self.save()
 
     def begin_record(self, record_id: str) -> None:
         """Go on with another record, for the same files."""

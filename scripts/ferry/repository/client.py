@@ -278,19 +278,22 @@ class Repository(RepositoryFiles, RepositoryReviews):
             )
         return _record(record)
 
-    async def delete_draft(self, draft: RemoteRecord) -> None:
-        """Delete a draft, with what it holds; one that is not there any more is fine."""
+    async def delete_draft(self, draft: RemoteRecord, *, only_as_read: bool = False) -> None:
+        """Delete a draft, with what it holds; one that is not there any more is fine.
+
+        Raises:
+            ConflictError: it changed since it was read, and is to be deleted only as it was.
+        """
+        headers = {"If-Match": draft.etag} if only_as_read and draft.etag else {}
         with contextlib.suppress(NotFoundError):
             async with self._asking_for(f"delete the draft {draft.id}"):
-                await self._connection.delete(url=draft.self_url)
+                await self._connection.delete(url=draft.self_url, headers=headers)
 
     async def edit(self, record: RemoteRecord) -> RemoteRecord:
         """Open a draft of a published record, to change its metadata; one that is open is given back as it is."""
         async with self._asking_for(f"edit the record {record.id}"):
             return _record(
-                await self._connection.post(
-                    url=_without_draft(record.self_url) / "draft", json={}, result_class=Record, may_repeat=True
-                )
+                await self._connection.post(url=_without_draft(record.self_url) / "draft", json={}, result_class=Record)
             )
 
     async def new_version(self, record: RemoteRecord) -> RemoteRecord:
@@ -298,7 +301,7 @@ class Repository(RepositoryFiles, RepositoryReviews):
         async with self._asking_for(f"begin a new version of {record.id}"):
             return _record(
                 await self._connection.post(
-                    url=_without_draft(record.self_url) / "versions", json={}, result_class=Record, may_repeat=True
+                    url=_without_draft(record.self_url) / "versions", json={}, result_class=Record
                 )
             )
 

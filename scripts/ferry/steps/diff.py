@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ferry.csv_tables import write_csv
 from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.duplicates import OneRecord
+from ferry.deposit.given import GivenMetadata
 from ferry.deposit.state import DepositState
 from ferry.errors import FerryError, PermanentError
 from ferry.formatting import plural, truncate
@@ -123,6 +124,7 @@ async def _diff(
                 identifier=source_identifier(recid)["identifier"],
                 model_recid=ours["metadata"].get("recid"),
                 duplicates="fail",
+                given=GivenMetadata(None, recid=recid, repository=repository.name),
             ),
             state=DepositState.load(path=state_path, recid=recid, repository=repository.name),
             retry=RetryPolicy(attempts=attempts),

@@ -7,7 +7,8 @@ from typing import Any
 
 from ferry.chain import UPLOAD_STEP, mark_again
 from ferry.deposit.draft_search import DraftSearch
-from ferry.deposit.duplicates import OneRecord
+from ferry.deposit.duplicates import DuplicateError, OneRecord
+from ferry.deposit.given import GivenMetadata
 from ferry.deposit.publish import publish_record
 from ferry.deposit.read_back import DraftGoneError, NotAsUploadedError, PublishedEditedError
 from ferry.deposit.state import DepositState
@@ -44,15 +45,15 @@ def publish(
         repository, settings: those parts of the configuration (`repository`, `upload`).
         sandbox_dir: where the sandbox keeps its token.
 
-    A draft that was asked for in vain may have been made meanwhile: then it is looked for, and told; also where it
-    is lost what was asked for.
+    A second draft may have been made meanwhile, of a request that nobody has answered or by another folder: it is
+    looked for before, and told.
 
     Raises:
         DraftGoneError: the draft was deleted; the next run makes it anew.
         EditedError: somebody has changed it, or the record, in the repository.
         ReceiptError: the receipt is of another record or repository.
         NotAsUploadedError: draft and receipt differ; the next run uploads again what it lacks.
-        DuplicateError: there are several records of this recid.
+        DuplicateError: there are several records of this recid; the next run's upload looks which of them is left.
         DeclinedError: reviewers have declined the record, and it is as it was then.
     """
     uploaded = read_receipt(upload_path, "upload", recid=recid)
@@ -77,7 +78,14 @@ def publish(
                 record_dir=receipt_path.parent,
                 journal=journal,
             )
-            await _search(uploaded, opened, state, repository, settings).confirm(uploaded["record_id"])
+            await _confirm_first(
+                opened,
+                uploaded=uploaded,
+                state=state,
+                repository=repository,
+                attempts=settings["attempts"],
+                given_path=receipt_path.with_name(GIVEN),
+            )
             done = await publish_record(
                 repository=opened,
                 uploaded=uploaded,
@@ -94,28 +102,36 @@ def publish(
 
     try:
         return asyncio.run(finish())
-    except (DraftGoneError, NotAsUploadedError, PublishedEditedError):
+    except (DraftGoneError, DuplicateError, NotAsUploadedError, PublishedEditedError):
         mark_again(UPLOAD_STEP, upload_path.parent)
         raise
 
 
-def _search(
-    uploaded: Mapping[str, Any],
+async def _confirm_first(
     opened: Repository,
+    *,
+    uploaded: Mapping[str, Any],
     state: DepositState,
     repository: Mapping[str, Any],
-    settings: Mapping[str, Any],
-) -> DraftSearch:
-    identifier = source_identifier(uploaded["recid"])["identifier"]
-    return DraftSearch(
+    attempts: int,
+    given_path: Path,
+) -> None:
+    recid = uploaded["recid"]
+    search = DraftSearch(
         one=OneRecord(
             repository=opened,
-            recid=uploaded["recid"],
-            identifier=identifier,
+            recid=recid,
+            identifier=source_identifier(recid)["identifier"],
             model_recid=None,
             duplicates=repository["duplicate_drafts"],
+            given=GivenMetadata.load(given_path, recid=recid, repository=opened.name),
         ),
         state=state,
-        retry=RetryPolicy(attempts=settings["attempts"]),
+        retry=RetryPolicy(attempts=attempts),
         settle_s=settle_s(repository, name=opened.name),
     )
+    try:
+        await search.confirm_first(uploaded["record_id"])
+    except DuplicateError:
+        state.look_again()
+        raise

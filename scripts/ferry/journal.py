@@ -62,6 +62,8 @@ class Attempt:
     start_s: float | None
     end_s: float | None
     measured: Mapping[str, float] = field(default_factory=dict)
+    made: Mapping[str, str] = field(default_factory=dict)
+    """Receipt -> digest of the file that it left."""
 
 
 def read_clocks() -> Moment:
@@ -101,11 +103,12 @@ def end_event(
     *,
     error: BaseException | None = None,
     measured: Mapping[str, float] | None = None,
+    made: Mapping[str, str] | None = None,
     now: Moment | None = None,
 ) -> Event:
     """Return the line that closes the attempt which `start` opened: failed if an error is given, else ok.
 
-    `duration_s` is the difference of the monotonic clock and never negative.
+    `duration_s` is the difference of the monotonic clock and never negative; `made` has the digests of the receipts.
     """
     moment = now or read_clocks()
     failure = None
@@ -125,6 +128,7 @@ def end_event(
         "status": "ok" if error is None else "failed",
         "error": failure,
         "measured": dict(measured or {}),
+        "made": dict(made or {}),
     }
 
 
@@ -200,7 +204,7 @@ def _attempt(event: Event, start: Attempt | None) -> Attempt:
     ended = event["event"] == "end"
     failure = event.get("error") if ended else None
     failure = failure if isinstance(failure, dict) else {}
-    measured = event.get("measured")
+    measured, made = event.get("measured"), event.get("made")
     duration_s = _number(event.get("duration_s")) if ended else None
     monotonic_s = _number(event.get("monotonic_s"))
     number = event.get("attempt")
@@ -222,7 +226,20 @@ def _attempt(event: Event, start: Attempt | None) -> Attempt:
         start_s=start.start_s if start else (monotonic_s if not ended else None),
         end_s=monotonic_s if ended else None,
         measured=_numbers(measured) if ended and isinstance(measured, dict) else {},
+        made=made if ended and isinstance(made, dict) else {},
     )
+
+
+def made_since(attempts: Iterable[Attempt], step: str, receipt: str, digest: str) -> str | None:
+    """Return when another receipt was made in the place of an earlier one of this digest; None if none was.
+
+    One that the journal does not know may be of an attempt that was killed before it could write its last line.
+    """
+    tried = [attempt for attempt in attempts if attempt.step == step]
+    if not tried or tried[-1].status != "ok" or tried[-1].made.get(receipt, digest) == digest:
+        return None
+    is_known = any(attempt.made.get(receipt) == digest for attempt in tried)
+    return tried[-1].ended_at if is_known else None
 
 
 def _numbers(measured: Mapping[str, Any]) -> dict[str, float]:

@@ -51,6 +51,14 @@ def digest(document: Any) -> str:
     return hashlib.sha256(redact_bytes(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))).hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """Return what tells one state of a file from another; "" if it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
 def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document with a digest of itself, so that it shows if somebody edits it."""
     return {**document, _SEAL: digest(document)}

@@ -83,3 +83,23 @@ def test_a_new_title_after_all_data_went_changes_the_one_draft(half_way):
     assert_ok(carry(half_way))
     assert_all_there(half_way)
     assert records(half_way) == {f"A new title of {recid}" for recid in RECIDS}
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["deposit.json is kept", "all of data/ is gone"])
+def test_a_change_of_metadata_alone_needs_no_bytes(half_way, kept):
+    assert_ok(carry(half_way))
+    corrections = half_way.folder / "metadata/corrections"
+    corrections.mkdir(exist_ok=True)
+    for recid in RECIDS:
+        state = half_way.folder / f"data/{recid}/deposit.json"
+        content = state.read_bytes()
+        shutil.rmtree(state.parent)
+        if kept:
+            state.parent.mkdir()
+            state.write_bytes(content)
+        (corrections / f"{recid}.yaml").write_text(f"title: A corrected title of {recid}\n", encoding="utf-8")
+    half_way.config["source"] = {"redirects": redirect(half_way.folder / "nowhere")}
+    assert_ok(carry(half_way))
+    assert_all_there(half_way)
+    assert records(half_way) == {f"A corrected title of {recid}" for recid in RECIDS}
+    assert not list((half_way.folder / "data").glob("700?/files/*"))

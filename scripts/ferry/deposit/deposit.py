@@ -90,7 +90,7 @@ class Deposit:
         self._settings = settings
         self._state, self._known = state, state.record_id
         self._retry = RetryPolicy(attempts=settings.attempts, sleep=sleep)
-        given = GivenMetadata.load(given_path, recid=recid, repository=repository.name)
+        given = self._given = GivenMetadata.load(given_path, recid=recid, repository=repository.name)
         self._metadata = MetadataDeposit(
             repository=repository,
             recid=recid,
@@ -144,6 +144,7 @@ class Deposit:
                 "metadata_sha256": digest(self._document),
                 "files": [_receipt_entry(file) for file in sorted(files, key=lambda file: file.key)],
             }
+            self._given.uploaded(receipt["files"])
             if self._metadata.kept:
                 receipt["kept"] = list(self._metadata.kept)
         except WithoutFilesError as error:

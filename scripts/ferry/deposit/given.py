@@ -1,12 +1,14 @@
 """What a record was last given, and what the repository showed of it then: results/<recid>/given.json.
 
+Its files are in it too: with them what has arrived needs no bytes again, also where data/ is gone.
+
 No receipt: it proves nothing, and no rule declares it. By it a field that somebody has changed by hand is told from one
 that is as we gave it before, and a draft that holds nothing but what it was given from one of another hand. Each field
 is kept as a digest. Where it is gone, every field that holds something else than ours counts as changed by hand:
 nobody's work is overwritten for want of a file.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +34,8 @@ class GivenMetadata:
         self._given: dict[str, str] = {}
         self._shown: dict[str, str] = {}
         self._ever: dict[str, list[str]] = {}
+        self.files: Sequence[Mapping[str, Any]] = ()
+        """Those that it held when it was uploaded last, as the receipt `upload` has them."""
         self.is_answered = True
         """Whether the repository has answered what it was given last."""
 
@@ -47,7 +51,7 @@ class GivenMetadata:
             return memory
         if found["repository"] == repository:
             memory._given, memory._shown = found["given"], found["shown"]
-            memory._ever = found.get("ever", {})  # an earlier release wrote none
+            memory._ever, memory.files = found.get("ever", {}), found.get("files", ())  # not of an earlier release
             memory.is_answered = found["is_answered"]
         return memory
 
@@ -101,6 +105,12 @@ class GivenMetadata:
         self.is_answered = False
         self._save()
 
+    def uploaded(self, files: Sequence[Mapping[str, Any]]) -> None:
+        """Write down which files the record holds: the MD5 of each, computed while it was sent, was read back."""
+        if list(self.files) != list(files):
+            self.files = files
+            self._save()
+
     def _add(self, fields: Mapping[str, str], but: Collection[str]) -> None:
         for field, value in fields.items():
             if field not in but:
@@ -114,6 +124,7 @@ class GivenMetadata:
                 "given": self._given,
                 "shown": self._shown,
                 "ever": self._ever,
+                "files": list(self.files),
                 "is_answered": self.is_answered,
             }
             write_receipt(self._path, "given", document)

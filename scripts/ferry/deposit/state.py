@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,7 +69,14 @@ class DepositState:
 
     @classmethod
     def load(
-        cls, *, path: Path, recid: int, repository: str, tried_at: str | None = None, beside: Path | None = None
+        cls,
+        *,
+        path: Path,
+        recid: int,
+        repository: str,
+        tried_at: str | None = None,
+        arrived: Iterable[Mapping[str, Any]] = (),
+        beside: Path | None = None,
     ) -> "DepositState":
         """Return what an earlier attempt left; nothing if it is torn, edited, or of another record or repository.
 
@@ -78,11 +85,13 @@ class DepositState:
             recid, repository: that it is of.
             tried_at: when an upload of the record was last tried: with nothing left of it, there may be a draft, and
                 something may come of it yet.
+            arrived: files that the record held when it was uploaded last, for where nothing is left of that.
             beside: where what nobody has answered lies too.
         """
         state = cls._left(path, recid, repository)
         if state is None:
             state = cls(path=path, recid=recid, repository=repository, unknown={"upload": tried_at} if tried_at else {})
+            state.sent = {file["key"]: SentFile(**{n: v for n, v in file.items() if n != "key"}) for file in arrived}
         state.beside = beside
         written = _sealed(beside, recid, repository) if beside else None
         if written is not None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from ferry.chain import BY_NAME, CHAIN, FAILURE, UPLOAD_STEP, steps_after
 from ferry.errors import FerryError
-from ferry.journal import Attempt, attempts, is_alive, read
-from ferry.receipts import LostReceiptError, ReceiptError, read_receipt
+from ferry.journal import Attempt, attempts, is_alive, made_since, read
+from ferry.receipts import LostReceiptError, ReceiptError, file_digest, read_receipt
 from ferry.report.misfits import misfits
 
 NOT_REACHED = "not reached: the run ended before this step; run again"
@@ -75,7 +75,20 @@ def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
     for name, found in misfits(receipts, there={*receipts, *wrong}).items():
         wrong.setdefault(name, ReceiptError(record_dir / f"{name}.json", name, recid=recid, found=found))
     tried = [attempt for attempt in attempts(read(journal)) if attempt.recid == recid]
+    for step in CHAIN:
+        for name in step.receipts:
+            if name in receipts and (found := put_back(record_dir, name, step.name, tried)):
+                wrong.setdefault(name, ReceiptError(record_dir / f"{name}.json", name, recid=recid, found=found))
     return Evidence(recid, receipts, wrong, tried, None if tried else _failure(record_dir, recid))
+
+
+def put_back(record_dir: Path, name: str, step: str, tried: Sequence[Attempt]) -> str:
+    """Return what was found in place of a receipt that its step has left last, "" if it is there.
+
+    An older state of a record that was put back fits in itself: only the journal knows of what was made since.
+    """
+    at = made_since(tried, step, name, file_digest(record_dir / f"{name}.json"))
+    return f"an older one: by its journal, another was made at {at}" if at else ""
 
 
 def record_status(

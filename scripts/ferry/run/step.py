@@ -10,13 +10,14 @@ from pathlib import Path
 from types import TracebackType
 
 from ferry import journal
-from ferry.chain import mark_again, step_that_makes, take_away_after
+from ferry.chain import BY_NAME, CHAIN, STEPS, mark_again, step_that_makes, take_away_after
 from ferry.errors import DiskError, FerryError, PermanentError, StoppedError, disk_error
 from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
 from ferry.jsonl import append
 from ferry.notices import show_notices
-from ferry.receipts import ReceiptError
+from ferry.receipts import ReceiptError, file_digest
+from ferry.report.evidence import put_back
 from ferry.report.stats_log import tell_failed
 from ferry.run.disk_budget import DiskBudget
 from ferry.run.run import read_run
@@ -64,6 +65,7 @@ def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     error: BaseException | None = None
     try:
         with terminate_on_signal(), _disk_errors_told():
+            _require_latest(name, recid, record_dir, journal_path)
             storage.begin(recid=recid)
             yield measured
     except BaseException as raised:
@@ -75,7 +77,8 @@ def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     finally:
         measured["cpu_s"] = round(time.process_time(), 4)  # of the whole job, also of starting it
         measured["peak_memory_bytes"] = peak_memory_bytes()
-        end = journal.end_event(start, error=error, measured=measured)
+        made = {} if error is not None else _digests(name, record_dir)
+        end = journal.end_event(start, error=error, measured=measured, made=made)
         append(journal_path, end)
         append(ATTEMPTS_FILE, end)
         if error is not None:
@@ -84,6 +87,24 @@ def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
             storage.end(recid=recid, failed=error is not None)
         except OSError as refused:  # a job that is gone is found by others all the same
             log.error("%s", disk_error(refused.filename, "be written", refused))
+
+
+def _require_latest(name: str, recid: int, record_dir: Path, journal_path: Path) -> None:
+    """Make sure that the receipts of the steps before are those that were made last.
+
+    Raises:
+        ReceiptError: an older state of the record was put back.
+    """
+    tried = journal.attempts(journal.read(journal_path))
+    for step in CHAIN[: STEPS.index(name)]:
+        for receipt in step.receipts:
+            if found := put_back(record_dir, receipt, step.name, tried):
+                raise ReceiptError(record_dir / f"{receipt}.json", receipt, recid=recid, found=found)
+
+
+def _digests(name: str, record_dir: Path) -> dict[str, str]:
+    paths = {receipt: record_dir / f"{receipt}.json" for receipt in BY_NAME[name].receipts}
+    return {receipt: file_digest(path) for receipt, path in paths.items() if path.exists()}
 
 
 @contextlib.contextmanager

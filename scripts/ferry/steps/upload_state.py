@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ferry.chain import UPLOAD_STEP
+from ferry.deposit.given import GivenMetadata
 from ferry.deposit.state import DepositState
 from ferry.journal import tried_before
 from ferry.receipts import GIVEN, UNANSWERED
@@ -17,12 +18,14 @@ def load_state(*, recid: int, repository: str, data_dir: Path, record_dir: Path,
         recid, repository: that it is of.
         data_dir, record_dir, journal: of the record.
     """
+    given = GivenMetadata.load(record_dir / GIVEN, recid=recid, repository=repository)
     told = (_written(record_dir / name) for name in (GIVEN, "upload.json"))
     return DepositState.load(
         path=data_dir / DEPOSIT,
         beside=record_dir / UNANSWERED,
         recid=recid,
         repository=repository,
+        arrived=given.files,
         tried_at=tried_before(journal, UPLOAD_STEP) or next((at for at in told if at), None),
     )
 

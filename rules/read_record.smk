@@ -18,6 +18,7 @@ rule read_record:
         portal=config["metadata"]["portal"],
         limits=config["metadata"]["limits"],
         source=config["source"],
+        origin=config["metadata"]["origin"],
         stall_s=config["download"]["stall_s"],
         attempts=config["download"]["attempts"],
         sandbox_dir=config["sandbox"]["dir"],

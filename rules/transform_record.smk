@@ -20,8 +20,7 @@ rule transform_record:
     params:
         transform=config["transform"],
         package=config["package"],
-        metadata_dir=config["metadata"]["dir"],
-        limits=config["metadata"]["limits"],
+        metadata=config["metadata"],
         catalogue=config["catalogue"]["list"],
     script:
         "../scripts/transform_record.py"

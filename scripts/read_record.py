@@ -15,6 +15,7 @@ with record_step(name="read_record", recid=recid, log_path=Path(snakemake.log[0]
             metadata_path=Path(metadata) if metadata else None,
             portal=snakemake.params.portal,
             source=snakemake.params.source,
+            origin=snakemake.params.origin,
             stall_s=snakemake.params.stall_s,
             attempts=snakemake.params.attempts,
             limits=Limits(**snakemake.params.limits),

@@ -157,6 +157,7 @@ def begin(
             transform=config["transform"],
             stall_s=config["upload"]["stall_s"],
             sandbox_dir=sandbox_dir,
+            maps=config["metadata"]["origin"] != "own",
         )
     if not _run_state["only_looks"]:
         write_plan(

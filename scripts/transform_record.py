@@ -19,11 +19,12 @@ with record_step(name="transform_record", recid=recid, log_path=Path(snakemake.l
             options=mapping_options(
                 transform=snakemake.params.transform,
                 package=snakemake.params.package,
-                known=KnownRecords(Path(snakemake.params.metadata_dir), Path(snakemake.params.catalogue)),
+                metadata=snakemake.params.metadata,
+                known=KnownRecords(Path(snakemake.params.metadata["dir"]), Path(snakemake.params.catalogue)),
             ),
             record_path=Path(snakemake.output.record),
             mapping_path=Path(snakemake.output.mapping),
-            limits=Limits(**snakemake.params.limits),
+            limits=Limits(**snakemake.params.metadata["limits"]),
             settings=Path(snakemake.input.settings).stem,
         )
     )

@@ -40,8 +40,7 @@ def target_schema(profile: Profile) -> Schema:
     """Return the schema of what is sent to a target of this profile."""
     vocabulary = json.loads((SCHEMA_DIR / "vocabularies" / f"{profile.vocabulary}.json").read_text(encoding="utf-8"))
     metadata = _metadata(profile, vocabulary)
-    required = ["resource_type", "title", "creators", "publication_date", "publisher", "description"]
-    required += ["identifiers", *(["recid"] if profile.particles else [])]
+    required = ["resource_type", "title", "creators", "publication_date", "publisher", "description", "identifiers"]
     level: Schema = {"enum": ["public", "restricted"]}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -65,7 +64,9 @@ def write_schemas(folder: Path = SCHEMA_DIR / "target") -> None:
 
 
 def _metadata(profile: Profile, vocabulary: dict[str, list[str]]) -> Schema:
-    language = _term([profile.english])
+    language = _object(
+        {"id": {"type": "string", "pattern": "^[a-z]{3}$" if profile.english.islower() else "^[A-Z]{3}$"}}
+    )
     title, text = _text(MIN_LENGTH, MAX_LINE + 100), _text(MIN_LENGTH, MAX_TEXT)  # a title may be completed
     name, affiliations = _text(), _list(_object({"name": _text()}), unique=True)
     who = {"person_or_org": _person_or_org(name), "affiliations": affiliations}
@@ -87,6 +88,7 @@ def _metadata(profile: Profile, vocabulary: dict[str, list[str]]) -> Schema:
             _object({**who, "role": _term(vocabulary["contributor_roles"])}, ["person_or_org", "role"])
         ),
         "publisher": name,
+        "version": name,
         "publication_date": _DATE,
         "dates": _list(_object(dated, ["date", "type"])),
         "description": text,
@@ -139,7 +141,7 @@ def _relations(profile: Profile, relation_type: Schema, title: Schema) -> Schema
 
 
 def _particles(particles: Particles) -> Schema:
-    ids = sorted(set(particles.experiment_ids.values()))
+    ids = sorted({*particles.experiment_ids.values(), *particles.other_experiments})
     whole: Schema = {"type": "integer", "minimum": 1, "description": "GeV"}
     energy: Schema = (
         whole if particles.whole_energies else {"type": "number", "exclusiveMinimum": 0, "description": "GeV"}

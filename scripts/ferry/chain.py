@@ -52,7 +52,8 @@ BY_NAME = {step.name: step for step in CHAIN}
 STEPS = tuple(BY_NAME)
 LAST_STEP = CHAIN[-1].name
 """A record through this step is finished."""
-DOWNLOAD_STEP, PACKAGE_STEP, UPLOAD_STEP, PUBLISH_STEP = (
+READ_STEP, DOWNLOAD_STEP, PACKAGE_STEP, UPLOAD_STEP, PUBLISH_STEP = (
+    "read_record",
     "download_files",
     "package_files",
     "upload_record",

@@ -9,6 +9,7 @@ from typing import Any
 from yarl import URL
 
 from ferry.errors import ConfigError
+from ferry.identity import PORTAL
 from ferry.schemas import load_schema, problems
 
 SANDBOX = "sandbox"
@@ -159,6 +160,7 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
             f"metadata.dir: expected a folder, found none at {metadata_dir}; without it each record would be asked of "
             "the portal, and no correction applied"
         )
+    found += _origin_problems(config["metadata"], config["source"])
     of_nrp = config["sandbox"]["flavour"] == "nrp"
     if config["repository"]["url"] == SANDBOX and config["repository"]["community"] and not of_nrp:
         found.append("repository.community: the sandbox has communities with sandbox.flavour: nrp only; expected null")
@@ -181,6 +183,29 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
             f"found {storage['remove']}"
         )
     return found
+
+
+def _origin_problems(metadata: Mapping[str, Any], source: Mapping[str, Any]) -> Iterator[str]:
+    prefix = metadata["identifier_prefix"]
+    if metadata["origin"] != "own":
+        if prefix is not None:
+            yield (
+                f"metadata.identifier_prefix: expected null with metadata.origin: cern-opendata, whose records are "
+                f"found by their address on the portal; found {prefix!r}"
+            )
+        return
+    if prefix is None:
+        yield (
+            "metadata.identifier_prefix: expected an address that is yours, as https://data.example.org/fram/, with "
+            "metadata.origin: own; by it and its number a record is found again; found null"
+        )
+    elif prefix.startswith(PORTAL):
+        yield f"metadata.identifier_prefix: expected an address that is yours, found the portal's: {prefix!r}"
+    if source["data_root"] is None:
+        yield (
+            "source.data_root: expected the folder of the files with metadata.origin: own, found null; a record "
+            "without files has an empty folder there"
+        )
 
 
 def publishes(config: Mapping[str, Any]) -> bool:

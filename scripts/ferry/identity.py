@@ -1,4 +1,4 @@
-"""The stable identifier by which a record of the portal is found again in the target repository."""
+"""The stable identifier by which a record is found again in the target repository."""
 
 import re
 
@@ -20,6 +20,9 @@ def record_number(url: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def source_identifier(recid: int) -> dict[str, str]:
-    """Return the entry of `metadata.identifiers` that each deposited record of this recid carries."""
-    return {"identifier": record_url(recid), "scheme": "url"}
+def source_identifier(recid: int, *, prefix: str | None = None) -> dict[str, str]:
+    """Return the entry of `metadata.identifiers` that each deposited record of this recid carries.
+
+    That is its address on the portal; of a record of one's own, `prefix` and the number of its folder.
+    """
+    return {"identifier": record_url(recid) if prefix is None else f"{prefix}{recid}", "scheme": "url"}

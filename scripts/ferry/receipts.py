@@ -113,15 +113,29 @@ def read_receipt(path: Path, kind: str, *, recid: int) -> dict[str, Any]:
     document, found = _read(path, kind, recid)
     if found is None and kind == _TARGET:
         # told as the record's own fault: both are made by one step, and a mapping that is wrong proves nothing
-        mapping, found = _read(path.with_name("mapping.json"), "mapping", recid)
-        if found is not None:
-            found = f"none that the receipt mapping beside it vouches for, which is {found}"
-        elif mapping.get("record_sha256") != digest(document):
-            found = "another one than was made (the receipt mapping beside it has its digest)"
+        mapping, wrong = _read(path.with_name("mapping.json"), "mapping", recid)
+        if wrong is not None:
+            found = f"none that the receipt mapping beside it vouches for, which is {wrong}"
+        elif (found := _other_record(document, recid, _identifier(mapping, recid))) is None:
+            is_as_made = mapping.get("record_sha256") == digest(document)
+            found = None if is_as_made else "another one than was made (the receipt mapping beside it has its digest)"
     if found is not None:
         kind_of_error = ReceiptError if path.exists() else LostReceiptError
         raise kind_of_error(path, kind, recid=recid, found=found)
     return document
+
+
+def read_identifier(record_path: Path, *, recid: int) -> str:
+    """Return the identifier by which the repository has the record of these target metadata.
+
+    Raises:
+        ReceiptError: the receipt `mapping` beside them, which tells, is not that of this record.
+    """
+    return _identifier(read_receipt(record_path.with_name("mapping.json"), "mapping", recid=recid), recid)
+
+
+def _identifier(mapping: Mapping[str, Any], recid: int) -> str:
+    return str(mapping.get("identifier") or source_identifier(recid)["identifier"])
 
 
 def _read(path: Path, kind: str, recid: int) -> tuple[dict[str, Any], str | None]:
@@ -135,12 +149,7 @@ def _read(path: Path, kind: str, recid: int) -> tuple[dict[str, Any], str | None
     if found := _broken(kind, document):
         return {}, f"something else: {found}"
     if kind == _TARGET:
-        own, named = source_identifier(recid)["identifier"], _named(document)
-        # a model may hold the number of the record too, by which its copy is found
-        others = {str(document["metadata"].get("recid", recid))} - {str(recid)}
-        wrong = [f"one of {' and '.join(named) or 'no record'}"] if own not in named else []
-        wrong += [f"one of record {other}" for other in others]
-        return document, wrong[0] if wrong else None
+        return document, None
     is_whole = kind not in _SEALED or take_seal(document)
     if document["recid"] != recid:
         return {}, f"that of record {document['recid']}"
@@ -149,9 +158,15 @@ def _read(path: Path, kind: str, recid: int) -> tuple[dict[str, Any], str | None
     return document, None
 
 
-def _named(target: dict[str, Any]) -> list[str]:
+def _other_record(target: dict[str, Any], recid: int, own: str) -> str | None:
+    """Say of which record target metadata are, if not of the one that carries this identifier."""
     entries = [entry for entry in target["metadata"]["identifiers"] if isinstance(entry, dict)]
-    return [str(entry.get("identifier")) for entry in entries if entry.get("scheme") == "url"]
+    named = [str(entry.get("identifier")) for entry in entries if entry.get("scheme") == "url"]
+    if own not in named:
+        return f"one of {' and '.join(named) or 'no record'}"
+    # a model may hold the number of the record too, by which its copy is found
+    other = str(target["metadata"].get("recid", recid))
+    return f"one of record {other}" if other != str(recid) else None
 
 
 def _broken(kind: str, document: Any) -> str | None:

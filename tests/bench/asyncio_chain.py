@@ -68,7 +68,9 @@ async def carry(config: Mapping[str, Any], recids: list[int]) -> None:
                 source_path=receipt["source"],
                 corrections_path=None,
                 profile=config["transform"]["profile"],
-                options=mapping_options(transform=config["transform"], package=config["package"]),
+                options=mapping_options(
+                    transform=config["transform"], package=config["package"], metadata=config["metadata"]
+                ),
                 record_path=receipt["record"],
                 mapping_path=receipt["mapping"],
             ),

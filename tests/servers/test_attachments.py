@@ -12,7 +12,7 @@ from ferry.deposit.deposit import Deposit, DepositSettings
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.state import DepositState
 from ferry.errors import TransientError
-from ferry.identity import source_identifier
+from ferry.identity import record_url, source_identifier
 from ferry.repository.client import Repository
 from ferry.repository.discovery import discover
 from sandbox import launcher
@@ -75,7 +75,7 @@ def deposit(sandbox, data_dir, source, *, spoil=None):
             document=document(source),
             uploads=uploads,
             open_upload=lambda entry: read_chunks(entry, data_dir=data_dir),
-            manifest=Manifest(recid=RECID, uploads=uploads, data_dir=data_dir),
+            manifest=Manifest(recid=RECID, source=record_url(RECID), uploads=uploads, data_dir=data_dir),
             state=DepositState.load(path=data_dir / "deposit.json", recid=RECID, repository=repository.name),
             settings=DepositSettings(settle_s=2, attempts=2),
             sleep=lambda seconds: asyncio.sleep(min(seconds, 0.05)),

@@ -9,7 +9,6 @@ from rocrate.model.contextentity import ContextEntity  # type: ignore[import-unt
 from rocrate.rocrate import ROCrate  # type: ignore[import-untyped]
 
 from ferry.bundle.attachments import attach
-from ferry.identity import record_url
 from ferry.mapping.profiles import find_profile
 from ferry.upload_names import RO_CRATE_KEY
 
@@ -17,12 +16,12 @@ _IDENTICAL = "isidenticalto"
 
 
 def attach_ro_crate(
-    *, recid: int, document: Mapping[str, Any], uploads: Sequence[Mapping[str, Any]], data_dir: Path
+    identifier: str, *, document: Mapping[str, Any], uploads: Sequence[Mapping[str, Any]], data_dir: Path
 ) -> dict[str, Any]:
     """Write `ro-crate-metadata.json`; the same record always gives the same bytes.
 
     Args:
-        recid: of the record, on the portal.
+        identifier: by which the record is found again.
         document: the target metadata, of any profile.
         uploads: of the receipt `package`: the parts of the crate.
         data_dir: data/<recid>.
@@ -30,18 +29,18 @@ def attach_ro_crate(
     Returns:
         Its entry, in the form that entries of the receipt `package` have.
     """
-    crate = describe(recid=recid, metadata=document["metadata"], uploads=uploads)
+    crate = describe(identifier, metadata=document["metadata"], uploads=uploads)
     return attach(RO_CRATE_KEY, crate, data_dir)
 
 
-def describe(*, recid: int, metadata: Mapping[str, Any], uploads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def describe(identifier: str, *, metadata: Mapping[str, Any], uploads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the crate as JSON-LD, its entities in the order of their ids."""
     crate = ROCrate()
     root = crate.root_dataset
     root["name"] = metadata["title"]
     root["datePublished"] = metadata["publication_date"]
     root["description"] = metadata.get("description") or metadata["title"]
-    root["identifier"] = [record_url(recid), *_dois(metadata)]
+    root["identifier"] = [identifier, *_dois(metadata)]
     root["keywords"] = [subject["subject"] for subject in metadata.get("subjects", []) if "subject" in subject]
     root["creator"] = [_add_agent(crate, *each) for each in enumerate(metadata.get("creators", []), 1)]
     root["license"] = [_add_license(crate, rights) for rights in metadata.get("rights", [])]

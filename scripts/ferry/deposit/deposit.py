@@ -94,6 +94,7 @@ class Deposit:
         self._metadata = MetadataDeposit(
             repository=repository,
             recid=recid,
+            identifier=identifier,
             retry=self._retry,
             given=given,
             when_edited=settings.when_edited,

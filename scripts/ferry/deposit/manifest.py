@@ -7,7 +7,6 @@ from typing import Any
 
 from ferry.bundle.attachments import attach
 from ferry.deposit.plan import LocalFile
-from ferry.identity import record_url
 from ferry.upload_names import manifest_key
 
 
@@ -16,6 +15,8 @@ class Manifest:
     """The file that goes up last, since it tells what the repository has confirmed of all others."""
 
     recid: int
+    source: str
+    """The identifier by which the record is found again."""
     uploads: Sequence[Mapping[str, Any]]
     """Of the receipt `package`."""
     data_dir: Path
@@ -36,7 +37,7 @@ class Manifest:
         """
         document = {
             "recid": self.recid,
-            "source": record_url(self.recid),
+            "source": self.source,
             "files": sorted(self._files(confirmed), key=lambda file: str(file["key"])),
             "bundles": [
                 {"key": sent.key, "size_bytes": sent.size_bytes, "adler32": sent.adler32, "md5": sent.md5}

@@ -39,6 +39,7 @@ class MetadataDeposit:
         *,
         repository: Repository,
         recid: int,
+        identifier: str | None = None,
         retry: RetryPolicy,
         given: GivenMetadata,
         when_edited: WhenEdited,
@@ -48,12 +49,14 @@ class MetadataDeposit:
         Args:
             repository: that has it, opened.
             recid: of it, on the portal.
+            identifier: by which it is found again; None: its address on the portal.
             retry: how often to try.
             given: what the record was given before.
             when_edited: what becomes of what was changed by hand.
         """
         self._repository = repository
         self._recid = recid
+        self._identifier = identifier or source_identifier(recid)["identifier"]
         self._retry = retry
         self._when_edited = when_edited
         self._given = given
@@ -172,7 +175,7 @@ class MetadataDeposit:
         Raises:
             EditedError: it cannot: the next search would show none, and a second one would be made.
         """
-        own, metadata = source_identifier(self._recid)["identifier"], record.document.get("metadata") or {}
+        own, metadata = self._identifier, record.document.get("metadata") or {}
         lost = [] if own in record.identifiers else ["metadata.identifiers"]
         model_recid = document["metadata"].get("recid")
         if model_recid is not None and str(metadata.get("recid")) != str(model_recid):

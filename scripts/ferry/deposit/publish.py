@@ -40,6 +40,7 @@ async def publish_record(
     repository: Repository,
     uploaded: Mapping[str, Any],
     document: Mapping[str, Any],
+    identifier: str | None = None,
     community: str | None = None,
     finish: Finish = "publish",
     when_edited: WhenEdited = "fail",
@@ -58,6 +59,7 @@ async def publish_record(
         repository: opened.
         uploaded: the receipt.
         document: the target metadata; what the repository has of them is read before and after publishing.
+        identifier: in them, by which the record is found again; None: its address on the portal.
         community: that has to accept the record first; its rules may let it accept at once.
         finish: publish also accepts it where the community lets its own people publish without a review, and the
             repository waits for them to say so; review leaves that to them, and publishes nothing that nobody decides
@@ -87,6 +89,7 @@ async def publish_record(
     metadata = MetadataDeposit(
         repository=repository,
         recid=uploaded["recid"],
+        identifier=identifier,
         retry=RetryPolicy(attempts=1, sleep=sleep),  # what is tried again here is all of it
         given=GivenMetadata.load(given_path, recid=uploaded["recid"], repository=repository.name),
         when_edited=when_edited,

@@ -24,6 +24,7 @@ class Particles:
     whole_energies: bool  # energies are integers: the interval is widened to whole GeV
     dataset_types: Mapping[str, str]  # by "primary/secondary" of the CERN record
     collision_types: frozenset[str] = frozenset({"e+e-"})
+    other_experiments: frozenset[str] = frozenset()  # ids that records of one's own may name
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ _PARTICLES = Particles(
     experiment_is_vocabulary=True,
     whole_energies=False,
     dataset_types={**_DATASET_TYPES, "Supplementaries/Logbook": "logbook", "Supplementaries/Manual": "manual"},
+    other_experiments=frozenset({"ATLAS-ITk", "FERMILAB-SiPM", "FRAM"}),
 )
 
 RDM_PLAIN = Profile(

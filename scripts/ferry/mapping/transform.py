@@ -82,10 +82,16 @@ def transform_record(*, source: Mapping[str, Any], profile: str, options: Mappin
         "access": {"record": options.access, "files": options.access},
         "files": {"enabled": bool(source["files"])},
     }
-    _check(record, profile, options)
-    return Transformed(
-        record=record, mapping=_receipt(work, profile), warnings=tuple(work.warnings), notices=tuple(work.notices)
-    )
+    check_target(record, profile, options)
+    mapping = {
+        **mapping_receipt(
+            recid=work.recid, profile=profile, experiments=experiments_of(work.record), rows=work.ledger.rows()
+        ),
+        "added": work.added,
+        "warnings": work.warnings,
+        "notices": work.notices,
+    }
+    return Transformed(record=record, mapping=mapping, warnings=tuple(work.warnings), notices=tuple(work.notices))
 
 
 def _apply(work: Work, rule: Rule) -> None:
@@ -101,7 +107,13 @@ def _drop(work: Work, experiments: list[Experiment]) -> None:
             work.ledger.set_aside(path, work.true_reason(reason))
 
 
-def _check(record: dict[str, Any], profile: str, options: MappingOptions) -> None:
+def check_target(record: dict[str, Any], profile: str, options: MappingOptions) -> None:
+    """Hold target metadata against the schema of a profile.
+
+    Raises:
+        InvalidRecordError: the target would refuse them.
+        ConfigError: it would for what transform.date_descriptions says.
+    """
     found = problems(record, f"target/{profile}")
     if found and options.date_descriptions is not None and all(map(_OF_DATES.match, found)):
         said = f"{options.date_descriptions!r}: no description of a date is that at this target"
@@ -110,19 +122,19 @@ def _check(record: dict[str, Any], profile: str, options: MappingOptions) -> Non
         raise InvalidRecordError([shown(line) for line in found], profile=profile)
 
 
-def _receipt(work: Work, profile: str) -> dict[str, Any]:
-    rows = work.ledger.rows()
+def mapping_receipt(*, recid: int, profile: str, experiments: list[str], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the receipt `mapping` of a record of which there is nothing to be warned."""
     counts = {"mapped": 0, "dropped": 0, "unknown": 0}
     for row in rows:
         counts[row["status"]] += row["count"]
     return {
-        "recid": work.recid,
+        "recid": recid,
         "profile": profile,
-        "experiments": experiments_of(work.record),
+        "experiments": experiments,
         "corrected": [],
         "leaves": {"total": sum(counts.values()), **counts},
         "paths": rows,
-        "added": work.added,
-        "warnings": work.warnings,
-        "notices": work.notices,
+        "added": [],
+        "warnings": [],
+        "notices": [],
     }

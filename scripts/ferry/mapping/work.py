@@ -36,6 +36,8 @@ class MappingOptions:
     date_descriptions: what the description of a date is in the repository; None: as the profile knows it.
     default_rights: kind of a record ("Software/Tool", "Software") -> SPDX identifier of what names no licence itself.
     known: what is known of another record, by its recid.
+    identifier_prefix: of records of one's own, which are not mapped: it and their number is what they are found by.
+        None: the records are those of the portal.
     """
 
     doi: str = "related"
@@ -49,6 +51,7 @@ class MappingOptions:
     date_descriptions: DateDescriptions | None = None
     default_rights: Mapping[str, str | None] = field(default_factory=lambda: {"Dataset": "CC0-1.0"})
     known: Callable[[int], KnownRecord | None] = lambda _recid: None
+    identifier_prefix: str | None = None
 
     def true_reason(self, reason: str, *, has_files: bool) -> str:
         """Return a reason of the tables as it holds for a record: its JSON goes up beside files only, if at all."""

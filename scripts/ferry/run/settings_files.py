@@ -19,6 +19,8 @@ SETTINGS_DIR = Path("results/settings")
 
 _OF_MAPPING = ("max_files", "patterns", "attachments", "empty_files", "empty_records")
 """What the mapping says of files depends on these settings of `package`."""
+_OF_OWN = ("origin", "identifier_prefix")
+"""And what becomes of records of one's own on these of `metadata`."""
 _NOT_OF_PACKAGES = ("threads",)
 """Settings of `package` that leave what is made as it is."""
 _TOLD_BY = {"mapping": "transform", "package": "package"}
@@ -29,9 +31,14 @@ class SettingsFiles:
     """The parts of a configuration that decide what is made of a record, each in a file of its own."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        package = config["package"]
+        package, metadata = config["package"], config["metadata"]
+        own = {"metadata": {name: metadata[name] for name in _OF_OWN}} if metadata["origin"] == "own" else {}
         self._parts = {
-            "transform": {"transform": config["transform"], "package": {name: package[name] for name in _OF_MAPPING}},
+            "transform": {
+                "transform": config["transform"],
+                "package": {name: package[name] for name in _OF_MAPPING},
+                **own,
+            },
             "package": {"package": {name: package[name] for name in package if name not in _NOT_OF_PACKAGES}},
         }
 

@@ -4,14 +4,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ferry.source.origin import origin_of
+
 _YEAR = re.compile(r"(?<![0-9])(19[5-9][0-9]|20[0-9]{2})(?![0-9])")
 _LONGEST = 200
 
 
 def source_facts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return title, experiment, year, category, type and formats of a record of the portal."""
+    """Return title, experiment, year, category, type and formats of a record of the portal, or of one's own."""
+    if origin_of(record) == "own":
+        return _own_facts(_mapping(record.get("metadata")))
     kinds = _mapping(record.get("type"))
-    formats = _mapping(record.get("distribution")).get("formats")
     return {
         "title": _first_text(record.get("title")),
         "experiment": _first_text(record.get("experiment")),
@@ -19,10 +22,28 @@ def source_facts(record: Mapping[str, Any]) -> dict[str, Any]:
         "category": _first_text(_mapping(record.get("categories")).get("primary")),
         "type_primary": _first_text(kinds.get("primary")),
         "type_secondary": _first_text(kinds.get("secondary")),
-        "formats": sorted({_cut(item) for item in formats if isinstance(item, str)})
-        if isinstance(formats, list)
-        else [],
+        "formats": _texts(_mapping(record.get("distribution")).get("formats")),
     }
+
+
+def _own_facts(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "title": _first_text(metadata.get("title")),
+        "experiment": _term(metadata.get("experiment")),
+        "year": _year(metadata.get("publication_date")),
+        "category": _term(metadata.get("category")),
+        "type_primary": _term(metadata.get("resource_type")),
+        "type_secondary": None,
+        "formats": _texts(metadata.get("formats")),
+    }
+
+
+def _texts(value: Any) -> list[str]:
+    return sorted({_cut(item) for item in value if isinstance(item, str)}) if isinstance(value, list) else []
+
+
+def _term(value: Any) -> str | None:
+    return _first_text(value.get("id") if isinstance(value, Mapping) else value)
 
 
 def target_fields(record: Mapping[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from ferry.errors import MetadataError
 from ferry.limits import DEFAULT_LIMITS, Limits
 from ferry.source.file_lists import Placed, ReadIndex, listed_entries
 from ferry.source.keys import file_keys
+from ferry.source.origin import Origin, require_origin
 from ferry.strict_json import UnfitJsonError, kind_of, shown_value, strict_json
 from ferry.upload_names import RO_CRATE_KEY, manifest_key, source_key
 
@@ -33,13 +34,15 @@ def read_source(
     read_index: ReadIndex | None = None,
     index_files: Literal["expand", "keep"] = "expand",
     limits: Limits = DEFAULT_LIMITS,
+    origin: Origin = "cern-opendata",
 ) -> dict[str, Any]:
     """Return the receipt `source` of a record, read from `metadata_path` if that exists, else from the portal.
 
     Both shapes are read: the portal's API (`{"id": …, "metadata": {…}}`) and the bare metadata. Index files
     (`_file_indices`, or entries of the type `index.json` / `index.txt`) stand for the files that they list: with
     `index_files="expand"` these take their place (`read_index` is asked where the record does not hold the list
-    itself), with `"keep"` the index files are taken as ordinary files. Sizes are in bytes.
+    itself), with `"keep"` the index files are taken as ordinary files. Sizes are in bytes. A record of one's own
+    (`origin`) has a file, and lists no files: what it is of lies on the disk.
 
     Raises:
         MetadataError: not JSON, not an object, another recid inside, or a file entry that is not what it must be.
@@ -48,12 +51,20 @@ def read_source(
     """
     local = metadata_path is not None and metadata_path.is_file()
     if local and metadata_path is not None:
-        origin, place, document = f"metadata/{metadata_path.name}", str(metadata_path), _load(metadata_path, limits)
-    elif fetch_record is not None:
-        origin, document = fetch_record(recid)
-        place = origin
+        named, place, document = f"metadata/{metadata_path.name}", str(metadata_path), _load(metadata_path, limits)
+    elif fetch_record is not None and origin != "own":
+        named, document = fetch_record(recid)
+        place = named
+    elif origin == "own":
+        raise MetadataError(
+            f"record {recid}: expected metadata/{recid}.json, as metadata.origin is own, found no file; write one, or "
+            "take the record out of the list"
+        )
     else:
         raise MetadataError(f"record {recid}: expected {metadata_path}, found no file, and no portal is configured")
+    require_origin(document, origin, place=place)
+    if origin == "own":
+        return {"recid": recid, "origin": named, "record": document, "files": []}
     record = bare_record(document, recid=recid, origin=place)
     read = read_index if local or read_index is None else _from_elsewhere(read_index, place)
     listed = listed_entries(record, origin=place, read_index=read, index_files=index_files, limits=limits)
@@ -62,7 +73,7 @@ def read_source(
         raise MetadataError(f"{place}: files: {limits.exceeded('files', 'more')}")
     files = _normalised(entries, record, place, recid=recid, local_files_allowed=local)
     _compare_with_distribution(record, files, recid)
-    return {"recid": recid, "origin": origin, "record": record, "files": files}
+    return {"recid": recid, "origin": named, "record": record, "files": files}
 
 
 def _from_elsewhere(read_index: ReadIndex, origin: str) -> ReadIndex:

@@ -19,7 +19,7 @@ from ferry.identity import source_identifier
 from ferry.mapping.corrections import corrected
 from ferry.mapping.diff import FieldChange
 from ferry.mapping.links import diff_but_links
-from ferry.mapping.transform import transform_record
+from ferry.mapping.own import target_record
 from ferry.mapping.work import MappingOptions
 from ferry.repository.client import Repository
 from ferry.retry import RetryPolicy
@@ -78,7 +78,7 @@ def diff_all(
         PermanentError: some records could not be compared; the message has all the rest too.
     """
     known = KnownRecords(Path(metadata["dir"]), catalogue_path)
-    options = mapping_options(transform=transform, package=package, known=known)
+    options = mapping_options(transform=transform, package=package, metadata=metadata, known=known)
 
     async def ask() -> list[LiveDiff]:
         opened = open_repository(
@@ -92,6 +92,7 @@ def diff_all(
                     read=partial(_ours, recid, metadata, transform["profile"], options, results_dir),
                     state_path=data_dir / str(recid) / DEPOSIT,
                     attempts=settings["attempts"],
+                    identifier=source_identifier(recid, prefix=options.identifier_prefix)["identifier"],
                 )
                 for recid in recids
             ]
@@ -109,11 +110,17 @@ def _ours(
 ) -> dict[str, Any]:
     source, corrections = read_with_corrections(recid, metadata=metadata, results_dir=results_dir)
     record, _ = corrected(source["record"], corrections)
-    return transform_record(source={**source, "record": record}, profile=profile, options=options).record
+    return target_record(source={**source, "record": record}, profile=profile, options=options).record
 
 
 async def _diff(
-    recid: int, repository: Repository, *, read: Callable[[], dict[str, Any]], state_path: Path, attempts: int
+    recid: int,
+    repository: Repository,
+    *,
+    read: Callable[[], dict[str, Any]],
+    state_path: Path,
+    attempts: int,
+    identifier: str,
 ) -> LiveDiff:
     try:
         ours = read()
@@ -121,7 +128,7 @@ async def _diff(
             one=OneRecord(
                 repository=repository,
                 recid=recid,
-                identifier=source_identifier(recid)["identifier"],
+                identifier=identifier,
                 model_recid=ours["metadata"].get("recid"),
                 duplicates="fail",
                 given=GivenMetadata(None, recid=recid, repository=repository.name),

@@ -13,8 +13,9 @@ from ferry.deposit.links import LinkMembers, link_of
 from ferry.deposit.read_back import DraftGoneError
 from ferry.errors import FerryError, PermanentError
 from ferry.formatting import plural
+from ferry.identity import source_identifier
 from ferry.mapping.links import Link, members_of
-from ferry.receipts import GIVEN, LostReceiptError, read_receipt, write_receipt
+from ferry.receipts import GIVEN, LostReceiptError, read_identifier, read_receipt, write_receipt
 from ferry.repository.client import Repository
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
@@ -112,10 +113,14 @@ def link_all(
 def _parents(recids: Sequence[int], results_dir: Path) -> Iterator[Parent]:
     for recid in recids:
         try:
-            document = read_receipt(results_dir / str(recid) / "record.json", "record", recid=recid)
+            path = results_dir / str(recid) / "record.json"
+            document = read_receipt(path, "record", recid=recid)
         except LostReceiptError:  # of a record that failed
             continue
-        if members := members_of(document):
+        is_own = read_identifier(path, recid=recid) != source_identifier(recid)["identifier"]
+        if not is_own and (
+            members := members_of(document)
+        ):  # what is of the portal has no records of one's own as parts
             yield Parent(recid, document, members)
 
 

@@ -106,7 +106,7 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
         recid=recid,
         read=read_once,
         profile=config["transform"]["profile"],
-        options=mapping_options(transform=config["transform"], package=config["package"]),
+        options=mapping_options(transform=config["transform"], package=config["package"], metadata=config["metadata"]),
     )
     return plan_record(
         recid=recid,

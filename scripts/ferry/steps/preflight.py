@@ -24,7 +24,13 @@ from ferry.steps.preflight_files import check_files
 
 
 def refuse_unready(
-    *, run: Run, repository: Mapping[str, Any], transform: Mapping[str, Any], stall_s: float, sandbox_dir: Path
+    *,
+    run: Run,
+    repository: Mapping[str, Any],
+    transform: Mapping[str, Any],
+    stall_s: float,
+    sandbox_dir: Path,
+    maps: bool = True,
 ) -> None:
     """Make sure, in a handful of requests, that the records of a run can come into its repository.
 
@@ -39,6 +45,7 @@ def refuse_unready(
         repository, transform: those parts of the configuration.
         stall_s: seconds without a byte after which a request counts as stalled.
         sandbox_dir: where the sandbox keeps its token.
+        maps: records are mapped by the profile; those of one's own name what they want.
 
     Raises:
         ConfigError: token, model, community, workflow or a vocabulary id are not as they must be; the message has the
@@ -54,7 +61,7 @@ def refuse_unready(
                 community=repository["community"],
                 workflow=repository["workflow"],
             )
-            if refused_lines(checks):
+            if refused_lines(checks) or not maps:
                 return checks
             profile, said = find_profile(transform["profile"]), transform["date_descriptions"]
             checks = await check_configured_ids(

@@ -12,8 +12,7 @@ from ferry.deposit.given import GivenMetadata
 from ferry.deposit.publish import publish_record
 from ferry.deposit.read_back import DraftGoneError, NotAsUploadedError, PublishedEditedError
 from ferry.deposit.state import DepositState
-from ferry.identity import source_identifier
-from ferry.receipts import GIVEN, REVIEW, ReceiptError, read_receipt, write_receipt
+from ferry.receipts import GIVEN, REVIEW, ReceiptError, read_identifier, read_receipt, write_receipt
 from ferry.repository.client import Repository
 from ferry.retry import RetryPolicy
 from ferry.run.open_repository import open_repository, settle_s
@@ -64,6 +63,7 @@ def publish(
         return {}
 
     document = read_receipt(record_path, "record", recid=recid)
+    identifier = read_identifier(record_path, recid=recid)
 
     async def finish() -> dict[str, float]:
         async with open_repository(
@@ -81,6 +81,7 @@ def publish(
             await _confirm_first(
                 opened,
                 uploaded=uploaded,
+                identifier=identifier,
                 state=state,
                 repository=repository,
                 attempts=settings["attempts"],
@@ -90,6 +91,7 @@ def publish(
                 repository=opened,
                 uploaded=uploaded,
                 document=document,
+                identifier=identifier,
                 community=repository["community"],
                 finish=repository["finish"],
                 when_edited=repository["when_edited"],
@@ -111,6 +113,7 @@ async def _confirm_first(
     opened: Repository,
     *,
     uploaded: Mapping[str, Any],
+    identifier: str,
     state: DepositState,
     repository: Mapping[str, Any],
     attempts: int,
@@ -121,7 +124,7 @@ async def _confirm_first(
         one=OneRecord(
             repository=opened,
             recid=recid,
-            identifier=source_identifier(recid)["identifier"],
+            identifier=identifier,
             model_recid=None,
             duplicates=repository["duplicate_drafts"],
             given=GivenMetadata.load(given_path, recid=recid, repository=opened.name),

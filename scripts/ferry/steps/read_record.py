@@ -11,6 +11,7 @@ from ferry.receipts import write_receipt
 from ferry.retry import retried
 from ferry.source.access import CHUNK_BYTES, open_source, redirected
 from ferry.source.allowed import AllowedSources, ForbiddenSourceError
+from ferry.source.origin import Origin
 from ferry.source.portal import fetch_record
 from ferry.source.record import read_source
 from ferry.source.threads import in_time
@@ -28,6 +29,7 @@ def read_to_receipt(
     sandbox_dir: Path,
     receipt_path: Path,
     limits: Limits = DEFAULT_LIMITS,
+    origin: Origin = "cern-opendata",
     attempts: int = 4,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, int]:
@@ -40,6 +42,7 @@ def read_to_receipt(
         source, stall_s, sandbox_dir: how index files are read that list the record's files, as for a download.
         receipt_path: where the receipt goes.
         limits: most that the record may hold.
+        origin: whose records they are (metadata.origin).
         attempts: how often an index file is tried, as for a download.
         sleep: waits between two of them.
 
@@ -73,6 +76,7 @@ def read_to_receipt(
         fetch_record=lambda wanted: fetch_record(wanted, portal=portal, limits=limits),
         read_index=read_index,
         limits=limits,
+        origin=origin,
     )
     write_receipt(receipt_path, "source", receipt)
     return {"files_moved": 0}

@@ -5,20 +5,26 @@ from pathlib import Path
 from typing import Any
 
 from ferry.bundle.plan import PackageSettings, is_bundled
+from ferry.chain import READ_STEP, mark_again
 from ferry.errors import MetadataError
 from ferry.limits import DEFAULT_LIMITS, Limits
 from ferry.mapping.correction_files import read_correction
 from ferry.mapping.corrections import corrected
-from ferry.mapping.transform import transform_record
+from ferry.mapping.own import target_record
 from ferry.mapping.work import MappingOptions
 from ferry.receipts import digest, read_receipt, write_receipt
 from ferry.source.known_records import KnownRecords
+from ferry.source.origin import OriginError
 
 
 def mapping_options(
-    *, transform: Mapping[str, Any], package: Mapping[str, Any], known: KnownRecords | None = None
+    *,
+    transform: Mapping[str, Any],
+    package: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    known: KnownRecords | None = None,
 ) -> MappingOptions:
-    """Return what these two parts of the configuration decide about a record.
+    """Return what these parts of the configuration decide about a record.
 
     known: where titles and kinds of related records are looked up; None: nothing is known of them.
     """
@@ -31,6 +37,7 @@ def mapping_options(
         date_descriptions=transform["date_descriptions"],
         default_rights=transform["default_rights"],
         **({"known": known.find} if known else {}),
+        identifier_prefix=metadata["identifier_prefix"] if metadata["origin"] == "own" else None,
         attached=bool(settings.attachments),
         own_json="source" in settings.attachments,
         own_json_alone=package["empty_records"] == "metadata_file",
@@ -76,7 +83,10 @@ def transform_to_receipts(
         if corrections_path is not None:
             record, changes = corrected(source["record"], read_correction(corrections_path, limits=limits))
             source = {**source, "record": record}
-        transformed = transform_record(source=source, profile=profile, options=options)
+        transformed = target_record(source=source, profile=profile, options=options)
+    except OriginError:
+        mark_again(READ_STEP, source_path.parent)  # it was read when metadata.origin was another
+        raise
     except MetadataError as error:
         raise MetadataError(f"record {recid}: {error}") from error
     mapping = {

@@ -17,8 +17,7 @@ from ferry.deposit.empty import EmptyFileError
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.settings import DepositSettings, EmptyRecords
 from ferry.errors import TransientError
-from ferry.identity import source_identifier
-from ferry.receipts import GIVEN, read_receipt, write_receipt
+from ferry.receipts import GIVEN, read_identifier, read_receipt, write_receipt
 from ferry.run.open_repository import open_repository, settle_s
 from ferry.run.run import read_run
 from ferry.steps.upload_state import load_state
@@ -60,12 +59,13 @@ def upload(
     package = read_receipt(package_path, "package", recid=recid)
     # data on disk may bring files that the record does not list: what goes up decides whether there are files
     document = {**read_receipt(record_path, "record", recid=recid), "files": {"enabled": bool(package["uploads"])}}
+    identifier = read_identifier(record_path, recid=recid)
     uploads = package["uploads"]
     if package.get("ro_crate"):
         from ferry.bundle.ro_crate import attach_ro_crate  # noqa: PLC0415 - 0.4 s that only those pay who ask for it
 
-        uploads = [*uploads, attach_ro_crate(recid=recid, document=document, uploads=uploads, data_dir=data_dir)]
-    manifest = Manifest(recid=recid, uploads=package["uploads"], data_dir=data_dir)
+        uploads = [*uploads, attach_ro_crate(identifier, document=document, uploads=uploads, data_dir=data_dir)]
+    manifest = Manifest(recid=recid, source=identifier, uploads=package["uploads"], data_dir=data_dir)
 
     def own_json() -> Upload:
         record = read_receipt(package_path.parent / "source.json", "source", recid=recid)["record"]
@@ -78,7 +78,7 @@ def upload(
             done = await Deposit(
                 repository=opened,
                 recid=recid,
-                identifier=source_identifier(recid)["identifier"],
+                identifier=identifier,
                 document=document,
                 uploads=uploads,
                 open_upload=reading(data_dir),

@@ -12,7 +12,8 @@ from ferry.errors import FerryError, MetadataError
 from ferry.limits import Limits
 from ferry.mapping.correction_files import FOLDER, read_correction
 from ferry.mapping.corrections import corrected
-from ferry.mapping.transform import InvalidRecordError, transform_record
+from ferry.mapping.own import target_record
+from ferry.mapping.transform import InvalidRecordError
 from ferry.mapping.work import OWN_JSON, MappingOptions
 from ferry.receipts import read_receipt
 from ferry.source.file_lists import is_index
@@ -79,7 +80,7 @@ def validate_record(
     try:
         source, corrections = read()
         record, _ = corrected(source["record"], corrections)
-        done = transform_record(source={**source, "record": record}, profile=profile, options=options)
+        done = target_record(source={**source, "record": record}, profile=profile, options=options)
     except InvalidRecordError as error:
         return _counted(_refusal(recid, line) for line in error.problems)
     except FerryError as error:
@@ -212,7 +213,7 @@ def validate_all(
         MetadataError: some would be refused; the message has the table.
     """
     known = KnownRecords(Path(metadata["dir"]), catalogue_path)
-    options = mapping_options(transform=transform, package=package, known=known)
+    options = mapping_options(transform=transform, package=package, metadata=metadata, known=known)
     problems: list[Problem] = []
     for recid in recids:
         problems += validate_record(
@@ -260,5 +261,6 @@ def read_with_corrections(
         fetch_record=lambda wanted: fetch_record(wanted, portal=metadata["portal"], limits=limits),
         index_files="keep",
         limits=limits,
+        origin=metadata["origin"],
     )
     return source, corrections

@@ -14,6 +14,7 @@ from ferry.bundle.reader import read_chunks
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.plan import LocalFile
 from ferry.errors import DiskError, IntegrityError
+from ferry.identity import record_url
 from ferry.receipts import read_receipt
 
 CONTENTS = {**many(30), "empty.al": b"", "empty.txt": b"", "same.txt": b"0123456789" * 300_000}
@@ -74,7 +75,7 @@ def test_the_manifest_has_every_file_with_its_md5_and_where_it_is(tmp_path, mode
     attached = frozenset({"source", "manifest"})
     uploads = run_package(tmp_path, max_files=max_files, mode=mode, attachments=attached)
     assert read_receipt(tmp_path / "package.json", "package", recid=RECID)["manifest"] is True
-    manifest = Manifest(recid=RECID, uploads=uploads, data_dir=tmp_path)
+    manifest = Manifest(recid=RECID, source=record_url(RECID), uploads=uploads, data_dir=tmp_path)
     entry = manifest.make(sent(tmp_path, uploads))
     content = b"".join(read_chunks(entry, data_dir=tmp_path))
     document = json.loads(content)

@@ -9,6 +9,7 @@ from rocrate.rocrate import ROCrate
 from ferry.bundle.plan import PackageSettings
 from ferry.bundle.ro_crate import attach_ro_crate
 from ferry.errors import ConfigError
+from ferry.identity import record_url
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
 from real_metadata import real_metadata
@@ -22,7 +23,7 @@ UPLOADS = [
 def crate_of(record, profile, folder: Path):
     source = {"recid": int(record["recid"]), "origin": "metadata", "record": record, "files": []}
     document = transform_record(source=source, profile=profile, options=MappingOptions()).record
-    attached = attach_ro_crate(recid=source["recid"], document=document, uploads=UPLOADS, data_dir=folder)
+    attached = attach_ro_crate(record_url(source["recid"]), document=document, uploads=UPLOADS, data_dir=folder)
     return document["metadata"], attached, folder / attached["path"]
 
 

@@ -49,10 +49,10 @@ def test_an_index_that_was_expanded_is_no_deposited_file_and_one_that_was_kept_i
 def test_a_checksum_that_proves_nothing_is_not_said_to_be_mapped_and_the_warning_tells_what_was_found(
     tmp_path: Path,
 ) -> None:
-    checksums = ["adler32:e272e1b0", f"sha512:{'a' * 128}", "e272e1b0", ""]
+    checksums = ["adler32:e272e1b0", f"blake3:{'a' * 64}", "e272e1b0", ""]
     files = [{"uri": f"root://x//{number}", "checksum": said} for number, said in enumerate(checksums)]
     result = mapped(tmp_path, files=files)
-    why = "expected a checksum (algorithm:hex, of adler32, md5, sha1, sha256)"
+    why = "expected a checksum (algorithm:hex, of adler32, md5, sha1, sha256, sha512)"
     assert account(result, "files[].checksum") == [
         ("mapped", 1, ["files[].metadata.checksum"]),
         ("dropped", 1, "empty"),
@@ -60,7 +60,7 @@ def test_a_checksum_that_proves_nothing_is_not_said_to_be_mapped_and_the_warning
     ]
     warnings = [warning for warning in result.warnings if warning["path"].startswith("files")]
     assert warnings == [
-        {"path": "files[1].checksum", "message": f"left out: {why}, found 'sha512:{'a' * 128}'", "places": 2}
+        {"path": "files[1].checksum", "message": f"left out: {why}, found 'blake3:{'a' * 64}'", "places": 2}
     ]
 
 
@@ -91,4 +91,5 @@ def test_a_value_is_said_to_be_in_the_json_of_the_record_only_where_that_goes_up
 def test_whether_the_json_of_the_record_goes_up_is_in_the_configuration(attachments: list[str], own_json: bool) -> None:
     config = yaml.safe_load((Path(__file__).parents[3] / "config.yaml").read_text(encoding="utf-8"))
     package = {**config["package"], "attachments": attachments}
-    assert mapping_options(transform=config["transform"], package=package).own_json is own_json
+    options = mapping_options(transform=config["transform"], package=package, metadata=config["metadata"])
+    assert options.own_json is own_json

@@ -452,7 +452,7 @@ def files_of(*keys: str) -> list[dict[str, Any]]:
 def test_the_formats_are_those_of_what_goes_up(keys: Any, attachments: list[str], formats: list[str]) -> None:
     config = yaml.safe_load((Path(__file__).parents[3] / "config.yaml").read_text(encoding="utf-8"))
     package = {**config["package"], "max_files": 2, "patterns": ["*.log"], "attachments": attachments}
-    options = mapping_options(transform=config["transform"], package=package)
+    options = mapping_options(transform=config["transform"], package=package, metadata=config["metadata"])
     source = {**small(distribution={"formats": ["ROOT"]}), "files": files_of(*keys)}
     record = transform_record(source=source, profile="rdm-plain", options=options).record
     assert record["metadata"]["formats"] == formats

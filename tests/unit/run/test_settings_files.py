@@ -31,7 +31,7 @@ def test_only_what_decides_about_a_part_is_in_its_name():
 
 def what_the_mapping_sees(package):
     """Return all that the mapping takes from the settings of `package`: its options, and what it is told of files."""
-    options = mapping_options(transform=CONFIG["transform"], package=package)
+    options = mapping_options(transform=CONFIG["transform"], package=package, metadata=CONFIG["metadata"])
     kinds_of_files = ([], ["a"], ["a", "b"], ["a.log", "b"], [f"{number}" for number in range(30)])
     bundled = [options.bundled(keys, has_empty) for keys in kinds_of_files for has_empty in (False, True)]
     return replace(options, bundled=None), bundled

@@ -11,8 +11,9 @@ from pathlib import Path
 from snakemake.utils import update_config
 
 from ferry.config import check_config, normalise_config, publishes
-from ferry.errors import FerryError
+from ferry.errors import ConfigError, FerryError
 from ferry.run.bulk import PART_OF_BULK, MadeProgress, run_in_parts
+from ferry.run.run import BULK_LOCK, lock_folder, read_run
 from ferry.run.selection import selection_of
 from ferry.run.settings_files import SettingsFiles
 from ferry.strict_yaml import read_config_file
@@ -22,14 +23,18 @@ parser.add_argument("--most", type=int, help="records of a part (run.part_size)"
 parser.add_argument("--directory", "-d", type=Path, default=Path(), help="as for snakemake")
 parser.add_argument("--configfile", "--configfiles", type=Path, help="as for snakemake")
 options, arguments = parser.parse_known_args()
+given = {argument.split("=")[0] for argument in arguments}
 if options.most is not None and options.most < 1:
     parser.error(f"--most: expected at least 1, found {options.most}")
-if {"-C", "--config"} & {argument.split("=")[0] for argument in arguments}:
+if {"-C", "--config"} & given:
     parser.error("--config is for snakemake alone; what it changes, write to a file for --configfile")
 
+project = Path(__file__).resolve().parents[1]
 command = [str(Path(sys.executable).with_name("snakemake")), *arguments, "--directory", str(options.directory)]
+if not given & {"-s", "--snakefile"}:
+    command += ["--snakefile", str(project / "Snakefile")]
 try:
-    config = read_config_file(Path(__file__).resolve().parents[1] / "config.yaml")
+    config = read_config_file(project / "config.yaml")
     if options.configfile:
         update_config(config, read_config_file(options.configfile))
         command += ["--configfile", str(options.configfile)]
@@ -38,15 +43,17 @@ try:
     normalise_config(config)
     check_config(config)
     wanted = selection_of(config)
+    lock = lock_folder(BULK_LOCK)
 except (FerryError, OSError) as error:
     sys.exit(f"bulk.py: {error}")
-if not {"-q", "--quiet"} & {argument.split("=")[0] for argument in arguments}:
-    command += ["--quiet", "all"]  # the lines of thousands of jobs would hide the few that count
+# the lines of thousands of jobs would hide the few that count
+quiet = [] if given & {"-q", "--quiet"} else ["--quiet", "all"]
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
     """Run snakemake to its end; when this process is told to stop, stop with it."""
     signals: list[int] = []
+    before = _run_id()
     job = subprocess.Popen(command, cwd=here, env=environment)  # noqa: S603
 
     def stop(number: int, _frame: object) -> None:
@@ -59,7 +66,26 @@ def run(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> 
     status = job.wait()
     if signals:
         sys.exit(128 + signals[0])
+    if status and quiet and _run_id() == before:
+        _tell_why(command, status)
     return status
+
+
+def _run_id() -> str | None:
+    """Return the id of the run that was begun last in the folder."""
+    try:
+        return read_run().run_id
+    except ConfigError:
+        return None
+
+
+def _tell_why(command: Sequence[str], status: int) -> None:
+    """Say why no run began: Snakemake, told to be quiet, is so about that too. A dry run has the same reasons."""
+    dry = [*command[: len(command) - len(quiet)], "--dry-run", "--quiet", "rules", "progress", "host"]
+    # of a dry run it tells all on standard output
+    done = subprocess.run(dry, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # noqa: S603
+    reason = f":\n{done.stdout.strip()}" if done.returncode else ", for a reason told above"
+    sys.stderr.write(f"bulk.py: snakemake ended with {status} before a run began{reason}\n")
 
 
 part = {**os.environ, PART_OF_BULK: "1"}
@@ -70,8 +96,8 @@ sys.exit(
         most=options.most or config["run"]["part_size"],
         publish=publishes(config),
         settings=SettingsFiles(config).names,
-        run_part=lambda targets: run([command[0], *targets, *command[1:]], part),
-        run_all=lambda: run(command),
+        run_part=lambda targets: run([command[0], *targets, *command[1:], *quiet], part),
+        run_all=lambda: run([*command, *quiet]),
         made_progress=MadeProgress(),
     )
 )

@@ -9,31 +9,32 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ferry.chain import CHAIN, heed_marks
+from ferry.chain import CHAIN
 from ferry.config import check_config, normalise_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
 from ferry.flags import STOPPED, RunFlags
 from ferry.jsonl import cut_torn_end
-from ferry.report.stats_log import STATS_LOG
+from ferry.report.stats import outdate_tables
+from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.repository.tokens import refuse_token_in_environment
 from ferry.run.breaker import CircuitBreaker
-from ferry.run.bulk import PART_OF_BULK
-from ferry.run.closing import closing_lines
 from ferry.run.disk_budget import DiskBudget, refuse_too_few_cores
 from ferry.run.permissions import close_folders, keep_from_others
-from ferry.run.plan import RunPlan, caps_of_steps, command_without_targets, read_plan, targets_of, write_plan
+from ferry.run.plan import RunPlan, caps_of_steps, command_without_targets, targets_of, write_plan
 from ferry.run.progress import ProgressReporter
-from ferry.run.run import Target, begin_run, lock_folder, read_run, refuse_other_repository
+from ferry.run.run import Target, begin_run, lock_folder, refuse_other_repository
 from ferry.run.selection import Selection, selection_of
+from ferry.run.standing import standing_of, write_live_tables
 from ferry.run.step import ATTEMPTS_FILE
 from ferry.run.termination import end_steps
 from ferry.steps.drop import drop_arrived
 from ferry.strict_yaml import read_config_file
+from hooks.ending import RESULTS_DIR, tell_tables, tell_terminal
 
-RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
 RULES_THAT_SEND = {"link_members", *(step.name for step in CHAIN if step.asks_repository)}
 RULES_THAT_ASK = {"preflight", "diff"} | RULES_THAT_SEND
 RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight", "check", "mend"}
@@ -160,17 +161,19 @@ def begin(
             maps=config["metadata"]["origin"] != "own",
         )
     if not _run_state["only_looks"]:
-        write_plan(
-            RunPlan(
-                run_id=run.run_id,
-                recids=selection.recids,
-                publish=publishes(config),
-                to_do=to_do,
-                caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
-                command=run.command,
-                started_at=run.started_at,
-            )
+        plan = RunPlan(
+            run_id=run.run_id,
+            recids=selection.recids,
+            publish=publishes(config),
+            to_do=to_do,
+            caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
+            command=run.command,
+            started_at=run.started_at,
         )
+        write_plan(plan)
+        if to_do:
+            outdate_tables(RESULTS_DIR)
+            write_live_tables(standing_of(plan, latest_rows()), RESULTS_DIR)
     _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
     atexit.register(_end_broken_down, Path.cwd(), config, selection)
 
@@ -205,6 +208,7 @@ def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callabl
         every_s=config["progress"]["every_s"],
         stream=sys.stderr,
         prometheus=Path(prometheus) if prometheus else None,
+        write_tables=partial(write_live_tables, results_dir=RESULTS_DIR),
     ).start()
 
 
@@ -215,30 +219,21 @@ def _end_broken_down(folder: Path, config: Mapping[str, Any], selection: Selecti
 
 
 def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> None:
-    """Tell in the stats what became of each record, also of those that failed, and let go of everything.
-
-    At SIGTERM there is no time for the tables of thousands of records: the next run makes them.
-    """
+    """Tell in the stats what became of each record, also of those that failed, and let go of everything."""
     atexit.unregister(_end_broken_down)
     if breaker := _run_state.pop("breaker", None):
         breaker.end()
-    if progress := _run_state.pop("progress", None):
+    progress = _run_state.pop("progress", None)
+    if progress:
         progress.stop()
     try:
         if not _run_state.pop("only_looks", False):
-            is_last = PART_OF_BULK not in os.environ or "stopped" in _run_state
-            if failed and not _run_state.get("in_a_hurry") and is_last:
-                if config["relations"]["target"] and "stopped" not in _run_state:
-                    _link_those_there(config, selection)
-                try:
-                    _tell_what_there_is(selection, publish=publishes(config))
-                except OSError as error:
-                    sys.stderr.write(f"ferry: the tables could not be made: {error}; see to the disk and run again\n")
-            heed_marks(selection.recids, RESULTS_DIR)
-            for line in closing_lines(selection.recids, plan=read_plan()):
-                sys.stderr.write(line + "\n")
-            if reason := _run_state.pop("stopped", None):
-                sys.stderr.write(f"ferry: the run was stopped: {reason}\n  run the same command again to go on\n")
+            stopped = _run_state.pop("stopped", None)
+            in_a_hurry = _run_state.pop("in_a_hurry", False)
+            tell_tables(config, selection, failed=failed, is_stopped=stopped is not None, in_a_hurry=in_a_hurry)
+            if progress:
+                progress.tell_end()
+            tell_terminal(selection, stopped=stopped)
     finally:
         if scripts := _run_state.pop("scripts", None):
             scripts.stop()
@@ -246,45 +241,6 @@ def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> Non
             sandbox.stop()
         if lock := _run_state.pop("lock", None):
             lock.close()
-
-
-def _link_those_there(config: Mapping[str, Any], selection: Selection) -> None:
-    """Link the members that are there, whose rule did not run because another record failed."""
-    from ferry.steps.link_members import link_all  # noqa: PLC0415 - nrp_cmd, for such a run only
-
-    publish = publishes(config)
-    last = "published.json" if publish else "upload.json"
-    if read_run().target is None or all((RESULTS_DIR / str(recid) / last).exists() for recid in selection.recids):
-        return
-    try:
-        message = link_all(
-            recids=selection.recids,
-            repository=config["repository"],
-            settings=config["upload"],
-            publish=publish,
-            results_dir=RESULTS_DIR,
-            sandbox_dir=Path(config["sandbox"]["dir"]),
-            table_path=RESULTS_DIR / "relations.csv",
-        )
-    except (FerryError, OSError) as error:
-        message = f"members of collections could not be linked: {error}"
-    if message:
-        sys.stderr.write(f"ferry: {message}\n")
-
-
-def _tell_what_there_is(selection: Selection, *, publish: bool) -> None:
-    """Make the tables, figures and pages whose rules did not run because a record failed; the next run does again."""
-    from ferry.report.figures import draw_figures  # noqa: PLC0415 - pandas and matplotlib, for a failed run only
-    from ferry.report.metadata_tables import write_metadata_tables  # noqa: PLC0415
-    from ferry.report.pages import write_pages  # noqa: PLC0415
-    from ferry.report.stats import aggregate, outdate_tables  # noqa: PLC0415
-
-    plan, run = read_plan(), read_run()
-    aggregate(recids=selection.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish, run_id=run.run_id)
-    write_metadata_tables(recids=selection.recids, results_dir=RESULTS_DIR, skip_torn=True)
-    draw_figures(results_dir=RESULTS_DIR, out_dir=RESULTS_DIR / "figures", caps=plan.caps if plan else None)
-    write_pages(results_dir=RESULTS_DIR, command=run.command, publish=publish)
-    outdate_tables(RESULTS_DIR)
 
 
 def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:

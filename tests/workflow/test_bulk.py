@@ -3,7 +3,9 @@
 import csv
 import json
 import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +23,7 @@ from browser import Page
 from bulk_records import write_bulk
 from ferry.formatting import format_bytes
 from ferry.run.run import is_locked
+from ferry.run.status import read_status
 from sandbox import launcher
 from sandbox.settings import Settings
 from workflow.conftest import ROOT, Flow
@@ -50,6 +54,10 @@ def repository_listing(flow: Flow) -> dict[str, dict[str, tuple[int, str]]]:
 def read_csv(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def attempts_of(flow: Flow) -> Path:
+    return flow.folder / "results" / "attempts.jsonl"
 
 
 def check_against_repository(flow: Flow, recids: list[int], failing: dict[int, str]) -> None:
@@ -130,7 +138,7 @@ def carry(flow: Flow, recids: list[int], steps: dict[int, str], *, timeout_s: fl
     assert done.returncode != 0
     told = done.stdout + done.stderr
     assert f"ferry: {records - failing} ok, {failing} failed, 0 not reached, of {records} records" in told
-    assert f"to go of {records}" in told, "a line every tenth of a second was asked for"
+    assert f"to go, of {records}" in told, "a line every tenth of a second was asked for"
     assert all(f"results/{recid}/stats.json" in told for recid in steps)
     metrics = (flow.folder / "ferry.prom").read_text(encoding="utf-8")
     assert f'ferry_records{{status="ok"}} {records - failing}\n' in metrics
@@ -194,6 +202,47 @@ def test_in_parts_a_failing_record_stops_nothing_and_the_tables_are_of_all(flow:
     assert run().stderr.count("not reached, of 6 records") == 4, "what is outdated goes in parts too"
 
 
+def failed_by(flow: Flow) -> dict[str, set[int]]:
+    """Return which records failed, by what each tells while a run goes on; Prometheus' file has their number alone."""
+    status = read_status(flow.folder, now=datetime.now(UTC))
+    results = flow.folder / "results"
+    metrics = (flow.folder / "ferry.prom").read_text(encoding="utf-8")
+    (count,) = re.findall(r'ferry_records\{status="failed"\} (\d+)', metrics)
+    return {
+        "status": {row["recid"] for row in status.standing.failed},
+        "stats.csv": {int(row["recid"]) for row in read_csv(results / "stats.csv") if row["status"] == "failed"},
+        "failures.csv": {int(row["recid"]) for row in read_csv(results / "failures.csv")},
+        "ferry.prom": set(range(int(count))),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_bulk_run_that_is_ended_in_a_later_part_has_forgotten_nothing(flow: Flow, number: signal.Signals):
+    recids, failing = write_bulk(flow, records=6, failing=2)
+    flow.config["upload"] = {"bytes_per_s": 3000}
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--most", "2", *flow.command()[1:]]
+    of_parts = [set(recids[:2]), set(recids[2:4])]
+    with subprocess.Popen(command, cwd=flow.folder, start_new_session=True, stderr=subprocess.PIPE) as bulk:
+        while not of_parts[1] & {recid for recid, _ in (flow.jobs() if attempts_of(flow).exists() else [])}:
+            assert bulk.poll() is None
+            time.sleep(0.1)
+        time.sleep(0.5)  # a few lines of progress
+        os.killpg(bulk.pid, number)
+    while read_status(flow.folder, now=datetime.now(UTC)).is_going_on:  # the kernel takes a moment for all of them
+        time.sleep(0.1)
+    done_before = of_parts[0] & set(failing)
+    assert done_before
+    for place, failed in failed_by(flow).items():
+        assert len(failed) >= len(done_before), place
+        assert failed >= done_before or place == "ferry.prom", place
+    assert len(read_csv(flow.folder / "results" / "stats.csv")) == 6
+    flow.config.pop("upload")
+    flow.command()  # writes that down
+    assert subprocess.run(command, cwd=flow.folder, capture_output=True, check=False).returncode
+    check_against_repository(flow, recids, failing)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -215,12 +264,24 @@ def test_bad_input_to_a_bulk_run_is_one_clear_error(tmp_path, text, told):
     assert not (tmp_path / "results").exists()
 
 
+def test_a_bulk_run_that_cannot_begin_says_why(flow: Flow):
+    """Told to be quiet, Snakemake ended with 1 and not a word."""
+    flow.want(81494)
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), *flow.command("--snakefile", "none.smk")[3:]]
+    done = subprocess.run(command, cwd=flow.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "bulk.py: snakemake ended with 1 before a run began:\n" in done.stderr
+    assert "none.smk" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_bulk_run_of_another_folder_takes_the_list_that_lies_there(flow: Flow, tmp_path_factory):
     recids, _ = write_bulk(flow, records=4, failing=1)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "records.csv").write_text("recid\n1\n2\n")
-    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--most", "2", *flow.command()[1:]]
+    arguments = ["--directory", str(flow.folder), "--configfile", str(flow.folder / "flow.yaml"), "--cores", "2"]
+    flow.command()  # writes its configuration
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--most", "2", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
     assert "ferry: 3 ok, 1 failed, 0 not reached, of 4 records" in done.stderr

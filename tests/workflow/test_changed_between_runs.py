@@ -45,11 +45,18 @@ def test_a_run_that_only_looks_leaves_the_status_of_the_last_one_that_carried(ca
         return read_status(carried.folder, now=datetime.now(UTC))
 
     before = told()
-    assert (before.wanted, before.ok, before.is_going_on) == (1, 1, False)
+    assert (len(before.standing.plan.recids), len(before.standing.ok), before.is_going_on) == (1, 1, False)
     carried.want(RECID, OTHER)
     for look in ("check", "preflight", "mend"):
         assert_ok(carried.run(look))
         assert told() == before
+
+
+def test_an_upload_that_was_asked_for_by_itself_leaves_no_record_to_go(carried):
+    done = carried.run("--force", f"results/{RECID}/upload.json", "--quiet", "all")
+    assert "ferry: 1 ok, 0 failed, 0 not reached, of 1 records" in done.stderr
+    found = read_status(carried.folder, now=datetime.now(UTC)).standing
+    assert (len(found.ok), found.to_go) == (1, [])
 
 
 def status_of(flow, recid=RECID):

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferry.chain import BY_NAME, CHAIN, FAILURE, UPLOAD_STEP, steps_after
+from ferry.chain import BY_NAME, CHAIN, FAILURE, LAST_STEP, UPLOAD_STEP, steps_after
 from ferry.errors import FerryError
 from ferry.journal import Attempt, attempts, is_alive, made_since, read
 from ferry.receipts import LostReceiptError, ReceiptError, file_digest, read_receipt
 from ferry.report.misfits import misfits
 
-NOT_REACHED = "not reached: the run ended before this step; run again"
+_NOT_REACHED = "not reached: the run ended before this step; run again"
 _REFUSED = (
     "the step ended well, but Snakemake took its receipt away, as it does where an input is newer than its output: "
     "is the time of a file in the future (metadata, corrections)? give it the present one (touch) and run again; "
@@ -97,8 +97,8 @@ def record_status(
     """Say whether the record went through all of `steps`, and if not, why.
 
     A receipt says that a step is done; the journal explains what is missing. So an attempt that left no end but its
-    receipt was killed after its work was done. An attempt that failed counts whatever lies there; of several in one run
-    the one that will fail again.
+    receipt was killed after its work was done. Stats that nobody asked for are missed by nobody. An attempt that failed
+    counts whatever lies there; of several in one run the one that will fail again.
 
     Args:
         evidence: of the record.
@@ -130,13 +130,13 @@ def record_status(
             if error := evidence.wrong.get(name):
                 return Verdict("failed", step, type(error).__name__, str(error))
     for step in steps:
-        if BY_NAME[step].receipt not in evidence.receipts:
+        if step != LAST_STEP and BY_NAME[step].receipt not in evidence.receipts:
             if not evidence.attempts and (failure := evidence.failure):
                 return Verdict("failed", failure["step"], failure["error_type"], failure["error"])
             tried = last.get(step)
             if tried and tried.status == "ok" and tried.run_id == run_id and not _is_outdated(tried, evidence):
-                return Verdict("failed", step, "RefusedError", _REFUSED)
-            return Verdict("skipped", step, None, NOT_REACHED)
+                return Verdict("failed", step, "SnakemakeError", _REFUSED)
+            return Verdict("skipped", step, None, _NOT_REACHED)
     if left_out := evidence.receipts.get("upload", {}).get("skipped"):
         return Verdict("skipped", UPLOAD_STEP, SKIPPED, left_out)
     return Verdict("ok")

@@ -1,7 +1,10 @@
 """Records that are not complete: what failed, why, where its log is, and the command that runs just it again."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from ferry.csv_tables import write_csv
 
 FAILURE_COLUMNS = ("recid", "step", "error_type", "error", "attempts", "ended_at", "log", "command", "title")
 
@@ -18,6 +21,13 @@ def failure_rows(rows: Iterable[Mapping[str, Any]], *, command: str) -> list[dic
     """Return the rows (of `STATS_SCHEMA`) of failed records with their command, in the order given."""
     failed = ({**row, "command": rerun_command(row["recid"], command)} for row in rows if row["status"] == "failed")
     return [{name: row[name] for name in FAILURE_COLUMNS} for row in failed]
+
+
+def write_failures(results_dir: Path, failures: Iterable[Mapping[str, Any]]) -> Path:
+    """Write failures.csv, of rows as `failure_rows` gives them; return its path."""
+    path = results_dir / "failures.csv"
+    write_csv(path, FAILURE_COLUMNS, [list(row.values()) for row in failures])
+    return path
 
 
 def failure_lines(

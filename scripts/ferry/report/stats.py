@@ -18,11 +18,12 @@ from ferry.report.stats_row import attempt_row, stats_row
 log = logging.getLogger(__name__)
 
 _MOST_TOLD = 3
-_OF_FAILED_RUN_S = 1
+OUTDATED_S = 1
 """Time of tables that no rule has made: older than anything. 0 would be none to Snakemake."""
 _TABLES = ("*.parquet", "stats.*", "coverage*.csv", "corrections.csv", "relations.csv", "failures.csv", "overview.html")
 _FOLDERS_OF_TABLES = ("figures/*", "tables/*")
-_FLAGS = ("aggregate_stats.done", "aggregate_metadata.done")
+STATS_DONE = "aggregate_stats.done"
+_FLAGS = (STATS_DONE, "aggregate_metadata.done")
 """What the rules that make tables of all records leave when they are through."""
 
 
@@ -135,11 +136,12 @@ def _tell_failure(record_dir: Path, row: dict[str, Any]) -> None:
 def outdate_tables(results_dir: Path) -> None:
     """Have the next run make all tables, figures and pages again, whatever it does besides.
 
-    They were made at the end of a run that failed, by no rule. Snakemake goes by their times; where no record has
-    changed since it has made them itself, it does not, and so what says that its rules are through is gone too.
+    They were made by no rule, while a run went on or at the end of one that failed. Snakemake goes by their times; if
+    no record has changed since it has made them itself, it does not, and so what says that its rules are through is
+    gone too.
     """
     for pattern in (*_TABLES, *_FOLDERS_OF_TABLES):
         for path in results_dir.glob(pattern):
-            os.utime(path, (_OF_FAILED_RUN_S, _OF_FAILED_RUN_S))
+            os.utime(path, (OUTDATED_S, OUTDATED_S))
     for name in _FLAGS:
         (results_dir / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Tells every minute how a run stands: a line for a log that nobody watches, a text file for Prometheus."""
+"""Tells every minute how a run stands: a line for a log that nobody watches, a text file for Prometheus, the tables."""
 
 import threading
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TextIO
 
+from ferry.run.standing import Standing
 from ferry.run.status import Status, read_status
 from ferry.run.status_text import status_line, write_prometheus
 
@@ -19,12 +20,14 @@ class ProgressReporter:
         every_s: float,
         stream: TextIO,
         prometheus: Path | None = None,
+        write_tables: Callable[[Standing], object] | None = None,
         read: Callable[[], Status | None] = lambda: read_status(Path(), now=datetime.now(UTC)),
     ) -> None:
-        """`every_s` 0: never. `prometheus` is the text file to keep up to date."""
+        """`every_s` 0: never. `prometheus` is the text file to keep up to date, `write_tables` keeps the tables so."""
         self._every_s = every_s
         self._stream = stream
         self._prometheus = prometheus
+        self._write_tables = write_tables
         self._read = read
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
@@ -36,14 +39,18 @@ class ProgressReporter:
         return self
 
     def stop(self) -> None:
-        """Tell the last numbers to Prometheus and end."""
+        """End; `tell_end` is for when it is known how the run has ended."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def tell_end(self) -> None:
+        """Tell Prometheus how the run has ended."""
+        if self._every_s > 0:
             self.tell(line=False)
 
     def tell(self, *, line: bool = True) -> None:
-        """Tell once; what cannot be read or written now is told the next time."""
+        """Tell once, in no table that a rule may be making; what cannot be read or written now is told next time."""
         try:
             status = self._read()
             if status is None:
@@ -53,6 +60,8 @@ class ProgressReporter:
                 self._stream.flush()
             if self._prometheus is not None:
                 write_prometheus(self._prometheus, status)
+            if line and self._write_tables is not None and (status.to_go or status.again):
+                self._write_tables(status.standing)
         except OSError:
             return
 

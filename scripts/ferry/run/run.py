@@ -17,6 +17,8 @@ from ferry.receipts import write_json
 
 RUN_FILE = Path("logs/run.json")
 LOCK_FILE = Path("logs/run.lock")
+BULK_LOCK = Path("logs/bulk.lock")
+"""Held by `make bulk` from the first of its runs to the last, also between two of them."""
 LOCKS = Path("/proc/locks")
 
 

@@ -16,7 +16,8 @@ from ferry.journal import attempts, is_alive, read
 from ferry.jsonl import read_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import PLAN_FILE, RunPlan, read_plan
-from ferry.run.run import LOCK_FILE, LOCKS, RUN_FILE, is_locked, read_run
+from ferry.run.run import BULK_LOCK, LOCK_FILE, LOCKS, RUN_FILE, is_locked, read_run
+from ferry.run.standing import Standing, standing_of
 from ferry.run.step import ATTEMPTS_FILE
 
 
@@ -31,36 +32,32 @@ class Running:
 
 @dataclass(frozen=True)
 class Status:
-    """Counts are of wanted records; bytes, rates and `elapsed_s` of the last run alone.
+    """Counts are of all wanted records, whichever run did them; bytes, rates and `elapsed_s` of the last run alone."""
 
-    `failed` are rows of `STATS_SCHEMA`, `command` is that of the run without its targets.
-    """
-
-    run_id: str
-    command: str
-    wanted: int
-    ok: int
-    failed: Sequence[dict[str, Any]]
+    standing: Standing
     running: Sequence[Running]
     is_going_on: bool
     elapsed_s: float
     done_in_run: int
     bytes_down: int
     bytes_up: int
-    in_review: int = 0
-    """Of those that are ok: reviewers have still to decide about them."""
 
     @property
     def to_go(self) -> int:
-        """Return how many records have neither arrived nor failed in this run."""
-        return max(0, self.wanted - self.ok - len(self.failed))
+        """Return how many records are still to be done, and have not failed."""
+        return len(self.standing.to_go)
+
+    @property
+    def again(self) -> int:
+        """Return how many of those that failed this run is still to try once more."""
+        return self.standing.again if self.is_going_on else 0
 
     @property
     def left_s(self) -> float | None:
         """Return the seconds until all records are done at the pace of this run, None if there is no telling."""
         if not self.is_going_on or not self.done_in_run:
             return None
-        return self.to_go * self.elapsed_s / self.done_in_run
+        return (self.to_go + self.again) * self.elapsed_s / self.done_in_run
 
 
 def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status | None:
@@ -69,29 +66,18 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
     began = _began(plan) if plan else None
     if plan is None or began is None:
         return None
-    wanted = set(plan.recids)
-    rows = {recid: row for recid, row in latest_rows(folder / STATS_LOG).items() if recid in wanted}
-    is_going_on = is_locked(folder / LOCK_FILE, locks=locks) and _run_id(folder / RUN_FILE) == plan.run_id
-    ok = sum(map(plan.is_ok, rows.values()))
+    rows = latest_rows(folder / STATS_LOG)
     if not (folder / STATS_LOG).exists():  # the aggregate is just writing it anew
-        ok = sum(has_arrived(folder / "results" / str(recid), publish=plan.publish) for recid in wanted)
-    # a failure of an earlier run is a record that is still to be done
-    failed = [
-        row
-        for row in rows.values()
-        if row.get("status") == "failed" and (row.get("run_id") == plan.run_id or not is_going_on)
-    ]
+        arrived = (r for r in plan.recids if has_arrived(folder / "results" / str(r), publish=plan.publish))
+        rows = {recid: {"recid": recid, "status": "ok", "run_id": plan.run_id} for recid in arrived}
+    is_run = is_locked(folder / LOCK_FILE, locks=locks) and _run_id(folder / RUN_FILE) == plan.run_id
+    is_going_on = is_run or is_locked(folder / BULK_LOCK, locks=locks)
     of_run = read_lines(folder / ATTEMPTS_FILE, holding=plan.run_id.encode())
     ended = [event for event in of_run if event.get("run_id") == plan.run_id]
     last = max((event["at"] for event in ended), default=None)
     end = now if is_going_on or last is None else datetime.fromisoformat(last)
     return Status(
-        run_id=plan.run_id,
-        command=plan.command,
-        wanted=len(wanted),
-        ok=ok,
-        in_review=sum(row.get("state") == "in_review" for row in rows.values() if plan.is_ok(row)),
-        failed=failed,
+        standing=standing_of(plan, rows),
         running=list(_running(folder, plan.recids, run_id=plan.run_id, began=began, now=now)) if is_going_on else [],
         is_going_on=is_going_on,
         elapsed_s=max(0.0, (end - began).total_seconds()),

@@ -14,14 +14,10 @@ _SHOWN_RUNNING, _SHOWN_FAILED = 12, 10
 
 def status_line(status: Status) -> str:
     """Return the status in one line."""
-    parts = [
-        f"{_ok(status)}, {format_count(len(status.failed))} failed, "
-        f"{plural(len(status.running), 'job')} running, "
-        f"{format_count(status.to_go)} to go of {format_count(status.wanted)}"
-    ]
+    parts = [f"{_ok(status)}, {_failed(status)}, {plural(len(status.running), 'job')} running, {_to_go(status)}"]
     if status.bytes_up:
         parts.append(f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}")
-    if status.left_s is not None and status.to_go:
+    if status.left_s:
         parts.append(f"about {format_seconds(status.left_s)} left")
     return "ferry: " + "; ".join(parts)
 
@@ -30,45 +26,50 @@ def status_page(status: Status) -> str:
     """Return the status as lines for a terminal."""
     state = "goes on" if status.is_going_on else "is over (or runs on another machine)"
     lines = [
-        f"run {status.run_id} {state}, {format_seconds(status.elapsed_s)}",
-        f"records  {_ok(status)}, {format_count(len(status.failed))} failed, "
-        f"{format_count(status.to_go)} to go, of {format_count(status.wanted)}",
+        f"run {status.standing.plan.run_id} {state}, {format_seconds(status.elapsed_s)}",
+        f"records  {_ok(status)}, {_failed(status)}, {_to_go(status)}",
         f"bytes    {format_bytes(status.bytes_down)} down{_rate(status.bytes_down, status)}, "
         f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}, in this run",
     ]
-    if status.left_s is not None and status.to_go:
+    if status.left_s:
         lines.append(f"end      in about {format_seconds(status.left_s)}, at this run's pace in records")
     if status.running:
         counts = Counter(job.step for job in status.running)
         lines.append("running  " + ", ".join(f"{count} {step}" for step, count in counts.items()))
         longest = sorted(status.running, key=lambda job: -job.since_s)
         lines += [f"  {job.recid}  {job.step} for {format_seconds(job.since_s)}" for job in longest[:_SHOWN_RUNNING]]
-    if status.failed:
+    if failed := status.standing.failed:
         lines.append("failed")
-        failures = failure_rows(status.failed, command=status.command)
-        lines += failure_lines(failures, most=_SHOWN_FAILED, rest_in="results/stats.jsonl")
+        lines += failure_lines(failure_rows(failed, command=status.standing.plan.command), most=_SHOWN_FAILED)
     return "\n".join(lines) + "\n"
 
 
 def prometheus_text(status: Status) -> str:
     """Return the status in the text format that node_exporter collects."""
     metrics: list[tuple[str, str, str, list[tuple[str, float]]]] = [
-        ("ferry_records_wanted", "Records of this run.", "gauge", [("", status.wanted)]),
+        ("ferry_records_wanted", "Records of the whole list.", "gauge", [("", len(status.standing.plan.recids))]),
         (
             "ferry_records",
             "Wanted records by how they stand.",
             "gauge",
             [
-                ('{status="ok"}', status.ok),
-                ('{status="failed"}', len(status.failed)),
+                ('{status="ok"}', len(status.standing.ok)),
+                ('{status="failed"}', len(status.standing.failed)),
+                ('{status="skipped"}', len(status.standing.left_out)),
                 ('{status="to_go"}', status.to_go),
             ],
+        ),
+        (
+            "ferry_records_to_retry",
+            "Records that failed and that the run is still to try once more.",
+            "gauge",
+            [("", status.again)],
         ),
         (
             "ferry_records_in_review",
             "Records that are ok and that reviewers have still to decide about.",
             "gauge",
-            [("", status.in_review)],
+            [("", len(status.standing.in_review))],
         ),
         ("ferry_jobs_running", "Attempts at a step under way.", "gauge", [("", len(status.running))]),
         (
@@ -94,8 +95,20 @@ def write_prometheus(path: Path, status: Status) -> None:
 
 
 def _ok(status: Status) -> str:
-    waiting = f" ({format_count(status.in_review)} in review)" if status.in_review else ""
-    return f"{format_count(status.ok)} ok{waiting}"
+    in_review = len(status.standing.in_review)
+    waiting = f" ({format_count(in_review)} in review)" if in_review else ""
+    return f"{format_count(len(status.standing.ok))} ok{waiting}"
+
+
+def _failed(status: Status) -> str:
+    again = f" ({format_count(status.again)} to be tried again)" if status.again else ""
+    return f"{format_count(len(status.standing.failed))} failed{again}"
+
+
+def _to_go(status: Status) -> str:
+    left_out = len(status.standing.left_out)
+    skipped = f"{format_count(left_out)} skipped, " if left_out else ""
+    return f"{skipped}{format_count(status.to_go)} to go, of {format_count(len(status.standing.plan.recids))}"
 
 
 def _rate(count: int, status: Status) -> str:

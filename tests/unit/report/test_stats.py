@@ -313,8 +313,15 @@ def test_what_ended_well_and_left_no_receipt_was_refused_by_snakemake_and_is_a_f
     assert [(row["status"], row["step"]) for row in folder.rows()] == [("skipped", "read_record")], "of another run"
     folder.aggregate(run_id="run1")
     (row,) = folder.rows()
-    assert (row["status"], row["step"], row["error_type"]) == ("failed", "read_record", "RefusedError")
+    assert (row["status"], row["step"], row["error_type"]) == ("failed", "read_record", "SnakemakeError")
     assert "in the future" in row["error"]
+
+
+def test_a_record_whose_stats_nobody_asked_for_is_ok(folder: Folder):
+    folder.receipts()
+    folder.all_steps()
+    folder.aggregate()
+    assert [(row["status"], row["step"]) for row in folder.rows()] == [("ok", None)]
 
 
 def test_a_receipt_that_a_step_before_it_has_taken_away_was_not_refused(folder: Folder):

@@ -1,3 +1,4 @@
+import csv
 import fcntl
 import io
 import json
@@ -6,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,15 +18,18 @@ from ferry.errors import PermanentError
 from ferry.journal import Moment, end_event, start_event
 from ferry.jsonl import append
 from ferry.receipts import write_json
+from ferry.report.stats_log import latest_rows
 from ferry.run.closing import closing_lines
 from ferry.run.plan import RunPlan, write_plan
 from ferry.run.progress import ProgressReporter
+from ferry.run.standing import Standing, tell_silent_ends, write_live_tables
 from ferry.run.status import Running, Status, read_status
 from ferry.run.status_text import prometheus_text, status_line, status_page, write_prometheus
 
 NOW = datetime.now(UTC)
 BEGAN = NOW - timedelta(seconds=100)
-PLAN = RunPlan("run2", [1, 2, 3, 4, 5], publish=False, started_at=BEGAN.isoformat())
+ALL = frozenset([1, 2, 3, 4, 5])
+PLAN = RunPlan("run2", sorted(ALL), publish=False, to_do=ALL, started_at=BEGAN.isoformat())
 
 
 def moment(seconds_ago: float) -> Moment:
@@ -41,6 +46,7 @@ def folder(tmp_path: Path) -> Path:
     told = [(4, "failed", "run1"), (2, "failed", "run2"), (1, "failed", "run1"), (1, "ok", "run2")]
     for recid, status, run_id in told:
         row = {"recid": recid, "status": status, "run_id": run_id, "step": "x", "error_type": "E", "error": "why"}
+        row |= {"attempts": 1, "ended_at": None, "title": None}
         append(results / "stats.jsonl", row | {"log": f"logs/{recid}/x.log"})
     for recid, step, moved in ((1, "download_files", 50), (1, "upload_record", 40), (1, "record_stats", 0)):
         opened = start_event(run_id="run2", recid=recid, step=step, attempt=1, now=moment(60))
@@ -60,6 +66,16 @@ def going_on(folder: Path):
     with (folder / "logs" / "run.lock").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield folder
+
+
+def counts(status: Status) -> tuple[int, int, int, int]:
+    """Return how many records are ok, failed, skipped and to go."""
+    found = status.standing
+    return len(found.ok), len(found.failed), len(found.left_out), status.to_go
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
 WATCH = [sys.executable, str(Path(__file__).parents[3] / "scripts" / "status.py")]
@@ -86,11 +102,11 @@ def test_a_run_that_goes_on_is_counted_from_outside(going_on: Path):
     status = read_status(going_on, now=NOW)
     assert status is not None
     assert status.is_going_on
-    assert (status.wanted, status.ok, len(status.failed), status.to_go) == (5, 1, 1, 3)
-    assert [row["recid"] for row in status.failed] == [2]  # that of the run before is to be done again
+    assert counts(status) == (1, 2, 0, 2)
+    assert status.again == 1  # that of the run before
     assert [(job.recid, job.step, round(job.since_s)) for job in status.running] == [(3, "upload_record", 30)]
     assert (status.bytes_down, status.bytes_up, status.elapsed_s) == (50, 40, pytest.approx(100))
-    assert status.left_s == pytest.approx(300)  # three records at one in 100 s
+    assert status.left_s == pytest.approx(300)  # two records, and one once more, at one in 100 s
 
 
 def test_a_job_that_was_killed_does_not_run_and_one_on_another_machine_is_believed(going_on: Path):
@@ -108,15 +124,51 @@ def test_a_job_that_was_killed_does_not_run_and_one_on_another_machine_is_believ
 def test_a_record_that_is_to_be_done_again_is_not_ok_by_the_word_of_an_earlier_run(going_on: Path):
     row = {"recid": 5, "status": "ok", "run_id": "run1"}
     append(going_on / "results" / "stats.jsonl", row)
-    plan = replace(PLAN, publish=True, to_do=frozenset([1, 2, 3, 4]))
+    plan = replace(PLAN, publish=True, to_do=ALL - {5})
     write_plan(plan, going_on / "logs" / "plan.json")
-    assert read_status(going_on, now=NOW).ok == 2
-    plan = replace(plan, to_do=frozenset([1, 2, 3, 4, 5]))
+    assert counts(read_status(going_on, now=NOW))[0] == 2
+    plan = replace(plan, to_do=ALL)
     write_plan(plan, going_on / "logs" / "plan.json")
-    assert read_status(going_on, now=NOW).ok == 1
+    assert counts(read_status(going_on, now=NOW))[0] == 1
     (going_on / "rows.jsonl").write_text(json.dumps(row) + "\n")
     lines = closing_lines([5], plan=plan, stats_log=going_on / "rows.jsonl")
     assert lines == ["ferry: 0 ok, 0 failed, 1 not reached, of 1 records"]
+
+
+def test_the_next_part_of_a_bulk_run_forgets_no_failure_of_the_one_before(going_on: Path):
+    """`289 ok, 11 failed` became `319 ok, 2 failed` in the status, its line and Prometheus' file."""
+    write_plan(replace(PLAN, to_do=frozenset([2, 3, 5])), going_on / "logs" / "plan.json")
+    status = read_status(going_on, now=NOW)
+    assert counts(status) == (1, 2, 0, 2)
+    assert status.again == 0, "4 is no record of this part"
+    assert '{status="failed"} 2\n' in prometheus_text(status)
+
+
+def test_between_two_parts_of_a_bulk_run_it_goes_on(folder: Path):
+    with (folder / "logs" / "bulk.lock").open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert read_status(folder, now=NOW).is_going_on
+    assert not read_status(folder, now=NOW).is_going_on
+
+
+def test_the_tables_of_a_run_that_goes_on_say_what_its_status_says(going_on: Path):
+    results = going_on / "results"
+    status = read_status(going_on, now=NOW)
+    write_live_tables(status.standing, results)
+    assert Counter(row["status"] for row in table(results / "stats.csv")) == {"ok": 1, "failed": 2, "skipped": 2}
+    assert [row["recid"] for row in table(results / "stats.csv")] == ["1", "2", "3", "4", "5"]
+    failures = table(results / "failures.csv")
+    assert [(row["recid"], row["error"]) for row in failures] == [("2", "why"), ("4", "why")]
+    assert {(results / name).stat().st_mtime for name in ("stats.csv", "failures.csv")} == {1}, "made anew by a rule"
+
+
+def test_what_left_no_word_is_told_when_its_run_ends(folder: Path):
+    """A killed job writes nothing; a run that was asked for an upload alone leaves no stats of it."""
+    tell_silent_ends(PLAN, is_over=True, results_dir=folder / "results", logs_dir=folder / "logs")
+    rows = latest_rows(folder / "results" / "stats.jsonl")
+    assert {recid for recid, row in rows.items() if row["status"] == "failed"} == {2, 3, 4}
+    assert rows[3]["error_type"] == "Killed"
+    assert (folder / "results" / "3" / "failure.json").exists()
 
 
 def test_a_run_that_is_over_runs_nothing_and_its_time_stands_still(folder: Path):
@@ -124,7 +176,8 @@ def test_a_run_that_is_over_runs_nothing_and_its_time_stands_still(folder: Path)
     assert status is not None
     assert (status.is_going_on, status.running, status.left_s) == (False, [], None)
     assert status.elapsed_s == pytest.approx(80)
-    assert {row["recid"] for row in status.failed} == {2, 4}
+    assert {row["recid"] for row in status.standing.failed} == {2, 4}
+    assert status.again == 0
 
 
 def test_looking_on_writes_nothing_and_takes_no_lock(folder: Path):
@@ -145,7 +198,7 @@ def test_while_the_tables_are_written_anew_the_receipts_are_counted(going_on: Pa
     write_json(going_on / "results" / "1" / "stats.json", {"status": "ok"})
     status = read_status(going_on, now=NOW)
     assert status is not None
-    assert status.ok == 1
+    assert counts(status)[0] == 1
 
 
 def test_lines_that_are_being_written_disturb_nobody(going_on: Path):
@@ -154,30 +207,34 @@ def test_lines_that_are_being_written_disturb_nobody(going_on: Path):
             stream.write('{"run_id": "run2", "rec')
     status = read_status(going_on, now=NOW)
     assert status is not None
-    assert (status.ok, status.bytes_up) == (1, 40)
+    assert (len(status.standing.ok), status.bytes_up) == (1, 40)
 
 
 _FAILED = {
     "recid": 7, "status": "failed", "step": "upload_record", "error_type": "E", "error": "a\nb", "attempts": 3,
     "ended_at": None, "log": "logs/7/upload_record.log", "title": None,
 }  # fmt: skip
+STANDING = Standing(
+    plan=RunPlan("run2", range(1, 12712), publish=False, command="snakemake --cores 8"),
+    ok=[{"recid": recid} for recid in range(1000, 1290)], failed=[_FAILED], left_out=[], to_go=range(12420),
+)  # fmt: skip
 STATUS = Status(
-    run_id="run2", command="snakemake --cores 8", wanted=12711, ok=290, failed=[_FAILED],
-    running=[Running(9, "upload_record", 75)], is_going_on=True, elapsed_s=100, done_in_run=290, bytes_down=2000,
-    bytes_up=5_000_000,
+    standing=STANDING, running=[Running(9, "upload_record", 75)], is_going_on=True, elapsed_s=100, done_in_run=290,
+    bytes_down=2000, bytes_up=5_000_000,
 )  # fmt: skip
 
 
 def test_one_line_says_what_is_done_at_which_rate_and_how_long_it_will_take():
     assert status_line(STATUS) == (
-        "ferry: 290 ok, 1 failed, 1 job running, 12,420 to go of 12,711; 5 MB up at 50 kB/s; about 1 h 11 min left"
+        "ferry: 290 ok, 1 failed, 1 job running, 12,420 to go, of 12,711; 5 MB up at 50 kB/s; about 1 h 11 min left"
     )
 
 
 def test_what_is_in_review_is_told_wherever_the_run_is(tmp_path: Path):
-    waiting = replace(STATUS, in_review=1200)
-    assert status_line(waiting).startswith("ferry: 290 ok (1,200 in review), 1 failed")
-    assert "records  290 ok (1,200 in review), 1 failed" in status_page(waiting)
+    ok = [{"recid": recid, "state": "in_review" if recid < 1200 else "draft"} for recid in range(1290)]
+    waiting = replace(STATUS, standing=replace(STANDING, ok=ok))
+    assert status_line(waiting).startswith("ferry: 1,290 ok (1,200 in review), 1 failed")
+    assert "records  1,290 ok (1,200 in review), 1 failed" in status_page(waiting)
     assert "\nferry_records_in_review 1200\n" in prometheus_text(waiting)
     rows = [
         {"recid": recid, "status": "ok", "state": "in_review", "review_url": f"https://r.example/{recid}"}
@@ -201,7 +258,8 @@ def test_the_page_names_what_runs_and_what_failed():
 
 
 def test_the_page_says_where_the_failures_are_that_it_does_not_show():
-    assert "\n  and 5 more in results/stats.jsonl\n" in status_page(replace(STATUS, failed=[_FAILED] * 15))
+    many = replace(STATUS, standing=replace(STANDING, failed=[_FAILED] * 15))
+    assert "\n  and 5 more in results/failures.csv\n" in status_page(many)
 
 
 def test_the_text_file_for_prometheus_has_each_metric_with_its_type(tmp_path: Path):
@@ -229,6 +287,7 @@ def test_a_line_is_told_again_and_again_until_the_run_ends(tmp_path: Path):
     teller = ProgressReporter(every_s=0.01, stream=stream, prometheus=prometheus, read=read).start()
     assert told.wait(timeout=10)
     teller.stop()
+    teller.tell_end()
     count = len(calls)
     assert stream.getvalue().count("ferry: 290 ok") == count - 1  # the last one is for Prometheus alone
     assert prometheus.exists()

@@ -8,8 +8,7 @@ from typing import Any
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow import parquet
 
-from ferry.csv_tables import write_csv
-from ferry.report.failures import FAILURE_COLUMNS, failure_rows
+from ferry.report.failures import failure_rows, write_failures
 from ferry.report.pages.overview import overview
 from ferry.report.pages.summary import summarise
 from ferry.report.pages.table_page import Column, table_page
@@ -64,7 +63,7 @@ def write_pages(*, results_dir: Path, command: str, publish: bool) -> None:
     tables.mkdir(exist_ok=True)
     fragment = overview(summarise(stats, attempts), failures=failures, command=command, publish=publish)
     (results_dir / "overview.html").write_text(fragment, encoding="utf-8")
-    write_csv(results_dir / "failures.csv", FAILURE_COLUMNS, [list(row.values()) for row in failures])
+    write_failures(results_dir, failures)
     pages = {
         "records": table_page(
             title="Records",

@@ -1,0 +1,94 @@
+"""What is told when a run ends: tables, figures and pages of what there is, and lines for the terminal."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ferry.chain import heed_marks
+from ferry.config import publishes
+from ferry.errors import FerryError
+from ferry.report.stats import STATS_DONE
+from ferry.report.stats_log import latest_rows
+from ferry.run.bulk import PART_OF_BULK
+from ferry.run.closing import closing_lines
+from ferry.run.plan import RunPlan, read_plan
+from ferry.run.run import read_run
+from ferry.run.selection import Selection
+from ferry.run.standing import standing_of, tell_silent_ends, write_live_tables
+
+RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
+
+
+def tell_tables(
+    config: Mapping[str, Any], selection: Selection, *, failed: bool, is_stopped: bool, in_a_hurry: bool
+) -> None:
+    """Make what the rules of the run have not made: all of it after the last run, a table of records after any.
+
+    Args:
+        config, selection: of the run.
+        failed: it has.
+        is_stopped: nothing new was begun at some time.
+        in_a_hurry: it ends at SIGTERM. All tables of thousands of records take too long: the next run makes those.
+    """
+    plan, is_last = read_plan(), PART_OF_BULK not in os.environ or is_stopped
+    try:
+        if failed and is_last and not in_a_hurry:
+            if config["relations"]["target"] and not is_stopped:
+                _link_those_there(config, selection)
+            _tell_what_there_is(selection, plan, publish=publishes(config))
+        elif plan:
+            tell_silent_ends(plan, is_over=not in_a_hurry, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR)
+            if not (RESULTS_DIR / STATS_DONE).exists():
+                write_live_tables(standing_of(plan, latest_rows()), RESULTS_DIR)
+    except OSError as error:
+        sys.stderr.write(f"ferry: the tables could not be made: {error}; see to the disk and run again\n")
+    heed_marks(selection.recids, RESULTS_DIR)
+
+
+def tell_terminal(selection: Selection, *, stopped: str | None) -> None:
+    """Say on the terminal how the records stand, and why the run was stopped."""
+    for line in closing_lines(selection.recids, plan=read_plan()):
+        sys.stderr.write(line + "\n")
+    if stopped:
+        sys.stderr.write(f"ferry: the run was stopped: {stopped}\n  run the same command again to go on\n")
+
+
+def _link_those_there(config: Mapping[str, Any], selection: Selection) -> None:
+    """Link the members that are there, whose rule did not run because another record failed."""
+    from ferry.steps.link_members import link_all  # noqa: PLC0415 - nrp_cmd, for such a run only
+
+    publish = publishes(config)
+    last = "published.json" if publish else "upload.json"
+    if read_run().target is None or all((RESULTS_DIR / str(recid) / last).exists() for recid in selection.recids):
+        return
+    try:
+        message = link_all(
+            recids=selection.recids,
+            repository=config["repository"],
+            settings=config["upload"],
+            publish=publish,
+            results_dir=RESULTS_DIR,
+            sandbox_dir=Path(config["sandbox"]["dir"]),
+            table_path=RESULTS_DIR / "relations.csv",
+        )
+    except (FerryError, OSError) as error:
+        message = f"members of collections could not be linked: {error}"
+    if message:
+        sys.stderr.write(f"ferry: {message}\n")
+
+
+def _tell_what_there_is(selection: Selection, plan: RunPlan | None, *, publish: bool) -> None:
+    """Make the tables, figures and pages whose rules did not run because a record failed; the next run does again."""
+    from ferry.report.figures import draw_figures  # noqa: PLC0415 - pandas and matplotlib, for a failed run only
+    from ferry.report.metadata_tables import write_metadata_tables  # noqa: PLC0415
+    from ferry.report.pages import write_pages  # noqa: PLC0415
+    from ferry.report.stats import aggregate, outdate_tables  # noqa: PLC0415
+
+    run = read_run()
+    aggregate(recids=selection.recids, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR, publish=publish, run_id=run.run_id)
+    write_metadata_tables(recids=selection.recids, results_dir=RESULTS_DIR, skip_torn=True)
+    draw_figures(results_dir=RESULTS_DIR, out_dir=RESULTS_DIR / "figures", caps=plan.caps if plan else None)
+    write_pages(results_dir=RESULTS_DIR, command=run.command, publish=publish)
+    outdate_tables(RESULTS_DIR)

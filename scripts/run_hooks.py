@@ -23,6 +23,7 @@ from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.repository.tokens import refuse_token_in_environment
 from ferry.run.breaker import CircuitBreaker
 from ferry.run.disk_budget import DiskBudget, refuse_too_few_cores
+from ferry.run.look import found_wrong
 from ferry.run.permissions import close_folders, keep_from_others
 from ferry.run.plan import RunPlan, caps_of_steps, command_without_targets, targets_of, write_plan
 from ferry.run.progress import ProgressReporter
@@ -139,7 +140,7 @@ def begin(
         metadata_dir = Path(config["metadata"]["dir"])
         paths = [path for recid in selection.recids if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
-    if config["run"]["script_server"] and not (_run_state["only_looks"] or across_nodes):
+    if config["run"]["script_server"] and (_run_state["only_looks"] or not across_nodes):  # who looks runs here
         from hooks.script_jobs import serve_scripts  # noqa: PLC0415
 
         _run_state["scripts"] = serve_scripts()
@@ -241,6 +242,8 @@ def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> Non
             sandbox.stop()
         if lock := _run_state.pop("lock", None):
             lock.close()
+    if not failed and found_wrong():
+        sys.exit(1)
 
 
 def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:

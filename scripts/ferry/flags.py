@@ -11,6 +11,7 @@ PARTS_REFUSED = "parts-refused"
 WITHOUT_FILES_REFUSED = "records-without-files-refused"
 EMPTY_FILES_REFUSED = "empty-files-refused"
 STOPPED = "stopped"
+FOUND_WRONG = "found-wrong"
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,13 @@ from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
 from ferry.source.known_records import KnownRecords
+from ferry.steps.problem_lines import problem_lines
 from ferry.steps.transform_record import mapping_options
 from ferry.steps.validate import read_with_corrections
 
 State = Literal["absent", "draft", "published", "failed"]
 SHOWN_CHANGES = 10
+SHOWN_PROBLEMS = 15
 MAX_VALUE = 100  # characters of a value on the terminal; the table has all of it
 
 
@@ -158,8 +160,6 @@ def _rows(found: Sequence[LiveDiff]) -> Iterator[list[Any]]:
 def _summary(found: Sequence[LiveDiff], table_path: Path) -> str:
     lines = []
     for each in found:
-        if each.error:
-            lines.append(f"{each.recid}: {each.error}")
         if not each.changes:
             continue
         lines.append(f"{each.recid}, {each.state}, {each.url}: {plural(len(each.changes), 'change')}")
@@ -168,6 +168,8 @@ def _summary(found: Sequence[LiveDiff], table_path: Path) -> str:
             lines.append(f"  {change.path}: {truncate(values, 2 * MAX_VALUE)}")
         if len(each.changes) > SHOWN_CHANGES:
             lines.append(f"  and {len(each.changes) - SHOWN_CHANGES} more")
+    if failed := [(each.recid, each.error) for each in found if each.error]:
+        lines += ["not compared:", *problem_lines(failed, most=SHOWN_PROBLEMS)]
     counts = {
         "changed": sum(bool(each.changes) for each in found),
         "equal": sum(each.state in ("draft", "published") and not each.changes for each in found),

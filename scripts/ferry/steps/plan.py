@@ -13,12 +13,13 @@ from ferry.bundle.plan import PackageSettings
 from ferry.config import publishes
 from ferry.csv_tables import write_csv
 from ferry.errors import FerryError
-from ferry.formatting import format_bytes, format_count, format_seconds, plural, truncate
+from ferry.formatting import format_bytes, format_count, format_seconds, plural
 from ferry.journal import Event, read, working_s
 from ferry.report.stats_log import latest_rows
 from ferry.source.local_files import LocalSettings
 from ferry.source.local_match import with_local_files
 from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
+from ferry.steps.problem_lines import problem_lines
 from ferry.steps.transform_record import mapping_options
 from ferry.steps.validate import read_with_corrections, validate_record
 
@@ -167,7 +168,5 @@ def _empty_lines(total: RunForecast, config: Mapping[str, Any]) -> list[str]:
 
 def _problem_lines(plans: Sequence[RecordPlan]) -> list[str]:
     bad = [plan for plan in plans if plan.problem]
-    lines = [f"  {plan.recid}  {truncate(plan.problem, 200)}" for plan in bad[:SHOWN]]
-    if len(bad) > SHOWN:
-        lines.append(f"  and {len(bad) - SHOWN} more")
-    return ["cannot succeed:", *lines] if bad else []
+    lines = problem_lines(((plan.recid, plan.problem) for plan in bad), most=SHOWN)
+    return [f"cannot succeed   {plural(len(bad), 'record')}:", *lines] if bad else []

@@ -1,14 +1,15 @@
 """The step `validate`: all wanted records in one process, with a table and a verdict at the end."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from ferry.csv_tables import write_csv
-from ferry.errors import FerryError, MetadataError
+from ferry.errors import FerryError, MetadataError, TransientError
+from ferry.formatting import plural
 from ferry.limits import Limits
 from ferry.mapping.correction_files import FOLDER, read_correction
 from ferry.mapping.corrections import corrected
@@ -20,6 +21,7 @@ from ferry.source.file_lists import is_index
 from ferry.source.known_records import KnownRecords
 from ferry.source.portal import fetch_record
 from ferry.source.record import read_source
+from ferry.steps.problem_lines import common_text, first_recids, without_values
 from ferry.steps.transform_record import mapping_options
 
 Source = Mapping[str, Any]
@@ -32,13 +34,22 @@ _TITLES: Mapping[Kind, str] = {
 }
 """Of the tables, in the order in which they are printed."""
 
+Remedy = Literal["correct", "files", "document", "portal", "again"]
+_REMEDIES: Mapping[Remedy, str] = {
+    "correct": "correct them in metadata/corrections/<recid>.yaml",
+    "files": "corrections do not reach files: have the portal mend them, or lay a mended copy in metadata/<recid>.json",
+    "document": "mend metadata/<recid>.json, or the correction of the record",
+    "portal": "take what the portal does not give off the list, or lay it in metadata/<recid>.json",
+    "again": "the portal may answer later: run again",
+}
+"""What can be done about records that are refused: each of them once, for those that it fits."""
+_FILES = ("files", "_file_indices")
+
 _ORIGIN = re.compile(r"(?:\S*\.(?:json|yaml)|https?://\S+|record \d+): ")
 _SAID = re.compile(r"(?:(?P<path>.+?): )?expected (?P<expected>.+?), found (?P<found>.+?)(?:; .*)?", re.DOTALL)
 _VALUE = re.compile(r"(?P<found>'.*'|\".*\"|\{.*\}|\[.*\]|\S+) (?P<expected>(?:is|does|was|should|has) .*)", re.DOTALL)
-_VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|[\w.:/+-]*\d[\w.:/+-]*")
 _INDEX_NUMBER = re.compile(r"\[\d+\]")
 WHOLE = "(the whole record)"
-SHOWN_RECIDS = 5
 SHOWN_VALUES = 5
 MAX_CELL = 60  # characters of a value in the table
 
@@ -51,6 +62,7 @@ class Problem:
         of all such records at this target.
     path: place in the record or in the target; places in lists as [].
     count: places where the same is to be said.
+    remedy: what can be done about a record that is refused.
     """
 
     recid: int
@@ -59,6 +71,7 @@ class Problem:
     expected: str
     found: str = ""
     count: int = 1
+    remedy: Remedy = "correct"
 
 
 def validate_record(
@@ -79,6 +92,9 @@ def validate_record(
     """
     try:
         source, corrections = read()
+    except FerryError as error:
+        return [_unread(recid, error)]
+    try:
         record, _ = corrected(source["record"], corrections)
         done = target_record(source={**source, "record": record}, profile=profile, options=options)
     except InvalidRecordError as error:
@@ -116,7 +132,16 @@ def _counted(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _sameness(problem: Problem) -> tuple[str, ...]:
-    return (problem.kind, problem.path, _VALUES.sub("#", problem.expected))
+    return (problem.kind, problem.path, without_values(problem.expected))
+
+
+def _unread(recid: int, error: FerryError) -> Problem:
+    refusal = _refusal(recid, str(error))
+    if isinstance(error, TransientError):
+        return replace(refusal, remedy="again")
+    if isinstance(error, MetadataError):
+        return replace(refusal, remedy="files" if refusal.path.startswith(_FILES) else "document")
+    return replace(refusal, remedy="portal")
 
 
 def _refusal(recid: int, line: str) -> Problem:
@@ -146,27 +171,19 @@ def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
         groups.setdefault(_sameness(problem), []).append(problem)
     rows: list[dict[str, Any]] = []
     for members in groups.values():
-        recids = sorted({problem.recid for problem in members})
-        shown = ", ".join(str(recid) for recid in recids[:SHOWN_RECIDS])
-        more = ", …" if len(recids) > SHOWN_RECIDS else ""
+        recids = {problem.recid for problem in members}
         rows.append(
             {
                 "kind": members[0].kind,
                 "path": members[0].path,
-                "expected": _common([problem.expected for problem in members]),
+                "expected": common_text([problem.expected for problem in members]),
                 "found": _several(problem.found for problem in members),
                 "records": len(recids),
                 "places": sum(problem.count for problem in members),
-                "recids": shown + more,
+                "recids": first_recids(recids),
             }
         )
     return sorted(rows, key=lambda row: (row["kind"] != "refused", -row["records"], row["path"], row["expected"]))
-
-
-def _common(texts: Sequence[str]) -> str:
-    """Return what texts say that are the same but for their values: a value that differs is left open."""
-    values = iter(zip(*map(_VALUES.findall, texts), strict=True))
-    return _VALUES.sub(lambda value: value[0] if len(set(next(values))) == 1 else "…", texts[0])
 
 
 def _several(found: Iterable[str]) -> str:
@@ -238,8 +255,16 @@ def validate_all(
         if part
     )
     if refused:
-        raise MetadataError(f"{summary}\ncorrect these records in metadata/corrections/<recid>.yaml")
+        raise MetadataError("\n".join([summary, *_advice(problems)]))
     return summary
+
+
+def _advice(problems: Iterable[Problem]) -> Iterator[str]:
+    """Yield what can be done about records that are refused, each remedy once."""
+    refused = [problem for problem in problems if problem.kind == "refused"]
+    for remedy, advice in _REMEDIES.items():
+        if recids := {problem.recid for problem in refused if problem.remedy == remedy}:
+            yield f"{plural(len(recids), 'record')} ({first_recids(recids)}): {advice}"
 
 
 def read_with_corrections(

@@ -8,6 +8,8 @@ import shutil
 import pytest
 import yaml
 
+from answering_portal import Answer
+from answering_portal import portal as answering
 from ferry.errors import MetadataError, PermanentError
 from ferry.mapping.transform import InvalidRecordError
 from ferry.mapping.work import MappingOptions
@@ -104,10 +106,10 @@ def config():
     return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
-def run(folder, config, recids):
+def run(folder, config, recids, portal="http://127.0.0.1:9"):
     return validate_all(
         recids=recids,
-        metadata=config["metadata"] | {"dir": str(folder / "metadata"), "portal": "http://127.0.0.1:9"},
+        metadata=config["metadata"] | {"dir": str(folder / "metadata"), "portal": portal},
         results_dir=folder / "results",
         transform=config["transform"],
         package=config["package"],
@@ -131,6 +133,27 @@ def test_all_records_are_told_at_once_and_one_refusal_fails_the_whole(tmp_path, 
     with (tmp_path / "validation.csv").open(encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["kind"] == "refused"]
     assert [row["recid"] for row in rows] == ["7", "8"]
+
+
+def test_the_advice_fits_what_is_wrong_with_the_records(tmp_path, config):
+    """Corrections do not reach files, nor a record that the portal does not have."""
+    metadata = tmp_path / "metadata"
+    metadata.mkdir()
+    (metadata / "6.json").write_text(json.dumps({**GOOD, "recid": "6", "files": [{"uri": "root://x//a", "size": -1}]}))
+    (metadata / "7.json").write_text(json.dumps({**GOOD, "recid": "7", "title": ""}))
+    (metadata / "8.json").write_text("no json")
+    with answering(Answer(status=404)) as server, pytest.raises(MetadataError) as refused:
+        run(tmp_path, config, [6, 7, 8, 9, 10], portal=server.url)
+    lines = str(refused.value).splitlines()
+    assert lines[-4:] == [
+        "1 record (7): correct them in metadata/corrections/<recid>.yaml",
+        "1 record (6): corrections do not reach files: have the portal mend them, or lay a mended copy in "
+        "metadata/<recid>.json",
+        "1 record (8): mend metadata/<recid>.json, or the correction of the record",
+        "2 records (9, 10): take what the portal does not give off the list, or lay it in metadata/<recid>.json",
+    ]
+    (row,) = [line for line in lines if "404" in line]
+    assert row.endswith("2        2       9, 10")
 
 
 def test_a_correction_of_the_files_is_a_refusal_of_its_record_only(tmp_path, config):

@@ -1,0 +1,36 @@
+"""What looks only ends in its table and one line, wherever the project lies, and its verdict is the exit status."""
+
+import subprocess
+
+from workflow.conftest import ROOT, Flow
+from workflow.test_chain import MANUAL, first_record
+
+LOOKS = ("plan", "validate", "preflight", "diff", "catalogue")
+OF_SNAKEMAKE = ("RuleException", "CalledProcessError", "Traceback", "Logfile ", "Error in rule", "did not complete")
+
+
+def test_five_looks_that_find_what_must_not_be_say_so_and_no_more_in_any_folder(tmp_path):
+    """Each died in the shell where the path has a space; elsewhere Snakemake's words on failed jobs hid the table."""
+    project = tmp_path / "my 'proj'"
+    project.mkdir()
+    for name in (".venv", "Snakefile", "config.yaml", "profiles", "report", "rules", "schemas", "scripts", "envs"):
+        (project / name).symlink_to(ROOT / name)
+    flow = Flow(folder=project, config={"repository": {"model": "particles"}})
+    flow.want(MANUAL)
+    document = flow.metadata(MANUAL)
+    first_record(document).pop("title")
+    flow.write_metadata(MANUAL, document)
+    (project / "catalogue.csv").write_text("recid\n1\n", encoding="utf-8")
+    flow.command()  # writes the configuration
+    python = [str(project / ".venv" / "bin" / "python"), "-m", "snakemake"]
+    command = [*python, "--cores", "1", *LOOKS, "--configfile", "flow.yaml"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    told = done.stdout + done.stderr
+    assert done.returncode == 1, told
+    assert "records          1, of which 1 cannot succeed as is" in told
+    assert f"1 record ({MANUAL}): correct them in metadata/corrections/<recid>.yaml" in told
+    assert "NOT  model" in told
+    assert "1 record: 1 not compared; all of it in results/diff.csv" in told
+    assert "catalogue.csv: expected no file there yet, found one" in told
+    assert [word for word in OF_SNAKEMAKE if word in told] == []
+    assert "ferry: " not in told, "nothing was carried that could be counted"

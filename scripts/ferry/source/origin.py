@@ -11,6 +11,10 @@ _OF_PORTAL = frozenset(
     {"$schema", "abstract", "collections", "date_created", "date_published", "distribution", "recid", "type"}
 )
 """Fields that records of the portal have and records of InvenioRDM have not."""
+_OF_INVENIO = frozenset(
+    {"additional_descriptions", "creators", "publication_date", "related_identifiers", "resource_type", "rights"}
+)
+"""And the other way round."""
 _EXPECTED = {
     "own": 'a record of one\'s own, {"metadata": {...}} as InvenioRDM has it',
     "cern-opendata": "a record of the CERN Open Data portal",
@@ -29,7 +33,7 @@ def origin_of(document: Mapping[str, Any]) -> Origin | None:
     """Return whose record a document is, None where that is not plain."""
     inner = document.get("metadata")
     bare = inner if isinstance(inner, Mapping) and "title" not in document else document
-    if isinstance(bare.get("resource_type"), Mapping):
+    if _OF_INVENIO & bare.keys():
         return "own"
     return "cern-opendata" if _OF_PORTAL & bare.keys() else None
 

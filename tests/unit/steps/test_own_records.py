@@ -147,11 +147,19 @@ def test_a_record_of_the_portal_is_not_taken_for_ones_own(tmp_path, bare):
     assert not (tmp_path / "source.json").exists()
 
 
-@pytest.mark.parametrize("envelope", [{}, {"id": RECID}, {"recid": RECID}])
-def test_ones_own_record_is_not_taken_for_one_of_the_portal(tmp_path, envelope):
+HALF = {"title": "Frames", "type": {"primary": "Dataset"}, "creators": [], "publication_date": "2024"}
+"""Metadata by somebody who has looked at records of both kinds."""
+
+
+@pytest.mark.parametrize(
+    "document",
+    [own_record(), {**own_record(), "id": RECID}, {"id": RECID, "metadata": HALF}, {"recid": RECID, **HALF}],
+    ids=["as InvenioRDM has it", "with a number", "of both kinds", "of both kinds, bare"],
+)
+def test_ones_own_record_is_not_taken_for_one_of_the_portal(tmp_path, document):
     told = r"7\.json: expected a record of the CERN Open Data portal .*, found one in the shape of InvenioRDM.* to own"
     with pytest.raises(MetadataError, match=told):
-        read(tmp_path, {**own_record(), **envelope}, origin="cern-opendata")
+        read(tmp_path, document, origin="cern-opendata")
     assert not (tmp_path / "source.json").exists()
 
 

@@ -24,11 +24,10 @@ install: $(INSTALLED) ## Install what uv.lock says into .venv
 
 install-slurm: $(INSTALLED_SLURM) ## What profiles/slurm needs besides
 
-run: $(INSTALLED) ## Carry the records of config.yaml (by default the demo, into the sandbox)
-	$(BIN)/snakemake --cores $(CORES) --quiet rules host
-
-bulk: $(INSTALLED) ## Thousands of records, run.part_size (500) at a time; again goes on where it stopped. ARGS="--configfile mine.yaml --most 500"
+run: $(INSTALLED) ## Carry the records of config.yaml (by default the demo, into the sandbox); again goes on where it stopped
 	$(BIN)/python scripts/bulk.py --cores $(CORES) $(ARGS)
+
+bulk: run ## The same: thousands of records go run.part_size (500) at a time. ARGS="--configfile mine.yaml --most 500"
 
 report: $(INSTALLED) ## results/report.html: one offline page about the last run. ARGS="--configfile mine.yaml" as for it
 	$(BIN)/snakemake --cores $(CORES) --report results/report.html $(ARGS)

@@ -12,6 +12,7 @@ from snakemake.utils import update_config
 
 from ferry.config import check_config, normalise_config, publishes
 from ferry.errors import ConfigError, FerryError
+from ferry.formatting import plural
 from ferry.run.bulk import PART_OF_BULK, MadeProgress, run_in_parts
 from ferry.run.run import BULK_LOCK, lock_folder, read_run
 from ferry.run.selection import selection_of
@@ -66,8 +67,11 @@ def run(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> 
     status = job.wait()
     if signals:
         sys.exit(128 + signals[0])
-    if status and quiet and _run_id() == before:
-        _tell_why(command, status)
+    if quiet and _run_id() == before:
+        if status:
+            _tell_why(command, status)
+        else:
+            sys.stderr.write(f"bulk.py: nothing to be done: {plural(len(wanted.recids), 'record')} through already\n")
     return status
 
 

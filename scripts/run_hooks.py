@@ -17,6 +17,7 @@ from ferry.chain import CHAIN
 from ferry.config import check_config, normalise_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import FerryError
 from ferry.flags import STOPPED, RunFlags
+from ferry.formatting import format_count, plural
 from ferry.jsonl import cut_torn_end
 from ferry.report.stats import outdate_tables
 from ferry.report.stats_log import STATS_LOG, latest_rows
@@ -175,6 +176,7 @@ def begin(
         if to_do:
             outdate_tables(RESULTS_DIR)
             write_live_tables(standing_of(plan, latest_rows()), RESULTS_DIR)
+            sys.stderr.write(f"ferry: {plural(len(to_do), 'record')} to do, of {format_count(len(selection.recids))}\n")
     _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
     atexit.register(_end_broken_down, Path.cwd(), config, selection)
 

@@ -6,7 +6,6 @@ it leaves the process: in an error's own text, in a log, in a journal and in a r
 
 import json
 import logging
-import sys
 import traceback
 from types import TracebackType
 from urllib.parse import quote, quote_plus
@@ -65,6 +64,6 @@ class SafeFormatter(logging.Formatter):
         return printable(redact(super().format(record)))
 
 
-def tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Tell of an error that nobody caught on standard error, redacted and printable; for `sys.excepthook`."""
-    sys.stderr.write(printable(redact("".join(traceback.format_exception(kind, error, trace)))))
+def uncaught_text(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> str:
+    """Return what Python would tell of an error that nobody caught, redacted and printable."""
+    return printable(redact("".join(traceback.format_exception(kind, error, trace))))

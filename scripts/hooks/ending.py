@@ -48,9 +48,14 @@ def tell_tables(
 
 
 def tell_terminal(selection: Selection, *, stopped: str | None) -> None:
-    """Say on the terminal how the records stand, and why the run was stopped."""
+    """Say on the terminal how the records stand, where there is more to see, and why the run was stopped."""
     for line in closing_lines(selection.recids, plan=read_plan()):
         sys.stderr.write(line + "\n")
+    if PART_OF_BULK not in os.environ:
+        sys.stderr.write(
+            "ferry: each record is in results/stats.csv; one page about all of them: "
+            f"{read_run().command} --report results/report.html\n"
+        )
     if stopped:
         sys.stderr.write(f"ferry: the run was stopped: {stopped}\n  run the same command again to go on\n")
 

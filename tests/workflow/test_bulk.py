@@ -274,6 +274,22 @@ def test_a_bulk_run_that_cannot_begin_says_why(flow: Flow):
     assert "none.smk" in done.stderr
 
 
+def test_a_run_of_make_says_what_counts_and_no_more(flow: Flow):
+    """The demo's eight records took 299 lines."""
+    flow.want(81494)
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), *flow.command()[3:]]
+
+    def told() -> list[str]:
+        done = subprocess.run(command, cwd=flow.folder, capture_output=True, text=True, check=True)
+        return [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("Using workflow")]
+
+    begun, stands, where = told()
+    assert begun == "ferry: 1 record to do, of 1"
+    assert stands == "ferry: 1 ok, 0 failed, 0 not reached, of 1 records"
+    assert where.startswith("ferry: each record is in results/stats.csv; one page about all of them: ")
+    assert told() == ["bulk.py: nothing to be done: 1 record through already"]
+
+
 @pytest.mark.slow
 def test_a_bulk_run_of_another_folder_takes_the_list_that_lies_there(flow: Flow, tmp_path_factory):
     recids, _ = write_bulk(flow, records=4, failing=1)

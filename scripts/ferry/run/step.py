@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -22,7 +23,7 @@ from ferry.report.stats_log import tell_failed
 from ferry.run.disk_budget import DiskBudget
 from ferry.run.run import read_run
 from ferry.run.termination import terminate_on_signal
-from ferry.safe_text import SafeFormatter, tell_uncaught
+from ferry.safe_text import SafeFormatter, uncaught_text
 
 ATTEMPTS_FILE = Path("results/attempts.jsonl")
 """Every ended attempt of every record, in the order in which they ended."""
@@ -51,7 +52,7 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
 def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, float]]:
     record_dir = ATTEMPTS_FILE.parent / str(recid)
     take_away_after(name, record_dir)
-    write_log(log_path)
+    write_log(log_path, of=f"{recid} {name}: ")
     journal_path = log_path.parent / "journal.jsonl"
     run_id = read_run().run_id
     if reason := RunFlags(run_id=run_id).get(STOPPED):
@@ -122,9 +123,12 @@ def _of_disk(error: OSError) -> DiskError:
     return disk_error(error.filename or "disk", "serve the step", error)
 
 
-def write_log(path: Path) -> None:
-    """Send the log of this process to a file, and an error that nobody caught to standard error as one line."""
-    sys.excepthook = _tell_shortly
+def write_log(path: Path, *, of: str = "") -> None:
+    """Send the log of this process to a file, and an error that nobody caught to standard error.
+
+    Each line of the error begins with `of`: jobs of many records write there at the same time.
+    """
+    sys.excepthook = partial(_tell_shortly, of)
     path.parent.mkdir(parents=True, exist_ok=True)
     log_file = _LogFile(path)
     log_file.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -141,10 +145,8 @@ class _LogFile(logging.FileHandler):
             super().handleError(record)
 
 
-def _tell_shortly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _tell_shortly(of: str, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if isinstance(error, OSError) and error.errno in _ERRORS_OF_DISKS:
         error = _of_disk(error)
-    if isinstance(error, FerryError):
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-    else:
-        tell_uncaught(kind, error, trace)
+    told = f"{type(error).__name__}: {error}" if isinstance(error, FerryError) else uncaught_text(kind, error, trace)
+    sys.stderr.write("".join(f"{of}{line}\n" for line in told.splitlines()))

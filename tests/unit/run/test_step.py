@@ -2,6 +2,9 @@
 
 import errno
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +120,22 @@ def test_a_step_that_begins_takes_the_receipts_after_it_away_however_it_ends(tmp
 
 def left_in(tmp_path):
     return {path.stem for path in (tmp_path / "results" / "5").glob("*.json")}
+
+
+@pytest.mark.parametrize("error", ["TransientError('no answer')", "ValueError('a mistake')"])
+def test_each_line_of_a_failure_begins_with_the_record_and_the_step(tmp_path, run, error):
+    """Jobs of many records write to one terminal."""
+    code = f"""
+from pathlib import Path
+from ferry.errors import TransientError
+from ferry.run.step import record_step
+with record_step(name="upload_record", recid=5, log_path=Path("logs/5/upload_record.log")):
+    raise {error}
+"""
+    command, scripts = [sys.executable, "-c", code], Path(__file__).parents[3] / "scripts"
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"PYTHONPATH": str(scripts)}, capture_output=True, text=True, check=False
+    )
+    lines = done.stderr.splitlines()
+    assert lines
+    assert all(line.startswith("5 upload_record: ") for line in lines), lines

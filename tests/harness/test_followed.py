@@ -12,6 +12,7 @@ import pytest
 
 from harness.story import BrokenRule, Story, begun
 from servers.faults import Fault, refusal
+from servers.raw_api import Api, Draft
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -219,3 +220,88 @@ def test_a_folder_that_was_copied_to_another_machine_has_nothing_to_do(carried: 
     command = [str(elsewhere) if word == str(carried.folder) else word for word in carried.command()]
     carried.follow([" ".join(command)])
     assert [each for each in carried.proxy.log[requests:] if each.method not in ("GET", "HEAD")] == []
+
+
+def _edit(story: Story, recids: Sequence[int], title: str) -> None:
+    """Give drafts another title, as somebody does on their pages."""
+    found, api = story.check().found, Api(story.sandbox.url, story.sandbox.token)
+    for recid in recids:
+        path = f"/api/records/{found[recid][0]}/draft"
+        draft = api.call("GET", path).json()
+        _ask(story, "PUT", path, {**draft, "metadata": {**draft["metadata"], "title": title}})
+
+
+def _fails_with(story: Story, recids: Sequence[int], *words: str) -> None:
+    """Have a run fail these records, with these words."""
+    assert story.run().status != 0
+    for recid in recids:
+        error = json.loads((_results(story, recid) / "failure.json").read_bytes())["error"]
+        for word in words:
+            assert word in error
+
+
+@pytest.mark.parametrize("choice", ["keep", "overwrite"])
+def test_titles_that_were_changed_by_hand_are_kept_or_overwritten_as_the_message_says(
+    carried: Story, chosen: Sequence[int], choice: str
+):
+    _edit(carried, chosen, "Of hand")
+    carried.config["repository"]["finish"] = "publish"
+    _fails_with(
+        carried, chosen, 'metadata.title is "Of hand"', "set repository.when_edited to keep", "to overwrite (ours"
+    )
+    carried.config["repository"]["when_edited"] = choice
+    if choice == "overwrite":
+        assert_well_in_one_go(carried)
+        assert carried.outcome.counts["remedies"] == 0
+        return
+    assert carried.run().status == 0
+    assert sorted(carried.check().problems) == sorted(_kept(carried, recid) for recid in chosen)
+
+
+def _kept(story: Story, recid: int) -> str:
+    title = json.loads((story.folder / "metadata" / f"{recid}.json").read_bytes())["title"]
+    return f"{recid}: title 'Of hand', not {title!r}"
+
+
+def test_files_that_nobody_here_has_sent_are_removed_of_all_records_by_what_the_message_says(
+    carried: Story, chosen: Sequence[int]
+):
+    found = carried.check().found
+    for recid in chosen:
+        Draft(Api(carried.sandbox.url, carried.sandbox.token), found[recid][0]).upload("of hand.txt", b"of hand")
+    carried.config["repository"]["finish"] = "publish"
+    assert_well_in_one_go(carried)
+    assert carried.outcome.counts["remedies"] == 1
+
+
+def test_records_that_reviewers_have_declined_are_submitted_again_once_they_are_corrected(
+    story: Story, chosen: Sequence[int]
+):
+    curator = Api(story.sandbox.url, story.sandbox.other_token)
+    given = {"slug": "delphi", "metadata": {"title": "DELPHI"}, "access": {"review_policy": "closed"}}
+    assert curator.call("POST", "/api/communities", json=given).status_code == 201
+    story.config["repository"] |= {"finish": "review", "community": "delphi"}
+    _want_only(story, chosen)
+    assert story.run().status == 0
+    first = {recid: _request(story, recid) for recid in chosen}
+    for request in first.values():
+        assert curator.call("POST", f"/api/requests/{request}/actions/decline", json={}).status_code == 200
+    assert story.run().status != 0
+    (story.folder / "metadata/corrections").mkdir(exist_ok=True)
+    for recid in chosen:
+        error = json.loads((_results(story, recid) / "failure.json").read_bytes())["error"]
+        assert "correct the record and run again, it is submitted again then" in error
+        (story.folder / f"metadata/corrections/{recid}.yaml").write_text("title: Corrected\n", encoding="utf-8")
+    assert story.run().status == 0
+    for recid in chosen:
+        assert json.loads((_results(story, recid) / "published.json").read_bytes())["state"] == "in_review"
+        assert (
+            curator.call("POST", f"/api/requests/{_request(story, recid)}/actions/accept", json={}).status_code == 200
+        )
+    assert story.run().status == 0
+    for recid in chosen:
+        assert json.loads((_results(story, recid) / "published.json").read_bytes())["state"] == "published"
+
+
+def _request(story: Story, recid: int) -> str:
+    return json.loads((_results(story, recid) / "published.json").read_bytes())["request"]["id"]

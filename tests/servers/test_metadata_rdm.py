@@ -14,6 +14,8 @@ from ferry.repository.discovery import discover
 from ferry.retry import RetryPolicy
 from ferry.source.facts import source_facts
 from real_metadata import real_metadata
+from servers.depositing import deposit, document, own_recid
+from servers.raw_api import Api
 
 pytestmark = [pytest.mark.rdm, pytest.mark.timeout(1200)]
 
@@ -57,3 +59,16 @@ def test_every_field_is_taken_published_and_read_back_as_it_was_sent(invenio):
         return wrong
 
     assert asyncio.run(carry()) == {}
+
+
+def test_the_file_that_somebody_has_chosen_to_be_shown_first_stays_chosen_when_the_metadata_change(invenio, tmp_path):
+    recid = own_recid()
+    record_id = deposit(invenio, tmp_path, recid=recid).receipt["record_id"]
+    api, path = Api(invenio.url, invenio.token), f"/api/records/{record_id}/draft"
+    chosen = {"enabled": True, "default_preview": "deep/b 1.pdf"}
+    assert not api.call("PUT", path, json={**document(recid=recid), "files": chosen}).json().get("errors")
+    corrected = document(title="A corrected manual", recid=recid)
+    assert deposit(invenio, tmp_path, recid=recid, doc=corrected).receipt["record_id"] == record_id
+    shown = api.call("GET", path).json()
+    assert shown["metadata"]["title"] == "A corrected manual"
+    assert shown["files"]["default_preview"] == "deep/b 1.pdf"

@@ -39,7 +39,7 @@ def test_a_draft_whose_only_request_was_cancelled_is_told_as_that_and_made_anew_
     first = case.publish_only(uploaded).receipt
     cancel(case, first)
     with pytest.raises(
-        PermanentError, match=r"was cancelled \(.*offers no other .* delete the draft at .*upload\.json"
+        PermanentError, match=r"was cancelled \(.*offers no other .* delete the draft at .*, and run again"
     ):
         case.publish_only(uploaded)
     draft = f"/api/{repository.model}/{first['record_id']}/draft"

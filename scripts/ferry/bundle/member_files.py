@@ -8,9 +8,8 @@ from pathlib import Path
 from ferry.bundle.plan import Member
 from ferry.errors import IntegrityError
 
-AGAIN = "delete the record's package receipt, download receipt and data/<recid>/verified.jsonl, and run again"
-"""While there is a package receipt, Snakemake asks for nothing before it; and without the last, a file that has changed
-and kept its time would be believed as it was."""
+AGAIN = "run again, then all files of the record are read anew, and fetched where they are wrong"
+"""A step that finds bytes wrong does that by itself, once: this is told where they were wrong after that, too."""
 
 
 class BytesError(IntegrityError):

@@ -131,7 +131,7 @@ class MetadataDeposit:
             self._given.begin(document, but=self.kept)
             links = links_in(current.document, document)  # of a collection's members: added once they are there
             wanted = with_fields(document, without_links(current.document, document), self.kept)
-            return await self._repository.update_draft(current, with_links(wanted, links))
+            return await self._repository.update_draft(current, _with_preview(with_links(wanted, links), current))
 
         try:
             updated = await self._retry.retried(update)
@@ -230,6 +230,14 @@ def raise_for_metadata_errors(record: RemoteRecord, *, of: str = "metadata") -> 
 def _told(by_hand: Sequence[FieldChange], record: RemoteRecord) -> str:
     kind = "record" if record.is_published else "draft"
     return f"{kind} {record.id} holds what it was not given from here: {named_changes(by_hand)}"
+
+
+def _with_preview(document: Document, current: RemoteRecord) -> Document:
+    """Return our document with the file that is shown first, which somebody has chosen: what is left out is unset."""
+    chosen = (current.document.get("files") or {}).get("default_preview")
+    if not chosen or not document["files"]["enabled"]:
+        return document
+    return {**document, "files": {**document["files"], "default_preview": chosen}}
 
 
 def _overwrite(record: RemoteRecord) -> str:

@@ -27,6 +27,10 @@ _WITHDRAWN = ("cancelled", "expired")
 log = logging.getLogger(__name__)
 
 
+class WithdrawnError(PermanentError):
+    """The one request about a draft that the repository allows was withdrawn: it has to be made anew."""
+
+
 @dataclass(frozen=True)
 class Published:
     """The receipt `published`, and what it took."""
@@ -202,11 +206,10 @@ class _Publication:
             if (request := await self.repository.read_review(draft)) is None or request.status == "declined":
                 raise
             if request.status in _WITHDRAWN:
-                raise PermanentError(
+                raise WithdrawnError(
                     f"draft {draft.id}: expected a way to publish it, found that the request about it was "
                     f"{request.status} ({request.url}), and the repository offers no other for this draft; delete the "
-                    f"draft at {draft.page_url} and results/{self.uploaded['recid']}/upload.json, and run again: it is "
-                    "made anew"
+                    f"draft at {draft.page_url}, and run again: it is made anew"
                 ) from error
             return request
 

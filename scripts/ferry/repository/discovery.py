@@ -71,7 +71,7 @@ async def _describes_itself(url: URL, verify_tls: bool) -> bool:
     except aiohttp.ClientSSLError as error:
         raise PermanentError(f"{url}: expected a certificate that can be trusted, found {error}") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise TransientError(f"{_WELL_KNOWN}: {error or type(error).__name__}") from error
+        raise TransientError(f"{_WELL_KNOWN}: {str(error) or f'no answer within {ANSWER_S:.0f} s'}") from error
     if answer.status >= 500 or answer.status == 429:
         raise TransientError(f"{_WELL_KNOWN}: status {answer.status}")
     try:

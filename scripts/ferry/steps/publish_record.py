@@ -9,7 +9,7 @@ from ferry.chain import UPLOAD_STEP, mark_again
 from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.duplicates import DuplicateError, OneRecord
 from ferry.deposit.given import GivenMetadata
-from ferry.deposit.publish import publish_record
+from ferry.deposit.publish import WithdrawnError, publish_record
 from ferry.deposit.read_back import DraftGoneError, NotAsUploadedError, PublishedEditedError
 from ferry.deposit.state import DepositState
 from ferry.receipts import GIVEN, REVIEW, ReceiptError, read_identifier, read_receipt, write_receipt
@@ -53,6 +53,7 @@ def publish(
         ReceiptError: the receipt is of another record or repository.
         NotAsUploadedError: draft and receipt differ; the next run uploads again what it lacks.
         DuplicateError: there are several records of this recid; the next run's upload looks which of them is left.
+        WithdrawnError: the request about it was withdrawn; once it is deleted, the next run makes it anew.
         DeclinedError: reviewers have declined the record, and it is as it was then.
     """
     uploaded = read_receipt(upload_path, "upload", recid=recid)
@@ -104,7 +105,7 @@ def publish(
 
     try:
         return asyncio.run(finish())
-    except (DraftGoneError, DuplicateError, NotAsUploadedError, PublishedEditedError):
+    except (DraftGoneError, DuplicateError, NotAsUploadedError, PublishedEditedError, WithdrawnError):
         mark_again(UPLOAD_STEP, upload_path.parent)
         raise
 

@@ -53,6 +53,11 @@ def is_left_out(row: Mapping[str, Any]) -> bool:
     return bool(row["status"] == "skipped" and row.get("error_type") == SKIPPED)
 
 
+def is_unverified(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row is of a record that has arrived with files of which nothing says what they must be."""
+    return bool(row.get("status") == "ok" and (row.get("verified_count") or 0) < (row.get("file_count") or 0))
+
+
 def is_through(row: Mapping[str, Any]) -> bool:
     """Tell whether nothing is left to do of the record: it has arrived, or is to be left out."""
     return row["status"] == "ok" or is_left_out(row)

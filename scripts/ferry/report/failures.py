@@ -54,6 +54,15 @@ def waiting_lines(waiting: Sequence[Mapping[str, Any]], *, most: int) -> list[st
     return lines + ([f"  and {len(waiting) - most} more in results/stats.csv"] if len(waiting) > most else [])
 
 
+def unverified_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
+    """Return what the terminal shows of records with files that nothing proves, of at most `most`."""
+    if not rows:
+        return []
+    lines = [f"ferry: {len(rows)} of those ok are unverified: they hold files that no checksum proves, as allowed"]
+    lines += [f"  {row['recid']}  {row['verified_count']} of {row['file_count']} files proven" for row in rows[:most]]
+    return lines + ([f"  and {len(rows) - most} more in results/stats.csv"] if len(rows) > most else [])
+
+
 def kept_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
     """Return what the terminal shows of records that keep what was changed by hand, of at most `most`."""
     if not rows:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ferry.report.failures import failure_lines, failure_rows, kept_lines, waiting_lines
+from ferry.report.failures import failure_lines, failure_rows, kept_lines, unverified_lines, waiting_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import RunPlan
 from ferry.run.standing import standing_of
@@ -16,14 +16,16 @@ def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Pat
     """Return what the terminal shows at the end of a run: how the wanted records stand, and each failure."""
     plan = replace(plan or RunPlan("", recids, publish=False), recids=recids)
     found = standing_of(plan, latest_rows(stats_log))
+    unverified = f" ({len(found.unverified)} unverified)" if found.unverified else ""
     head = (
-        f"ferry: {len(found.ok)} ok, {len(found.failed)} failed, {len(found.to_go)} not reached, "
+        f"ferry: {len(found.ok)} ok{unverified}, {len(found.failed)} failed, {len(found.to_go)} not reached, "
         f"of {len(recids)} records"
     )
     head += f"; {len(found.left_out)} skipped, as package.empty_records says" if found.left_out else ""
     kept = [row for row in found.ok if row.get("kept_fields")]
     return [
         head,
+        *unverified_lines(found.unverified, most=MOST_LINES),
         *waiting_lines(found.in_review, most=MOST_LINES),
         *kept_lines(kept, most=MOST_LINES),
         *failure_lines(failure_rows(found.failed, command=plan.command), most=MOST_LINES),

@@ -9,7 +9,7 @@ from typing import Any
 
 from ferry.chain import steps_of
 from ferry.csv_tables import write_csv
-from ferry.report.evidence import is_left_out, is_through, read_evidence, record_status
+from ferry.report.evidence import is_left_out, is_through, is_unverified, read_evidence, record_status
 from ferry.report.failures import failure_rows, write_failures
 from ferry.report.stats import OUTDATED_S
 from ferry.report.stats_log import STATS_LOG, latest_rows, tell_row, write_failure
@@ -36,6 +36,11 @@ class Standing:
     def in_review(self) -> Sequence[Row]:
         """Of those that are ok: reviewers have still to decide about them."""
         return [row for row in self.ok if row.get("state") == "in_review"]
+
+    @property
+    def unverified(self) -> Sequence[Row]:
+        """Of those that are ok: nothing says what some of their files must be, and that was allowed."""
+        return [row for row in self.ok if is_unverified(row)]
 
     @property
     def again(self) -> int:

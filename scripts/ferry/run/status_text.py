@@ -71,6 +71,12 @@ def prometheus_text(status: Status) -> str:
             "gauge",
             [("", len(status.standing.in_review))],
         ),
+        (
+            "ferry_records_unverified",
+            "Records that are ok with files that no checksum proves.",
+            "gauge",
+            [("", len(status.standing.unverified))],
+        ),
         ("ferry_jobs_running", "Attempts at a step under way.", "gauge", [("", len(status.running))]),
         (
             "ferry_moved_bytes",
@@ -95,9 +101,9 @@ def write_prometheus(path: Path, status: Status) -> None:
 
 
 def _ok(status: Status) -> str:
-    in_review = len(status.standing.in_review)
-    waiting = f" ({format_count(in_review)} in review)" if in_review else ""
-    return f"{format_count(len(status.standing.ok))} ok{waiting}"
+    of_these = {"in review": status.standing.in_review, "unverified": status.standing.unverified}
+    told = ", ".join(f"{format_count(len(rows))} {word}" for word, rows in of_these.items() if rows)
+    return f"{format_count(len(status.standing.ok))} ok" + (f" ({told})" if told else "")
 
 
 def _failed(status: Status) -> str:

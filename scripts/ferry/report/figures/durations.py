@@ -17,7 +17,7 @@ from ferry.report.figures.style import (
     nothing_to_draw,
     put_title,
 )
-from ferry.report.figures.tables import Run
+from ferry.report.figures.tables import Run, looks_of
 
 _NAMED = 6
 _CROWDED = 2000
@@ -81,8 +81,9 @@ def duration_by_size(run: Run) -> Drawing:
     axes.set_xscale("log")
     axes.set_yscale("log")
     crowded = len(points) > _CROWDED
-    for status, marker, size in (("ok", "o", 16), ("skipped", "s", 16), ("failed", "X", 40)):
-        chosen = points[points["status"] == status]
+    looks = looks_of(points)
+    for status, marker, size in (("ok", "o", 16), ("unverified", "D", 16), ("skipped", "s", 16), ("failed", "X", 40)):
+        chosen = points[looks == status]
         if len(chosen):
             axes.scatter(
                 chosen["source_bytes"].astype(float),

@@ -29,7 +29,7 @@ def draw_flow_chart(
     title: str,
     text: Callable[[float], str],
 ) -> Figure:
-    """Return the chart. A path names a box per stage and, last, its outcome (ok, failed, skipped)."""
+    """Return the chart. A path names a box per stage and, last, its outcome (of `OUTCOMES`)."""
     most = max((len({path[stage] for path in flows}) for stage in range(len(stages))), default=0)
     layout = lay_out(flows, fixed=fixed, height=max(230.0, 24.0 * most))
     width = MARGIN * 2 + STAGE_WIDTH * (len(stages) - 1) + BOX_WIDTH + LABEL_WIDTH
@@ -50,7 +50,7 @@ def draw_flow_chart(
 
 
 def _draw_bands(axes: Any, layout: Layout) -> None:
-    order = {"ok": 1, "skipped": 2, "failed": 3}
+    order = {"ok": 1, "unverified": 2, "skipped": 3, "failed": 4}
     for band in sorted(layout.bands, key=lambda band: (order.get(band.outcome, 1), band.source, band.target)):
         outcome = band.outcome
         axes.add_patch(
@@ -114,5 +114,5 @@ def _draw_legend(axes: Any, flows: Mapping[tuple[str, ...], float]) -> None:
     ]
     if len(patches) > 1:
         axes.legend(
-            handles=patches, loc="lower left", bbox_to_anchor=(0.01, 0.0), ncols=3, fontsize=8, borderaxespad=0.2
+            handles=patches, loc="lower left", bbox_to_anchor=(0.01, 0.0), ncols=4, fontsize=8, borderaxespad=0.2
         )

@@ -9,7 +9,7 @@ from ferry.formatting import format_bytes, format_count, format_part_of, plural
 from ferry.report.figures.flow_chart import draw_flow_chart
 from ferry.report.figures.flow_layout import NO_NAME, Order, gather
 from ferry.report.figures.style import Drawing, nothing_to_draw
-from ferry.report.figures.tables import Run
+from ferry.report.figures.tables import Run, looks_of
 
 STAGES = ("Experiment and year", "Category", "Type", "Format", "Packaging", "Outcome")
 _MOST = (14, 9, 9, 9, 9, 14)
@@ -20,7 +20,10 @@ def records_by_outcome(run: Run) -> Drawing:
     """Draw how many records of which kind went which way."""
     counts = run.stats["status"].value_counts()
     ok, whole = int(counts.get("ok", 0)), len(run.stats)
-    title = f"{format_count(ok)} of {plural(whole, 'record')} arrived complete" + _rest(counts)
+    unverified = int((looks_of(run.stats) == "unverified").sum())
+    title = f"{format_count(ok)} of {plural(whole, 'record')} arrived complete"
+    title += f", {format_count(unverified)} of them unverified" if unverified else ""
+    title += _rest(counts)
     return _draw(run, pd.Series(1, index=run.stats.index), title=title, unit="records", text=format_count)
 
 
@@ -37,11 +40,11 @@ def bytes_by_outcome(run: Run) -> Drawing:
 
 def outcome_of(stats: pd.DataFrame) -> pd.Series:
     """Return the outcome of each record in words: how it stands in the repository, failed at which step, skipped."""
-    ok = stats["status"] == "ok"
+    ok, looks = stats["status"] == "ok", looks_of(stats)
     words = ("failed: " + stats["step"].fillna("unknown").astype(str)).where(stats["status"] == "failed", "skipped")
     words = words.mask((stats["status"] == "failed") & (stats["state"] == "declined"), "declined")
     words = words.mask(ok, stats["state"].str.replace("_", " ").fillna("draft"))
-    return words.mask(ok & (stats["verified_count"] < stats["file_count"]), words + ", unverified")
+    return words.mask(looks == "unverified", words + ", unverified")
 
 
 def packaging_of(stats: pd.DataFrame) -> pd.Series:
@@ -67,7 +70,7 @@ def _draw(run: Run, amounts: pd.Series, *, title: str, unit: str, text: Callable
             .replace("", NO_NAME),
             "packaging": packaging_of(stats),
             "outcome": outcome_of(stats),
-            "status": stats["status"],
+            "status": looks_of(stats),
         }
     )
     flows: Counter[tuple[str, ...]] = Counter()

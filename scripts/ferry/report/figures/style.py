@@ -18,9 +18,9 @@ from ferry.csv_tables import write_csv
 
 INK, QUIET, FAINT, PAPER = "#1b2a3a", "#5c6b7a", "#dfe4e9", "#ffffff"
 
-OUTCOMES = {"ok": "#8db4d3", "failed": "#9c1c2b", "skipped": "#b9b9b9"}
-"""Light, dark, middle: told apart without colour too."""
-HATCHES = {"ok": "", "failed": "", "skipped": "////"}
+OUTCOMES = {"ok": "#8db4d3", "unverified": "#e8a33d", "failed": "#9c1c2b", "skipped": "#b9b9b9"}
+"""Light, dotted, dark, hatched: told apart without colour too. Unverified is ok with files that nothing proves."""
+HATCHES = {"ok": "", "unverified": "....", "failed": "", "skipped": "////"}
 
 _LOOKS = (
     ("#b9c7d4", ":"),

@@ -31,6 +31,12 @@ class Run:
     caps: Mapping[str, int] = field(default_factory=dict)
 
 
+def looks_of(stats: pd.DataFrame) -> pd.Series:
+    """Return of each record by which of the outcomes it is drawn: those that are ok and not proven stand out."""
+    is_proven = stats["verified_count"] >= stats["file_count"]
+    return stats["status"].mask((stats["status"] == "ok") & ~is_proven, "unverified")
+
+
 def read_run(results_dir: Path, *, caps: Mapping[str, int] | None = None) -> Run:
     """Read stats.parquet, attempts.parquet and one column of files.parquet.
 

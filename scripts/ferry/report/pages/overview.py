@@ -25,6 +25,7 @@ _STYLE = """
 def headline(summary: Summary) -> str:
     """Return what became of the run in one sentence."""
     text = f"{format_count(summary.ok)} of {plural(summary.records, 'record')} arrived complete"
+    text += f", {format_count(summary.unverified)} of them unverified" if summary.unverified else ""
     rest = [f"{format_count(summary.failed)} failed"] if summary.failed else []
     rest += [f"{format_count(summary.skipped)} skipped"] if summary.skipped else []
     return "; ".join([text, ", ".join(rest)] if rest else [text])
@@ -37,7 +38,7 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     rate = f", {format_bytes(summary.bytes_per_s)}/s" if summary.bytes_per_s else ""
     waited = f", {format_seconds(summary.rate_wait_s)} at the repository's rate limit" if summary.rate_wait_s else ""
     return [
-        ("Records", f"{format_count(summary.ok)} ok, {format_count(summary.failed)} failed, "
+        ("Records", f"{format_count(summary.ok)} ok{_unverified(summary)}, {format_count(summary.failed)} failed, "
                     f"{format_count(summary.skipped)} skipped, of {format_count(summary.records)} wanted"),
         ("Published", f"{format_count(summary.published)}{_reviews(summary)}"),
         ("Files proven", f"{format_count(summary.verified_files)} of {format_count(summary.files)}: "
@@ -53,6 +54,10 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
+def _unverified(summary: Summary) -> str:
+    return f" ({format_count(summary.unverified)} unverified)" if summary.unverified else ""
+
+
 def _reviews(summary: Summary) -> str:
     waiting = f", {format_count(summary.in_review)} in review" if summary.in_review else ""
     return waiting + (f", {format_count(summary.declined)} declined" if summary.declined else "")
@@ -65,8 +70,12 @@ def next_steps(summary: Summary, *, command: str, publish: bool) -> list[str]:
         steps.append(f"Run `{command}` again: only what is missing is done, nothing that is right is sent again.")
     if summary.failed:
         steps.append("First look at the reasons below: what is wrong with a record itself will fail again.")
-    if summary.verified_files < summary.files and not (summary.failed or summary.skipped):
-        steps.append("Some files of complete records are not proven; the table Files says why.")
+    if summary.unverified:
+        unverified = plural(summary.unverified, "record")
+        steps.append(
+            f"No checksum proves all files of {unverified} (the table Files says which): write a manifest beside the "
+            "files, or see that the metadata name one."
+        )
     if summary.in_review:
         waiting = f"{plural(summary.in_review, 'record')} in review: somebody has still to decide"
         steps.append(f"{waiting} (table Records, column review); each run asks again.")
@@ -99,8 +108,9 @@ def overview(
         parts.append(_table([_slow_row(row) for row in summary.slowest], head=head, numbers={0, 1, 2}))
     parts += [
         "<p>A record counts as <b>ok</b> only if each of its files was read from its source with the declared size and "
-        "checksum, and the repository reports the same size and MD5 as were computed while it was sent. The figures "
-        "and tables are in the menu.</p>",
+        "checksum, and the repository reports the same size and MD5 as were computed while it was sent. Where "
+        "<code>source.allow_unverified</code> says so, files without a checksum go along, and their record is told as "
+        "<b>unverified</b>. The figures and tables are in the menu.</p>",
         "</div>",
     ]
     return "\n".join(parts) + "\n"
@@ -126,7 +136,12 @@ _NO_STEPS = frozenset({"duration_s", "queue_s", "rate_wait_s", "download_bytes_p
 
 
 def _bar(summary: Summary) -> str:
-    colours = (("#8db4d3", summary.ok), ("#9c1c2b", summary.failed), ("#b9b9b9", summary.skipped))
+    colours = (
+        ("#8db4d3", summary.ok - summary.unverified),
+        ("#e8a33d", summary.unverified),
+        ("#9c1c2b", summary.failed),
+        ("#b9b9b9", summary.skipped),
+    )
     parts = "".join(f'<div style="flex:{count};background:{colour}"></div>' for colour, count in colours if count)
     return f'<div class="bar" role="img" aria-label="{escape(headline(summary))}">{parts}</div>'
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ferry.journal import working_s
+from ferry.report.evidence import is_unverified
 
 type Row = Mapping[str, Any]
 
@@ -21,6 +22,7 @@ class Summary:
     failed: int
     skipped: int
     published: int
+    unverified: int
     in_review: int
     declined: int
     files: int
@@ -58,6 +60,7 @@ def summarise(stats: Sequence[Row], attempts: Sequence[Row]) -> Summary:
         failed=len(of["failed"]),
         skipped=len(of["skipped"]),
         published=sum(bool(row["published"]) for row in stats),
+        unverified=sum(map(is_unverified, stats)),
         in_review=sum(row["state"] == "in_review" for row in stats),
         declined=sum(row["state"] == "declined" for row in stats),
         files=sum(row["file_count"] for row in stats),

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow import parquet
 
+from ferry.report.evidence import is_unverified
 from ferry.report.failures import failure_rows, write_failures
 from ferry.report.pages.overview import overview
 from ferry.report.pages.summary import summarise
@@ -69,7 +70,9 @@ def write_pages(*, results_dir: Path, command: str, publish: bool) -> None:
             title="Records",
             note="One row per wanted record. Click on a column to sort by it; stats.csv has all columns.",
             columns=_columns(_RECORDS),
-            rows=_cells(stats, _RECORDS),
+            rows=_cells(
+                [{**row, "status": "ok, unverified"} if is_unverified(row) else row for row in stats], _RECORDS
+            ),
             filter_by="status",
         ),
         "failures": table_page(

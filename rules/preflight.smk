@@ -14,6 +14,7 @@ rule preflight:
         upload=config["upload"],
         transform=config["transform"],
         package=config["package"],
+        origin=config["metadata"]["origin"],
         sandbox_dir=config["sandbox"]["dir"],
     script:
         "../scripts/preflight.py"

@@ -14,6 +14,7 @@ look(
         settings=snakemake.params.upload,
         transform=snakemake.params.transform,
         package=snakemake.params.package,
+        maps=snakemake.params.origin != "own",
         data_dir=Path("data"),
         sandbox_dir=Path(snakemake.params.sandbox_dir),
     ),

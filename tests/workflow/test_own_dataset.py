@@ -73,6 +73,10 @@ def test_the_page_brings_a_dataset_of_ones_own_into_the_sandbox(clone):
     assert "files            4, " in told
     assert "1 ok, 0 failed, 0 not reached, of 1 records" in told
     assert "1 record: 1 equal" in told
+    looks = "snakemake --cores 1 --configfile own.yaml -- check; snakemake --cores 1 --configfile own.yaml -- preflight"
+    looked = follow(clone, looks)
+    assert looked.returncode == 0, looked.stdout + looked.stderr
+    assert "records of one's own name what they want" in looked.stdout
     results = clone / "results" / "1001"
     wrote = json.loads((clone / "own" / "metadata" / "1001.json").read_bytes())["metadata"]
     identity = {"identifier": "https://data.example.org/fram/1001", "scheme": "url"}
@@ -84,7 +88,7 @@ def test_the_page_brings_a_dataset_of_ones_own_into_the_sandbox(clone):
     files = pd.read_parquet(clone / "results" / "files.parquet")
     assert sorted(files["key"]) == KEYS
     assert list(files["verified"]) == [True] * 4
-    assert set(files["verified_by"]) == {"sha256"}
+    assert set(files["verified_by"]) == set(files["declared_algorithm"]) == {"sha256"}
     stats = pd.read_parquet(clone / "results" / "stats.parquet").iloc[0]
     assert (stats["title"], stats["year"], bool(stats["published"])) == ("All-sky frames of one night", 2024, True)
     assert stats["verified_count"] == stats["file_count"] == 4

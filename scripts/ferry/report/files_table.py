@@ -33,12 +33,17 @@ def file_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
     uploads = _by_key(evidence, "package", "uploads")
     members = {member["key"]: (upload, member) for upload in uploads.values() for member in upload["members"]}
     listed = evidence.receipts.get("source", {}).get("files", [])
-    for source in listed or [{"key": key, **_UNDECLARED} for key in local]:
+    for source in listed or [{"key": key, **_UNDECLARED, "checksum": _stated(file)} for key, file in local.items()]:
         key = source["key"]
         loose = uploads.get(key)
         upload, packed = members.get(key, (loose, loose))
         held = remote.get(upload["key"]) if upload else None
         yield _row(evidence.recid, _Trail(source, local.get(key), upload, packed, held))
+
+
+def _stated(local: _Item) -> _Item | None:
+    """Return what a manifest on the disk said of a file that the record does not list."""
+    return next(iter(local.get("stated", ())), None)
 
 
 def _row(recid: int, trail: _Trail) -> dict[str, Any]:

@@ -142,6 +142,10 @@ def files_below(recid: int, settings: LocalSettings) -> dict[str, LocalFile]:
     return walk.found
 
 
+_Folder = tuple[str, Path, tuple[Path, ...]]
+"""The path in a record's folder with "/" behind it, the real one, and the real ones above it."""
+
+
 class _Walk:
     """One look at a folder: what is in it, what is left out, and what is refused and why."""
 
@@ -161,44 +165,44 @@ class _Walk:
                 f"{self._folder}: expected a folder of its own, found a link that leads to {real}; name a folder above "
                 "that in source.allow.folders"
             )
-        self._enter("", real, above=())
+        folders: list[_Folder] = [("", real, ())]
+        while folders:
+            inside, folder, above = folders.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    listed = sorted(entries, key=lambda entry: entry.name)
+                found = [self._look_at(f"{inside}{entry.name}", entry, folder, (*above, folder)) for entry in listed]
+            except OSError as error:
+                raise disk_error(error.filename or folder, "be read", error) from error
+            folders += [each for each in reversed(found) if each]
 
-    def _enter(self, inside: str, real: Path, *, above: tuple[Path, ...]) -> None:
-        try:
-            with os.scandir(real) as entries:
-                listed = sorted(entries, key=lambda entry: entry.name)
-            for entry in listed:
-                self._look_at(f"{inside}{entry.name}", entry, real, (*above, real))
-        except OSError as error:
-            raise disk_error(error.filename or real, "be read", error) from error
-
-    def _look_at(self, name: str, entry: "os.DirEntry[str]", real: Path, above: tuple[Path, ...]) -> None:
+    def _look_at(self, name: str, entry: "os.DirEntry[str]", real: Path, above: tuple[Path, ...]) -> "_Folder | None":
+        """Take a file, or say why it is refused; return a folder, which is to be looked at next."""
         if _matches(name, self._settings.ignore):
             self.left_out.append(name)
-            return
+            return None
         if self._is_hidden(name):
             self.refused.append((name, "hidden"))
-            return
+            return None
         path = real / entry.name
         if entry.is_symlink():
             try:
                 path = Path(os.path.realpath(path, strict=True))
             except OSError:
                 self.refused.append((name, "a link that leads nowhere, or in a circle"))
-                return
+                return None
         root = self._root_of(path)
         if root is None:
             self.refused.append((name, f"a link that leads out, to {path}"))
-            return
+            return None
         if entry.is_symlink() and self._lies_hidden(path.relative_to(root)):
             self.refused.append((name, f"a link to what is hidden, {path}"))
-            return
+            return None
         found = os.lstat(path)
         if stat.S_ISDIR(found.st_mode):
-            if path in above:
-                self.refused.append((name, "a link that leads back to a folder above it"))
-            else:
-                self._enter(f"{name}/", path, above=above)
+            if path not in above:
+                return f"{name}/", path, above
+            self.refused.append((name, "a link that leads back to a folder above it"))
         elif stat.S_ISREG(found.st_mode):
             identity = (found.st_dev, found.st_ino)
             shown = self._folder / name
@@ -206,6 +210,7 @@ class _Walk:
             self.found[name] = LocalFile(shown, root, inside, found.st_size, found.st_mtime_ns, identity)
         else:
             self.refused.append((name, _KINDS.get(stat.S_IFMT(found.st_mode), "neither file nor folder")))
+        return None
 
     def _root_of(self, real: Path) -> Path | None:
         return next((root for root in self._roots if real.is_relative_to(root)), None)

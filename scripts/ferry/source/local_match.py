@@ -56,9 +56,9 @@ def with_local_files(source: Mapping[str, Any], settings: LocalSettings) -> Mapp
 
 
 def _as_stated(key: str, file: LocalFile, checksums: Sequence[Mapping[str, str]]) -> SourceFile:
-    first, more = (checksums[0], checksums[1:]) if checksums else (None, ())
+    first = checksums[0] if checksums else None
     entry = {"key": key, "uri": file.path.absolute().as_uri(), "size_bytes": None, "checksum": first}
-    return {**entry, "more_checksums": list(more)} if more else entry
+    return {**entry, "stated": list(checksums)} if checksums else entry
 
 
 def _not_stated(unstated: list[str], stated: Stated, folder: Path) -> PermanentError:

@@ -16,8 +16,8 @@ from ferry.errors import IntegrityError, disk_error
 from ferry.jsonl import append, read_lines
 
 SourceFile = dict[str, Any]
-"""One entry of `files` in the receipt `source`. What manifests say of a file beside its first checksum stands in
-`more_checksums`."""
+"""One entry of `files` in the receipt `source`. What manifests say of a file that the record does not list
+stands in `stated`, the strongest first."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def verify(file: SourceFile, *, size_bytes: int, digests: dict[str, str], found_
 
 def checksums_of(file: SourceFile) -> list[dict[str, str]]:
     """Return all checksums that are stated of a file: that of its record, or those of manifests beside it."""
-    return [checksum for checksum in (file["checksum"], *file.get("more_checksums", ())) if checksum]
+    return [checksum for checksum in (file["checksum"], *file.get("stated", ())) if checksum]
 
 
 def hash_file(file: SourceFile, path: Path) -> Proof:
@@ -64,13 +64,14 @@ def hash_file(file: SourceFile, path: Path) -> Proof:
 
 def receipt_entry(file: SourceFile, proof: Proof, verified: str) -> dict[str, Any]:
     """Return the file's entry in the receipt `download`."""
-    return {
+    entry = {
         "key": file["key"],
         "size_bytes": proof.size_bytes,
         "adler32": proof.digests["adler32"],
         "crc32": proof.digests["crc32"],
         "verified": verified,
     }
+    return entry | ({"stated": file["stated"]} if "stated" in file else {})
 
 
 class VerifiedFiles:

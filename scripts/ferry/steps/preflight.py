@@ -81,6 +81,7 @@ def preflight(
     package: Mapping[str, Any],
     data_dir: Path,
     sandbox_dir: Path,
+    maps: bool = True,
 ) -> str:
     """Return what was found, line by line.
 
@@ -88,6 +89,7 @@ def preflight(
         repository, settings, transform, package: those parts of the configuration (`repository`, `upload` …).
         data_dir: where bytes will lie.
         sandbox_dir: where the sandbox keeps its token.
+        maps: as for `refuse_unready`.
 
     Raises:
         ConfigError: something is not as it must be; the message has all the lines.
@@ -99,7 +101,7 @@ def preflight(
         async with opened:
             checks = await check_repository(
                 repository=opened,
-                profile=find_profile(transform["profile"]),
+                profile=find_profile(transform["profile"]) if maps else None,
                 categories=transform["categories"].values(),
                 date_descriptions=transform["date_descriptions"],
                 model=repository["model"],

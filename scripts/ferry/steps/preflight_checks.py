@@ -46,7 +46,7 @@ class Check:
 async def check_repository(
     *,
     repository: Repository,
-    profile: Profile,
+    profile: Profile | None,
     categories: Collection[str],
     date_descriptions: DateDescriptions | None,
     model: str | None,
@@ -58,7 +58,7 @@ async def check_repository(
 
     Args:
         repository: opened; that it is means that it was reached.
-        profile: of the target metadata, whose vocabulary ids are looked up.
+        profile: of the target metadata, whose vocabulary ids are looked up; None: records of one's own name their own.
         categories: ids of `particle_category` that the configuration names.
         date_descriptions: transform.date_descriptions.
         model, community, workflow: of the configuration.
@@ -68,6 +68,8 @@ async def check_repository(
     checks += await check_access(repository=repository, model=model, community=community, workflow=workflow)
     if any(check.name == "token" and check.is_ok is False for check in checks):
         checks += [Check(name, None, _NOT_ASKED) for name in ("vocabularies", "dates")]
+    elif profile is None:
+        checks.append(Check("vocabularies", None, "records of one's own name what they want: validate looks at them"))
     else:
         checks += [await _check_ids(repository, name, ids) for name, ids in vocabulary_ids(profile, categories).items()]
         checks.append(await check_dates(repository, profile, date_descriptions))

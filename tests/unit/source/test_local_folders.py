@@ -220,6 +220,16 @@ def test_a_folder_that_is_replaced_by_a_link_between_look_and_act_is_not_entered
     assert b"the secret" not in contents(tmp_path / "data").values()
 
 
+def test_folders_in_one_another_are_looked_at_however_many_they_are(folder, tmp_path):
+    at = folder
+    for _ in range(600):
+        at /= "d"
+        at.mkdir()
+    (at / "deep.dat").write_bytes(b"deep")
+    download(tmp_path, record({}), **ALLOWED)
+    assert len(taken(tmp_path)) == 3
+
+
 def test_a_folder_that_cannot_be_read_is_not_passed_over(folder, tmp_path, monkeypatch):
     scandir = os.scandir
 

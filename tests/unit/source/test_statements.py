@@ -9,6 +9,7 @@ import pytest
 from local_steps import contents, download, lay, record, taken
 
 from ferry.errors import FerryError, IntegrityError, MetadataError, PermanentError
+from ferry.receipts import read_receipt
 
 FILES = {
     "run 1/day 2/a b.dat": b"first",
@@ -91,6 +92,17 @@ def test_of_a_bag_the_payload_goes_proven_by_all_of_its_manifests(tmp_path, algo
     download(tmp_path, record({}))
     assert set(taken(tmp_path).values()) == {algorithms[-1]}
     assert {"run 1/day 2/a b.dat", "-n", "%250A literally"} <= set(taken(tmp_path))
+
+
+def test_what_a_manifest_said_stays_in_the_receipt_when_the_files_are_gone(tmp_path):
+    lay(
+        tmp_path / "root",
+        {"a.dat": b"1", "md5sum.txt": manifest({"a.dat": b"1"}, "md5"), "SHA256SUMS": manifest({"a.dat": b"1"})},
+    )
+    download(tmp_path, record({}))
+    [file] = read_receipt(tmp_path / "download.json", "download", recid=7)["files"]
+    said = [{"algorithm": each, "value": hashlib.new(each, b"1").hexdigest()} for each in ("sha256", "md5")]
+    assert file["stated"] == said
 
 
 def test_a_bag_of_which_files_lie_elsewhere_is_not_whole(tmp_path):

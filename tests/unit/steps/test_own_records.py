@@ -3,6 +3,7 @@
 import copy
 import csv
 import json
+import shutil
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from ferry.config import check_config
 from ferry.errors import ConfigError, FerryError, MetadataError
 from ferry.receipts import ReceiptError, read_identifier, read_receipt
 from ferry.run.settings_files import SettingsFiles
+from ferry.steps.link_members import link_all
 from ferry.steps.plan import PlanInputs, plan_all
 from ferry.steps.read_record import read_to_receipt
 from ferry.steps.transform_record import mapping_options, transform_to_receipts
@@ -201,6 +203,25 @@ def test_a_target_of_another_record_of_ones_own_is_never_believed(tmp_path, conf
     (tmp_path / "record.json").write_text(json.dumps(document))
     with pytest.raises(ReceiptError, match=r"found one of https://data\.example\.org/fram/8"):
         read_receipt(tmp_path / "record.json", "record", recid=RECID)
+
+
+def test_what_ones_own_names_as_its_part_is_no_member_that_this_folder_carries(tmp_path, config):
+    part = {"identifier": "https://opendata.cern.ch/record/8", "scheme": "url", "relation_type": {"id": "haspart"}}
+    (tmp_path / "results" / "7").mkdir(parents=True)
+    read(tmp_path, own_record(related_identifiers=[part]))
+    transform(tmp_path, config)
+    for name in ("record.json", "mapping.json"):
+        shutil.copy(tmp_path / name, tmp_path / "results" / "7")
+    told = link_all(
+        recids=[7, 8],
+        repository=config["repository"],
+        settings=config["upload"],
+        publish=True,
+        results_dir=tmp_path / "results",
+        sandbox_dir=tmp_path,
+        table_path=tmp_path / "relations.csv",
+    )
+    assert told == "", "8 is a record of one's own here, and none of the portal's"
 
 
 # --- the configuration ---

@@ -24,7 +24,7 @@ def lines_of(**metadata: object) -> dict[str, str]:
     [
         ({"title": "t" * 5000}, "metadata.title", "t...' is too long"),
         ({"subjects": ["s" * 5000]}, "metadata.subjects[0]", "s...' is not of type 'object'"),
-        ({"languages": [{"id": "l" * 5000}]}, "metadata.languages[0].id", "l...' is not one of ['eng']"),
+        ({"languages": [{"id": "l" * 5000}]}, "metadata.languages[0].id", "l...' does not match '^[a-z]{3}$'"),
         ({"subjects": [{"subject": "word"}] * 900}, "metadata.subjects", "...] has non-unique elements"),
         ({"publisher": ["name"] * 900}, "metadata.publisher", "...] is not of type 'string'"),
     ],

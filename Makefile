@@ -10,7 +10,6 @@ PYTHON := $(firstword $(foreach name,python3.12 python3.13 python3.14 python3,$(
 	$(name) -c 'import sys; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null && echo $(name))))
 # A version manager's shim may be on the path and yet not run, so ask it instead of looking for it.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
-UV_VERSION := 0.13.9
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_SLURM := .venv/.installed-slurm
@@ -95,7 +94,8 @@ $(INSTALLED_SLURM): $(INSTALLED)
 	$(UV) sync --locked --quiet --compile-bytecode --inexact --group slurm
 	touch $@
 
-.tools/bin/uv:
+.tools/bin/uv: envs/uv.txt
 	$(if $(PYTHON),,$(error expected Python >= 3.12 or uv on the path, found neither))
 	$(PYTHON) -m venv .tools
-	.tools/bin/pip install --quiet uv==$(UV_VERSION)
+	.tools/bin/pip install --quiet --require-hashes --requirement $<
+	touch $@

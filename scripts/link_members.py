@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ferry.run.step import write_log
+from ferry.safe_text import show
 from ferry.steps.link_members import link_all
 
 write_log(Path(snakemake.log[0]))
@@ -16,4 +17,4 @@ summary = link_all(
     table_path=Path(snakemake.output.table),
 )
 if summary:
-    print(summary)  # noqa: T201 - what is lacking
+    show(summary)

@@ -2,11 +2,12 @@
 
 import ipaddress
 import math
+import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-from yarl import URL
+from urllib.parse import urlsplit, urlunsplit
 
 from ferry.errors import ConfigError
 from ferry.identity import PORTAL
@@ -25,6 +26,11 @@ PATHS = (
     ("progress", "prometheus"),
 )
 """What of the configuration is a path, in which a ~ stands for the home folder."""
+_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+")
+"""Of other signs than these it is written as xn--..., or is none."""
+_BEFORE_HOST = re.compile(r"^([a-z]+:)?/+")
+_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?")
 ADDRESSES = (("repository", "url"), ("metadata", "portal"))
 
 
@@ -37,8 +43,8 @@ def normalise_config(config: dict[str, Any]) -> None:
         config[key] = _typed(config[key], load_schema("config")["properties"].get(key, {}))
     for section, key in PATHS:
         part = config.get(section)
-        if isinstance(part, dict) and isinstance(part.get(key), str) and part[key].startswith("~"):
-            part[key] = str(Path(part[key]).expanduser())
+        if isinstance(part, dict) and isinstance(part.get(key), str):
+            part[key] = os.path.expanduser(part[key])  # ~nobody stays, and is no folder
     for section, key in ADDRESSES:
         part = config.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str) and _address_problem(part[key]) is None:
@@ -50,7 +56,23 @@ def same_address(url: str) -> str:
 
     What is no address, as `sandbox`, stays as it is.
     """
-    return str(URL(url).with_fragment(None)).rstrip("/") if "://" in url else url
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    port = f":{parts.port}" if parts.port not in (None, _PORTS.get(parts.scheme)) else ""
+    return urlunsplit((parts.scheme, host + port, parts.path, parts.query, "")).rstrip("/")
+
+
+def _host_of(url: str) -> str:
+    """Return the host of an address, empty if it has none that is one, or a name or token before it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # refuses what is none
+    except ValueError:
+        return ""
+    host = parts.hostname or ""
+    return host if _HOST.fullmatch(host) and "@" not in parts.netloc else ""
 
 
 def _typed(value: Any, known: Mapping[str, Any]) -> Any:
@@ -70,7 +92,8 @@ def _typed(value: Any, known: Mapping[str, Any]) -> Any:
         meant = yaml.safe_load(value)
     except yaml.YAMLError:
         return value
-    return meant if meant is None or isinstance(meant, bool | int | float) else value
+    is_number = isinstance(meant, int | float) and _NUMBER.fullmatch(value.strip())
+    return meant if meant is None or isinstance(meant, bool) or is_number else value
 
 
 def check_config(config: Mapping[str, Any]) -> None:
@@ -104,13 +127,11 @@ def _unfit_addresses(config: Mapping[str, Any]) -> Iterator[str]:
 def _address_problem(value: str) -> str | None:
     scheme, there, _ = value.partition("://")
     if not there:
-        return f"expected an address that begins with https://, found {value!r}; did you mean https://{value}?"
+        meant = f"https://{_BEFORE_HOST.sub('', value)}"
+        return f"expected an address that begins with https://, found {value!r}; did you mean {meant}?"
     if scheme not in ("http", "https"):
         return f"expected an address that begins with https://, found the scheme {scheme!r}"
-    try:
-        host = URL(value).host
-    except ValueError:
-        host = None
+    host = _host_of(value)
     if not host or any(sign.isspace() for sign in value):
         return f"expected an address, https:// and a host, found {value!r}"
     if scheme == "http" and not _is_loopback(host):
@@ -152,7 +173,7 @@ def _unfit_floats(value: Any, known: Mapping[str, Any], place: str) -> Iterator[
 def _contradictions(config: Mapping[str, Any]) -> list[str]:
     found = []
     url = config["repository"]["url"]
-    if url.startswith("https://") and not config["repository"]["verify_tls"] and not _is_loopback(URL(url).host or ""):
+    if url.startswith("https://") and not config["repository"]["verify_tls"] and not _is_loopback(_host_of(url)):
         found.append("repository.verify_tls: false sends the token to whoever answers; expected true")
     metadata_dir = config["metadata"]["dir"]
     if metadata_dir != DEFAULT_METADATA_DIR and not Path(metadata_dir).is_dir():

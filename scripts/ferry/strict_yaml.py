@@ -1,9 +1,11 @@
-"""YAML that means what is written there: a key that stands twice and an alias are refused, with their place.
+"""YAML that means what is written there: what could be read in two ways is refused with its place, and so is an alias.
 
-Of a key that stands twice, YAML's readers take the last value without a word. An alias (`*name`) stands for what is
-written elsewhere: nine lines of them are a thousand million values to whoever walks through them.
+Of a key that stands twice, YAML's readers take the last value without a word; 012 they take for 10, and 1:30 for 90. An
+alias (`*name`) stands for what is written elsewhere: nine lines of them are a thousand million values to whoever walks
+through them.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,9 @@ from ferry.errors import ConfigError
 
 if TYPE_CHECKING:
     import yaml
+
+
+_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 
 
 class UnfitYamlError(ValueError):
@@ -30,7 +35,7 @@ def strict_yaml(text: bytes, *, dates_are_text: bool = False) -> Any:
         dates_are_text: 2014-06-20 stays as it is written, as it is in JSON.
 
     Raises:
-        UnfitYamlError: a key stands twice, there is an alias, or it is no YAML.
+        UnfitYamlError: a key stands twice, a number could be another one, there is an alias, or it is no YAML.
     """
     import yaml  # noqa: PLC0415 - 8 ms, and most jobs read none
 
@@ -52,7 +57,7 @@ def strict_yaml(text: bytes, *, dates_are_text: bool = False) -> Any:
     try:
         loader = Loader(text)
         root = loader.get_single_node()
-        if lines := list(_repeated(root, "")):
+        if lines := list(_ambiguous(root, "")):
             raise UnfitYamlError(*lines)
         return None if root is None else loader.construct_document(root)
     except UnfitYamlError:
@@ -80,18 +85,21 @@ def read_config_file(path: Path) -> dict[str, Any]:
     return document
 
 
-def _repeated(node: "yaml.Node | None", place: str) -> Iterator[str]:
+def _ambiguous(node: "yaml.Node | None", place: str) -> Iterator[str]:
     value = getattr(node, "value", None)
+    if node is not None and node.tag == "tag:yaml.org,2002:int" and not _DECIMAL.fullmatch(str(value)):
+        line = node.start_mark.line + 1
+        yield f"line {line}: {place}: expected a number as people write it, or text in quotes, found {value}"
     if not isinstance(value, list):
         return
     lines: dict[str, int] = {}
     for number, item in enumerate(value):
         if not isinstance(item, tuple):
-            yield from _repeated(item, f"{place}[{number}]")
+            yield from _ambiguous(item, f"{place}[{number}]")
             continue
         key, inner = item
         line, name = key.start_mark.line + 1, f"{place}.{key.value}".removeprefix(".")
         if name in lines:
             yield f"line {line}: {name} stands in line {lines[name]} already; expected it once, found it twice"
         lines.setdefault(name, line)
-        yield from _repeated(inner, name)
+        yield from _ambiguous(inner, name)

@@ -73,19 +73,25 @@ def install_venv(
     finish: Callable[[Path], None] = lambda _venv: None,
 ) -> Path:
     """Make `venv` hold what the pins say and return its Python; `finish` does what is left to do after that."""
-    wanted = requirements.read_bytes()
+    wanted = _pins(requirements)
     marker = venv / "installed.txt"
     python = venv / "bin" / "python"
     with locked(venv.parent):
-        if marker.exists() and marker.read_bytes() == wanted:
+        if marker.exists() and marker.read_text() == wanted:
             return python
         subprocess.run([uv(), "venv", "--quiet", "--clear", "--python", interpreter, venv], check=True)
         subprocess.run(
             [uv(), "pip", "install", "--quiet", "--no-deps", "--python", python, "-r", requirements], check=True
         )
         finish(venv)
-        marker.write_bytes(wanted)
+        marker.write_text(wanted)
     return python
+
+
+def _pins(requirements: Path) -> str:
+    """Return what is to be installed, without the digests: with others it is the same."""
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    return "".join(f"{line.removesuffix(' \\')}\n" for line in lines if not line.lstrip().startswith("--hash="))
 
 
 @contextlib.contextmanager

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from ferry.config import check_config
+from ferry.config import check_config, normalise_config, same_address
 from ferry.errors import ConfigError
 from ferry.steps.preflight_checks import check_disk
+from ferry.strict_yaml import read_config_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,3 +126,49 @@ def test_a_float_where_jobs_need_an_integer_is_refused(config, section, key, val
 
 def test_a_part_of_a_second_is_a_number_of_seconds(config):
     check_config(_with(config, "progress", every_s=0.1))
+
+
+@pytest.mark.parametrize("given", ["012", "0x10", "1_0", "0b11", "1:30"])
+def test_a_number_given_as_text_is_one_that_people_write(config, given):
+    given = _with(config, "records", recids=[given])
+    normalise_config(given)
+    with pytest.raises(ConfigError, match=r"records\.recids\[0\]: .* is not of type 'integer'"):
+        check_config(given)
+
+
+@pytest.mark.parametrize("number", ["012", "0x10", "1_0", "0b11", "1:30"])
+def test_a_number_of_a_file_that_could_be_another_one_is_refused(tmp_path, number):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"package:\n  max_files: {number}\nrecords: {{recids: [7, {number}]}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        read_config_file(path)
+    assert "mine.yaml, line 2: package.max_files: expected a number as people write it" in str(refused.value)
+    assert "mine.yaml, line 3: records.recids[1]: expected a number as people write it" in str(refused.value)
+
+
+def test_the_home_of_nobody_is_no_folder(config):
+    given = _with(config, "metadata", dir="~nobody-of-that-name/records")
+    normalise_config(given)
+    with pytest.raises(ConfigError, match=r"metadata\.dir: expected a folder, found none at ~nobody-of-that-name/"):
+        check_config(given)
+
+
+@pytest.mark.parametrize("url", ["https://me:SECRET@host.org/", "https://SECRET@HOST.org:443", "https://h\\@SECRET"])
+def test_a_token_in_an_address_is_still_there_to_be_refused_when_addresses_have_one_form(config, url):
+    given = _with(config, "repository", url=url)
+    normalise_config(given)
+    with pytest.raises(ConfigError, match=r"repository\.url: expected an address without a name or token"):
+        check_config(given)
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("https://H.Example.org:443/", "https://h.example.org"),
+        ("https://h.example.org:8443/a/#top", "https://h.example.org:8443/a"),
+        ("http://[::1]:80/", "http://[::1]"),
+        ("sandbox", "sandbox"),
+    ],
+)
+def test_an_address_has_one_form(url, same):
+    assert same_address(url) == same

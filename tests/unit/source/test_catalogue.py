@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ferry.errors import ConfigError, MetadataError, TransientError
+from ferry.run.look import look
 from ferry.run.selection import read_wanted
 from ferry.source.catalogue import RESULT_WINDOW, write_catalogue
 
@@ -144,3 +145,13 @@ def test_an_unknown_experiment_is_named(tmp_path):
 def test_what_is_no_search_result_is_refused(tmp_path, answer):
     with pytest.raises(MetadataError, match="expected a search result with hits and their recids, found none"):
         catalogue(lambda url: answer, tmp_path / "list.csv")
+
+
+def test_what_the_portal_says_is_no_order_to_the_terminal(tmp_path, capsys):
+    hit = record(7, secondary="Coll\x1b[2J\u202e24 ok, 0 failed")
+    found = {"hits": {"total": 1, "hits": [{"metadata": hit}]}}
+    options = {"experiment": "DELPHI", "portal": "https://x", "priorities": {}, "list_path": tmp_path / "list.csv"}
+    look(tmp_path / "catalogue.log", lambda: write_catalogue(**options, ask=lambda _url: found))
+    told = capsys.readouterr().out
+    assert "Coll\\x1b[2J\\u202e24 ok" in told
+    assert not re.search("[\x1b\u202e]", told)

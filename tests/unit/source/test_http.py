@@ -139,3 +139,12 @@ def test_names_are_quoted_once_on_their_way(server):
     with request(server.url("sp ace/%41é"), headers={}, allowed=LOOPBACK, timeout_s=5) as answer:
         assert answer.read() == CONTENT
     assert server.asked == [("/sp%20ace/%41%C3%A9", None)]
+
+
+def test_a_proxy_of_the_environment_finds_the_host_that_it_is_asked_for(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url("").rstrip("/"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    named = AllowedSources(hosts=("nowhere.invalid",))
+    with request("http://nowhere.invalid/a.root", headers={}, allowed=named, timeout_s=5) as answer:
+        assert answer.read() == CONTENT
+    assert server.asked == [("http://nowhere.invalid/a.root", None)]

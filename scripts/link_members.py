@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ferry.run.step import write_log
-from ferry.safe_text import show
+from ferry.terminal import show
 from ferry.steps.link_members import link_all
 
 write_log(Path(snakemake.log[0]))

@@ -15,7 +15,7 @@ from typing import Any
 
 from ferry.chain import CHAIN
 from ferry.config import check_config, normalise_config, publishes, uses_sandbox_repository, uses_sandbox_source
-from ferry.errors import FerryError
+from ferry.errors import ConfigError, FerryError
 from ferry.flags import STOPPED, RunFlags
 from ferry.formatting import format_count, plural
 from ferry.jsonl import cut_torn_end
@@ -35,7 +35,8 @@ from ferry.run.step import ATTEMPTS_FILE
 from ferry.run.termination import end_steps
 from ferry.steps.drop import drop_arrived
 from ferry.strict_yaml import read_config_file
-from hooks.ending import RESULTS_DIR, tell_tables, tell_terminal
+from ferry.terminal import tell
+from hooks.ending import OVERVIEW, RESULTS_DIR, tell_tables, tell_terminal
 
 RULES_THAT_SEND = {"link_members", *(step.name for step in CHAIN if step.asks_repository)}
 RULES_THAT_ASK = {"preflight", "diff"} | RULES_THAT_SEND
@@ -56,7 +57,7 @@ def errors_told(*, is_silent: bool) -> Iterator[None]:
         yield
     except FerryError as error:
         if is_silent:
-            sys.stderr.write(f"ferry: {error}\n")
+            tell(f"ferry: {error}\n", sys.stderr)
         raise
 
 
@@ -75,6 +76,8 @@ def prepare(config: dict[str, Any], *, files: Iterable[str | Path]) -> Selection
     normalise_config(config)
     check_config(config)
     keep_from_others(config)
+    if any(argument.partition("=")[0] == "--report" for argument in sys.argv) and not OVERVIEW.exists():
+        raise ConfigError(f"{OVERVIEW}: expected what a run has left for the report, found none; run first")
     # a graph of 76,000 jobs is no garbage: it need not be walked through again and again
     gc.set_threshold(50_000, 20, 50)
     return Selection({}) if _makes_its_list(config) else selection_of(config)
@@ -176,7 +179,7 @@ def begin(
         if to_do:
             outdate_tables(RESULTS_DIR)
             write_live_tables(standing_of(plan, latest_rows()), RESULTS_DIR)
-            sys.stderr.write(f"ferry: {plural(len(to_do), 'record')} to do, of {format_count(len(selection.recids))}\n")
+            tell(f"ferry: {plural(len(to_do), 'record')} to do, of {format_count(len(selection.recids))}\n", sys.stderr)
     _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
     atexit.register(_end_broken_down, Path.cwd(), config, selection)
 
@@ -190,7 +193,7 @@ def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callabl
 
     def stop_beginning(reason: str) -> None:
         stop(reason)
-        sys.stderr.write(f"ferry: nothing new is begun: {reason}\n")
+        tell(f"ferry: nothing new is begun: {reason}\n", sys.stderr)
         begin_no_more()
 
     def end_at_once(_number: int, _frame: object) -> None:
@@ -233,10 +236,12 @@ def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> Non
         if not _run_state.pop("only_looks", False):
             stopped = _run_state.pop("stopped", None)
             in_a_hurry = _run_state.pop("in_a_hurry", False)
-            tell_tables(config, selection, failed=failed, is_stopped=stopped is not None, in_a_hurry=in_a_hurry)
-            if progress:
-                progress.tell_end()
-            tell_terminal(selection, stopped=stopped)
+            try:
+                tell_tables(config, selection, failed=failed, is_stopped=stopped is not None, in_a_hurry=in_a_hurry)
+            finally:  # whatever becomes of tables and figures
+                if progress:
+                    progress.tell_end()
+                tell_terminal(selection, stopped=stopped)
     finally:
         if scripts := _run_state.pop("scripts", None):
             scripts.stop()

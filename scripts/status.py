@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ferry.run.status import read_status
 from ferry.run.status_text import status_page
+from ferry.terminal import tell
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--folder", type=Path, default=Path(), help="where results/ and logs/ are; here if not given")
@@ -22,8 +23,8 @@ with contextlib.suppress(KeyboardInterrupt):
         status = read_status(options.folder, now=datetime.now(UTC))
         if status is None:
             sys.exit(f"{options.folder.resolve()}: no run has begun here (logs/plan.json is missing)")
-        sys.stdout.write("\033[H\033[2J" * bool(options.every and sys.stdout.isatty()) + status_page(status))
+        clear = "\033[H\033[2J" * bool(options.every and sys.stdout and sys.stdout.isatty())
+        tell(clear + status_page(status), sys.stdout)
         if not options.every or not status.is_going_on:
             break
-        sys.stdout.flush()
         time.sleep(options.every)

@@ -6,7 +6,6 @@ it leaves the process: in an error's own text, in a log, in a journal and in a r
 
 import json
 import logging
-import sys
 import traceback
 from types import TracebackType
 from urllib.parse import quote, quote_plus
@@ -55,11 +54,6 @@ def safe_text(text: str) -> str:
     """Return the text as an error may hold it: redacted, printable, no line longer than `LONGEST_LINE`."""
     lines = printable(redact(text)).split("\n")
     return "\n".join(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…" for line in lines)
-
-
-def show(text: str) -> None:
-    """Write lines that were asked for on standard output, redacted and printable."""
-    sys.stdout.write(f"{printable(redact(text))}\n")
 
 
 class SafeFormatter(logging.Formatter):

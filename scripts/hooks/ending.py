@@ -10,15 +10,18 @@ from ferry.chain import heed_marks
 from ferry.config import publishes
 from ferry.errors import FerryError
 from ferry.report.stats import STATS_DONE
-from ferry.report.stats_log import latest_rows
+from ferry.report.stats_log import latest_rows, tell_row
 from ferry.run.bulk import PART_OF_BULK
 from ferry.run.closing import closing_lines
 from ferry.run.plan import RunPlan, read_plan
 from ferry.run.run import read_run
 from ferry.run.selection import Selection
 from ferry.run.standing import standing_of, tell_silent_ends, write_live_tables
+from ferry.terminal import tell
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
+OVERVIEW = RESULTS_DIR / "overview.html"
+"""The last of the pages that a run makes when it ends."""
 
 
 def tell_tables(
@@ -33,31 +36,32 @@ def tell_tables(
         in_a_hurry: it ends at SIGTERM. All tables of thousands of records take too long: the next run makes those.
     """
     plan, is_last = read_plan(), PART_OF_BULK not in os.environ or is_stopped
+    latest = latest_rows()
     try:
         if failed and is_last and not in_a_hurry:
             if config["relations"]["target"] and not is_stopped:
                 _link_those_there(config, selection)
             _tell_what_there_is(selection, plan, publish=publishes(config))
+            for recid in plan.to_do.difference(selection.recids) & latest.keys() if plan else ():
+                tell_row(latest[recid])  # the tables have those of the list only
         elif plan:
             tell_silent_ends(plan, is_over=not in_a_hurry, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR)
             if not (RESULTS_DIR / STATS_DONE).exists():
                 write_live_tables(standing_of(plan, latest_rows()), RESULTS_DIR)
     except OSError as error:
-        sys.stderr.write(f"ferry: the tables could not be made: {error}; see to the disk and run again\n")
+        tell(f"ferry: the tables could not be made: {error}; see to the disk and run again\n", sys.stderr)
     heed_marks(selection.recids, RESULTS_DIR)
 
 
 def tell_terminal(selection: Selection, *, stopped: str | None) -> None:
     """Say on the terminal how the records stand, where there is more to see, and why the run was stopped."""
     for line in closing_lines(selection.recids, plan=read_plan()):
-        sys.stderr.write(line + "\n")
+        tell(line + "\n", sys.stderr)
     if PART_OF_BULK not in os.environ:
-        sys.stderr.write(
-            "ferry: each record is in results/stats.csv; one page about all of them: "
-            f"{read_run().command} --report results/report.html\n"
-        )
+        command = f"{read_run().command} --report results/report.html"
+        tell(f"ferry: each record is in results/stats.csv; one page about all of them: {command}\n", sys.stderr)
     if stopped:
-        sys.stderr.write(f"ferry: the run was stopped: {stopped}\n  run the same command again to go on\n")
+        tell(f"ferry: the run was stopped: {stopped}\n  run the same command again to go on\n", sys.stderr)
 
 
 def _link_those_there(config: Mapping[str, Any], selection: Selection) -> None:
@@ -81,7 +85,7 @@ def _link_those_there(config: Mapping[str, Any], selection: Selection) -> None:
     except (FerryError, OSError) as error:
         message = f"members of collections could not be linked: {error}"
     if message:
-        sys.stderr.write(f"ferry: {message}\n")
+        tell(f"ferry: {message}\n", sys.stderr)
 
 
 def _tell_what_there_is(selection: Selection, plan: RunPlan | None, *, publish: bool) -> None:

@@ -34,3 +34,10 @@ def test_five_looks_that_find_what_must_not_be_say_so_and_no_more_in_any_folder(
     assert "catalogue.csv: expected no file there yet, found one" in told
     assert [word for word in OF_SNAKEMAKE if word in told] == []
     assert "ferry: " not in told, "nothing was carried that could be counted"
+
+
+def test_a_report_before_the_first_run_says_what_comes_first(flow):
+    flow.want(MANUAL)
+    done = flow.run("--report", "results/report.html")
+    assert done.returncode == 1
+    assert "results/overview.html: expected what a run has left for the report, found none; run first" in done.stderr

@@ -7,19 +7,26 @@ from pathlib import Path
 from ferry.report.failures import failure_lines, failure_rows, kept_lines, unverified_lines, waiting_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import RunPlan
-from ferry.run.standing import standing_of
+from ferry.run.standing import Standing, standing_of
 
 MOST_LINES = 20
 
 
 def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Path = STATS_LOG) -> list[str]:
     """Return what the terminal shows at the end of a run: how the wanted records stand, and each failure."""
-    plan = replace(plan or RunPlan("", recids, publish=False), recids=recids)
-    found = standing_of(plan, latest_rows(stats_log))
+    plan = plan or RunPlan("", recids, publish=False)
+    latest = latest_rows(stats_log)
+    lines = _lines_of(standing_of(replace(plan, recids=recids), latest), "records")
+    if beside := sorted(plan.to_do.difference(recids)):
+        lines += _lines_of(standing_of(replace(plan, recids=beside), latest), "records that are not in the list")
+    return lines
+
+
+def _lines_of(found: Standing, which: str) -> list[str]:
     unverified = f" ({len(found.unverified)} unverified)" if found.unverified else ""
     head = (
         f"ferry: {len(found.ok)} ok{unverified}, {len(found.failed)} failed, {len(found.to_go)} not reached, "
-        f"of {len(recids)} records"
+        f"of {len(found.plan.recids)} {which}"
     )
     head += f"; {len(found.left_out)} skipped, as package.empty_records says" if found.left_out else ""
     kept = [row for row in found.ok if row.get("kept_fields")]
@@ -28,5 +35,5 @@ def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Pat
         *unverified_lines(found.unverified, most=MOST_LINES),
         *waiting_lines(found.in_review, most=MOST_LINES),
         *kept_lines(kept, most=MOST_LINES),
-        *failure_lines(failure_rows(found.failed, command=plan.command), most=MOST_LINES),
+        *failure_lines(failure_rows(found.failed, command=found.plan.command), most=MOST_LINES),
     ]

@@ -8,7 +8,7 @@ from ferry.errors import FerryError
 from ferry.flags import FOUND_WRONG, RunFlags
 from ferry.run.run import read_run
 from ferry.run.step import write_log
-from ferry.safe_text import show
+from ferry.terminal import show, tell
 
 
 def look(log_path: Path, ask: Callable[[], str]) -> None:
@@ -21,7 +21,7 @@ def look(log_path: Path, ask: Callable[[], str]) -> None:
     try:
         show(ask())
     except FerryError as error:
-        sys.stderr.write(f"{error}\n")
+        tell(f"{error}\n", sys.stderr)
         RunFlags(run_id=read_run().run_id).set(FOUND_WRONG, "told on the terminal")
 
 

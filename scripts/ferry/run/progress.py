@@ -9,6 +9,7 @@ from typing import Self, TextIO
 from ferry.run.standing import Standing
 from ferry.run.status import Status, read_status
 from ferry.run.status_text import status_line, write_prometheus
+from ferry.terminal import tell
 
 
 class ProgressReporter:
@@ -18,7 +19,7 @@ class ProgressReporter:
         self,
         *,
         every_s: float,
-        stream: TextIO,
+        stream: TextIO | None,
         prometheus: Path | None = None,
         write_tables: Callable[[Standing], object] | None = None,
         read: Callable[[], Status | None] = lambda: read_status(Path(), now=datetime.now(UTC)),
@@ -56,8 +57,7 @@ class ProgressReporter:
             if status is None:
                 return
             if line:
-                self._stream.write(status_line(status) + "\n")
-                self._stream.flush()
+                tell(status_line(status) + "\n", self._stream)
             if self._prometheus is not None:
                 write_prometheus(self._prometheus, status)
             if line and self._write_tables is not None and (status.to_go or status.again):

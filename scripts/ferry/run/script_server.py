@@ -201,8 +201,9 @@ def main() -> None:
     if script is not None:
         status = _run(script)
         logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # none where the run was begun with it closed
+            with contextlib.suppress(OSError):
+                stream.flush()
         os._exit(status)  # taking down every module in good order would cost ten times as much as the fork
 
 

@@ -24,6 +24,7 @@ from ferry.run.disk_budget import DiskBudget
 from ferry.run.run import read_run
 from ferry.run.termination import terminate_on_signal
 from ferry.safe_text import SafeFormatter, uncaught_text
+from ferry.terminal import tell
 
 ATTEMPTS_FILE = Path("results/attempts.jsonl")
 """Every ended attempt of every record, in the order in which they ended."""
@@ -149,4 +150,4 @@ def _tell_shortly(of: str, kind: type[BaseException], error: BaseException, trac
     if isinstance(error, OSError) and error.errno in _ERRORS_OF_DISKS:
         error = _of_disk(error)
     told = f"{type(error).__name__}: {error}" if isinstance(error, FerryError) else uncaught_text(kind, error, trace)
-    sys.stderr.write("".join(f"{of}{line}\n" for line in told.splitlines()))
+    tell("".join(f"{of}{line}\n" for line in told.splitlines()), sys.stderr)

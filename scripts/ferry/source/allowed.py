@@ -124,6 +124,12 @@ def _way(url: str, asked: str) -> str:
     return url if url == asked else f"{asked} leads to {url}"
 
 
+def _words(error: Exception) -> str:
+    """Return what went wrong without its number."""
+    said = getattr(error, "strerror", None) or error
+    return f"{said}; is there a network?" if isinstance(error, socket.gaierror) else str(said)
+
+
 def _addresses_of(host: str, url: str) -> tuple[str, ...]:
     until, addresses = _known.get(host, (0.0, ()))
     if time.monotonic() < until:
@@ -131,7 +137,7 @@ def _addresses_of(host: str, url: str) -> tuple[str, ...]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise TransientError(f"{url}: expected the IP address of {host}, found none ({error})") from error
+        raise TransientError(f"{url}: expected the IP address of {host}, found none ({_words(error)})") from error
     addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
     _known[host] = (time.monotonic() + KNOWN_S, addresses)
     return addresses

@@ -94,7 +94,7 @@ def _read_listed(
     text, where = read_index(uri), f"{place} ({uri})"
     _expect_declared(entry, text, f"{origin}: {place}: {uri}")
     if entry["type"] == "index.txt":
-        lines = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+        lines = [line.strip() for line in text.decode("utf-8-sig", errors="replace").splitlines() if line.strip()]
         yield from (Placed(f"{where} line {number + 1}", {"uri": line}, True) for number, line in enumerate(lines))
         return
     try:

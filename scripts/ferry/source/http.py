@@ -107,7 +107,9 @@ def request(
             raise PermanentError(message) from error
         raise TransientError(message) from error
     except (OSError, http.client.HTTPException) as error:
-        raise TransientError(f"{url}: expected an answer, found {error or type(error).__name__}") from error
+        reason = getattr(error, "reason", error)  # urllib wraps what went wrong
+        said = getattr(reason, "strerror", None) or reason or type(error).__name__
+        raise TransientError(f"{url}: expected an answer, found {said}") from error
     except ValueError as error:
         raise PermanentError(f"{url!r}: expected an address, found one that cannot be sent: {error}") from error
     if not isinstance(answer, http.client.HTTPResponse):

@@ -1,6 +1,8 @@
 import csv
 import itertools
 import runpy
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -51,6 +53,28 @@ def test_every_figure_is_there_as_svg_png_and_the_table_it_was_drawn_from(bulk: 
     made = {path.name for path in (bulk / "figures").iterdir()}
     assert made == {f"{name}.{form}" for name in FIGURES for form in ("svg", "png", "csv")}
     assert all("<script" not in (bulk / "figures" / f"{name}.svg").read_text() for name in FIGURES)
+
+
+@pytest.mark.parametrize("of_somebody", ["matplotlibrc", "numpy"])
+def test_no_settings_and_no_packages_of_somebody_else_take_the_figures(bulk: Path, tmp_path: Path, of_somebody: str):
+    """A matplotlibrc that asks for LaTeX, a numpy of another Python on PYTHONPATH."""
+    other, here = tmp_path / "other", tmp_path / "here"
+    (other / "numpy").mkdir(parents=True)
+    here.mkdir()
+    (other / "matplotlibrc").write_text("text.usetex: true\n")
+    (other / "numpy" / "__init__.py").write_text("raise ImportError('of another Python')\n")
+    scripts = str(Path(__file__).parents[3] / "scripts")
+    environment = {
+        "matplotlibrc": {"MATPLOTLIBRC": str(other / "matplotlibrc"), "PYTHONPATH": scripts},
+        "numpy": {"PYTHONPATH": f"{other}:{scripts}"},
+    }[of_somebody]
+    code = f"""
+from pathlib import Path
+from ferry.report.figures import draw_figures
+draw_figures(results_dir=Path({str(bulk)!r}), out_dir=Path("figures"))
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=here, env=environment, check=True)
+    assert (here / "figures" / "failures.svg").exists()
 
 
 def test_only_outlines_of_an_svg_are_shortened():

@@ -3,6 +3,7 @@ import fcntl
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -91,6 +92,15 @@ def test_ctrl_c_ends_a_watch_without_a_word(going_on: Path):
         assert (watch.stderr.read(), watch.wait(20)) == (b"", 0)
 
 
+@pytest.mark.parametrize("shell", ["{} >&-", "{} | true"])
+def test_a_terminal_that_has_gone_is_no_error(folder: Path, shell: str):
+    (folder / "results" / "stats.jsonl").unlink()
+    command = shell.format(shlex.join([*WATCH, "--folder", str(folder)]))
+    line = ["/bin/bash", "-c", f"set -o pipefail; {command}"]
+    done = subprocess.run(line, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("every", ["0", "-1", "nan"])
 def test_a_watch_needs_seconds_to_wait(folder: Path, every: str):
     command = [*WATCH, "--folder", str(folder), "--every", every]
@@ -132,7 +142,7 @@ def test_a_record_that_is_to_be_done_again_is_not_ok_by_the_word_of_an_earlier_r
     assert counts(read_status(going_on, now=NOW))[0] == 1
     (going_on / "rows.jsonl").write_text(json.dumps(row) + "\n")
     lines = closing_lines([5], plan=plan, stats_log=going_on / "rows.jsonl")
-    assert lines == ["ferry: 0 ok, 0 failed, 1 not reached, of 1 records"]
+    assert lines[0] == "ferry: 0 ok, 0 failed, 1 not reached, of 1 records"
 
 
 def test_the_next_part_of_a_bulk_run_forgets_no_failure_of_the_one_before(going_on: Path):
@@ -169,6 +179,14 @@ def test_what_left_no_word_is_told_when_its_run_ends(folder: Path):
     assert {recid for recid, row in rows.items() if row["status"] == "failed"} == {2, 3, 4}
     assert rows[3]["error_type"] == "Killed"
     assert (folder / "results" / "3" / "failure.json").exists()
+
+
+def test_a_record_that_was_asked_for_beside_the_list_is_told_too(folder: Path):
+    lines = closing_lines([1, 3], plan=PLAN, stats_log=folder / "results" / "stats.jsonl")
+    assert [line for line in lines if line.startswith("ferry: ")] == [
+        "ferry: 1 ok, 0 failed, 1 not reached, of 2 records",
+        "ferry: 0 ok, 2 failed, 1 not reached, of 3 records that are not in the list",
+    ]
 
 
 def test_a_run_that_is_over_runs_nothing_and_its_time_stands_still(folder: Path):

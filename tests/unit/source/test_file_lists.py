@@ -113,6 +113,13 @@ def test_a_type_that_is_no_text_is_no_index(tmp_path, kind, index_files):
     assert [file["key"] for file in files] == ["i.json"]
 
 
+def test_the_mark_at_the_begin_of_a_text_is_no_part_of_its_first_address(tmp_path):
+    text = f"\ufeff{URI}x.root\n{URI}y.root\n".encode()
+    listed = [index_entry("i.txt", text)]
+    files = read(tmp_path, bare(files=listed), read_index=lambda _: text)["files"]
+    assert [file["uri"] for file in files] == [f"{URI}x.root", f"{URI}y.root"]
+
+
 def test_index_files_can_be_kept_as_they_are(tmp_path):
     listed = [entry("i.json", type="index.json"), entry("i.txt", type="index.txt")]
     files = read(tmp_path, bare(files=listed), index_files="keep")["files"]

@@ -4,7 +4,8 @@ import io
 import itertools
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,13 @@ class Drawing:
     rows: Sequence[Sequence[Any]]
 
 
-def in_style() -> Any:
-    """Return the context in which figures are made and saved; settings of the process stay as they are."""
-    return mpl.rc_context(_SETTINGS)  # type: ignore[arg-type]  # the stubs know each key by its literal
+@contextmanager
+def in_style() -> Iterator[None]:
+    """Give the context in which figures are made and saved, by nobody's matplotlibrc; settings of the process stay."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)  # type: ignore[arg-type]  # the stubs know each key by its literal
+        yield
 
 
 def new_figure(

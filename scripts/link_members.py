@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ferry.run.step import write_log
-from ferry.terminal import show
 from ferry.steps.link_members import link_all
+from ferry.terminal import show
 
 write_log(Path(snakemake.log[0]))
 summary = link_all(

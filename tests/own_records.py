@@ -26,4 +26,8 @@ def own_record(*, profile: str = "rdm-plain", **metadata: Any) -> dict[str, Any]
         "subjects": [{"subject": "atmosphere"}],
         "identifiers": [{"identifier": "10.1234/fram.2024", "scheme": "doi"}],
     }
+    if not of_ccmm1:
+        award = {"title": {"en": "Atmospheric monitoring"}, "number": "LM2023032"}
+        fields["funding"] = [{"funder": {"name": "Ministry of Education, Youth and Sports"}, "award": award}]
+        fields["references"] = [{"reference": "J. Nov\u00e1kov\u00e1: All-sky photometry. 2023."}]
     return {"metadata": {**fields, **({"experiment": {"id": "FRAM"}} if of_ccmm1 else {}), **metadata}}

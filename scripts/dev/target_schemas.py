@@ -99,6 +99,7 @@ def _metadata(profile: Profile, vocabulary: dict[str, list[str]]) -> Schema:
         "identifiers": _list(_identifier(), unique=True),
         **_relations(profile, _term(vocabulary["relation_types"]), title),
         **({key: _list(_text(), unique=True) for key in ("sizes", "formats")} if profile.sizes_and_formats else {}),
+        **({} if profile.related_resources else _of_ones_own(name)),
         **(_particles(profile.particles) if profile.particles else {}),
     }
 
@@ -138,6 +139,15 @@ def _relations(profile: Profile, relation_type: Schema, title: Schema) -> Schema
         return {"related_identifiers": _list(_identifier(relation_type=relation_type), unique=True)}
     resource = {"title": title, "identifiers": _list(_identifier(), unique=True), "relation_type": relation_type}
     return {"related_resources": _list(_object(resource), unique=True)}
+
+
+def _of_ones_own(name: Schema) -> dict[str, Schema]:
+    """Return fields that no record of the portal gets, and that one's own may have in an InvenioRDM."""
+    award = _object({"title": _object({"en": name}), "number": name}, ["title"])
+    return {
+        "references": _list(_object({"reference": name})),
+        "funding": _list(_object({"funder": _object({"name": name}), "award": award}, ["funder"])),
+    }
 
 
 def _particles(particles: Particles) -> Schema:

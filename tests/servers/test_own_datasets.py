@@ -9,6 +9,7 @@ import pytest
 from own_records import own_record
 
 import small_records
+from ferry.mapping.diff import diff_records
 from servers.raw_api import Api
 from workflow.conftest import Flow
 
@@ -69,6 +70,7 @@ def check(api, flow, number, *, path):
     assert [each["id"].lower() for each in shown["metadata"]["rights"]] == [
         each["id"].lower() for each in wrote["rights"]
     ]
+    assert diff_records(flow.receipt(number, "record"), shown) == []
     assert "opendata.cern.ch" not in json.dumps(shown["metadata"])
     assert "recid" not in shown["metadata"]
     revision = shown["revision_id"]

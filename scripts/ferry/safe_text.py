@@ -7,6 +7,7 @@ it leaves the process: in an error's own text, in a log, in a journal and in a r
 import json
 import logging
 import traceback
+from itertools import takewhile
 from types import TracebackType
 from urllib.parse import quote, quote_plus
 
@@ -27,15 +28,31 @@ def hide(secret: str) -> None:
 
 
 def redact(text: str) -> str:
-    """Return the text with each known secret hidden."""
-    for secret in sorted(_secrets, key=len, reverse=True):
+    """Return the text with each known secret hidden, also where a text that was cut holds its beginning or end only."""
+    secrets = sorted(_secrets, key=len, reverse=True)
+    for secret in secrets:
         text = text.replace(secret, HIDDEN)
+    for secret in secrets:
+        text = _without_beginnings(text, secret, HIDDEN)
+        text = _without_beginnings(text[::-1], secret[::-1], HIDDEN[::-1])[::-1]
     return text
+
+
+def _without_beginnings(text: str, secret: str, hidden: str) -> str:
+    first, *pieces = text.split(secret[:_SHORTEST_SECRET])
+    rest = secret[_SHORTEST_SECRET:]
+    return first + "".join(hidden + piece[_same_signs(piece, rest) :] for piece in pieces)
+
+
+def _same_signs(one: str, other: str) -> int:
+    """Return how many signs two texts have in common at their beginning."""
+    return sum(1 for _ in takewhile(bool, (a == b for a, b in zip(one, other, strict=False))))
 
 
 def redact_bytes(text: bytes) -> bytes:
     """Return a text in UTF-8 with each known secret hidden."""
-    found = any(secret.encode() in text for secret in _secrets)
+    ends = ((secret[:_SHORTEST_SECRET], secret[-_SHORTEST_SECRET:]) for secret in _secrets)
+    found = any(end.encode() in text for pair in ends for end in pair)
     return redact(text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape") if found else text
 
 

@@ -29,6 +29,14 @@ def test_a_secret_is_hidden_in_each_form(form):
     assert str(FerryError(f"refused: {form}")) == f"refused: {HIDDEN}"
 
 
+@pytest.mark.parametrize("length", range(8, len(SECRET)))
+def test_what_a_cut_has_left_of_a_secret_is_hidden_too(length):
+    beginning, end = SECRET[:length], SECRET[-length:]
+    assert redact(f"no: {beginning} …, {beginning}/") == f"no: {HIDDEN} …, {HIDDEN}/"
+    assert redact(f"… {end}: no") == f"… {HIDDEN}: no"
+    assert redact_bytes(f"<{end}>".encode()) == f"<{HIDDEN}>".encode()
+
+
 def test_what_is_too_short_to_be_a_token_hides_nothing():
     hide("x")
     assert redact("text") == "text"

@@ -109,8 +109,10 @@ class DraftSearch:
             DuplicateError: there is one, and it is gone on with, or nobody can tell.
             TransientError: the search does not show the record itself.
         """
-        is_late, waited_s, pause_s = self._may_come_late(), 0.0, 0.5
+        is_late, waited_s, pause_s = self._may_come_late(), 0.0, 1.0
         while not await self._retry.retried(lambda: self._one.confirm(used_id, is_late=is_late)):
+            if waited_s and await self._retry.retried(lambda: self._one.read(used_id)) is None:
+                return  # what becomes of that is for what reads it next
             if waited_s >= self._settle_s:
                 raise TransientError(
                     f"{used_id}: expected a search to show it before it is published, found none that does within "

@@ -78,9 +78,9 @@ class OneRecord:
         """
         hits = await self._search()
         others = [hit for hit in hits if hit.id != used_id]
-        used = await self.read(used_id) if others or not hits else None
-        if used is None:
-            return True  # it is the only one, or gone, which is told by what reads it next
+        used = await self.read(used_id) if others else None
+        if used is None:  # it is the only one; or gone, which is told by what reads it next
+            return bool(hits)
         parent = ((await self.repository.read_whole(used)).get("parent") or {}).get("id")
         foreign = [hit for hit in others if hit.parent_id != parent]
         is_shown = len(foreign) < len(hits)

@@ -18,8 +18,8 @@ REQUESTS_PER_SET = 3
 """To announce files, and to list them before and after: once for those of the source, once for the attachments."""
 REQUESTS_PER_FILE = 2
 """Content and commit."""
-REQUESTS_TO_PUBLISH = 3
-"""To read the draft, publish it, and read the record back; where there are files they are listed twice."""
+REQUESTS_TO_PUBLISH = 4
+"""To look for a second record, read the draft, publish it, and read it back; where there are files they are listed twice."""
 
 
 @dataclass(frozen=True)

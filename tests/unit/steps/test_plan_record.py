@@ -56,7 +56,7 @@ def test_loose_files_go_up_one_by_one_with_two_attachments():
 def test_many_files_go_up_as_one_bundle_and_take_disk_twice():
     found = plan([file(f"f{number:03}.al") for number in range(200)], publish=True)
     assert (found.files, found.uploads, found.bundles) == (200, 1, 1)
-    assert found.requests == 8 + 2 * 3 + 5
+    assert found.requests == 8 + 2 * 3 + 6
     assert 400_000_000 < found.disk_bytes < 401_000_000
     assert plan([file(f"f{number:03}.al") for number in range(200)], mode="stream").disk_bytes < 201_000_000
 

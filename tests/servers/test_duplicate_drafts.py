@@ -4,30 +4,48 @@ import pytest
 
 from ferry.deposit.duplicates import DuplicateError
 from ferry.deposit.settings import DepositSettings
-from servers.depositing import CONTENTS, IDENTIFIER, deposit, document
+from ferry.identity import source_identifier
+from servers.depositing import CONTENTS, deposit, document, own_recid
 from servers.raw_api import Api, Draft, eventually
 
 REMOVE = DepositSettings(settle_s=2, duplicate_drafts="remove")
+RECID = own_recid()
+OURS = document(recid=RECID)
+
+
+@pytest.fixture(params=["sandbox", pytest.param("invenio", marks=pytest.mark.rdm)])
+def repository(request):
+    """Give a repository without a draft of the record, and take away what a test leaves there."""
+    yield (found := request.getfixturevalue(request.param))
+    api = Api(found.url, found.token)
+    for record_id in shown(api):
+        api.call("DELETE", f"/api/records/{record_id}/draft")
+    eventually(lambda: not shown(api))
 
 
 @pytest.fixture
-def doubled(sandbox, tmp_path):
+def doubled(repository, tmp_path):
     """A record that was brought in, and a second draft as a late answer to the same request makes it; no state."""
-    used = deposit(sandbox, tmp_path).receipt["record_id"]
-    api, other = make_second(sandbox, tmp_path)
+    used = bring(repository, tmp_path).receipt["record_id"]
+    api, other = make_second(repository, tmp_path)
     return api, used, other
 
 
-def make_second(sandbox, tmp_path):
-    api = Api(sandbox.url, sandbox.token)
-    other = api.call("POST", "/api/records", json=document()).json()["id"]
+def bring(repository, tmp_path, **options):
+    return deposit(repository, tmp_path, recid=RECID, **options)
+
+
+def make_second(repository, tmp_path):
+    api = Api(repository.url, repository.token)
+    other = api.call("POST", "/api/records", json=OURS).json()["id"]
     (tmp_path / "data" / "deposit.json").unlink()
     eventually(lambda: len(shown(api)) == 2)
     return api, other
 
 
 def shown(api):
-    return {hit["id"] for hit in api.search("/api/user/records", IDENTIFIER)["hits"]["hits"]}
+    identifier = source_identifier(RECID)["identifier"]
+    return {hit["id"] for hit in api.search("/api/user/records", identifier)["hits"]["hits"]}
 
 
 def is_there(api, record_id):
@@ -37,24 +55,24 @@ def is_there(api, record_id):
 def change(api, record_id, **parts):
     """Write other parts of a draft, as its page does."""
     path = f"/api/records/{record_id}/draft"
-    given = {**document(), **parts}
+    given = {**OURS, **parts}
     assert api.call("PUT", path, json=given).status_code == 200
 
 
-def test_one_that_is_as_it_was_given_is_removed(doubled, sandbox, tmp_path):
+def test_one_that_is_as_it_was_given_is_removed(doubled, repository, tmp_path):
     api, used, other = doubled
-    done = deposit(sandbox, tmp_path, settings=REMOVE)
+    done = bring(repository, tmp_path, settings=REMOVE)
     assert done.receipt["record_id"] == used
     assert not is_there(api, other)
     assert done.measured["bytes_moved"] == 0
 
 
-def test_one_that_is_as_it_was_given_before_is_removed(sandbox, tmp_path):
-    deposit(sandbox, tmp_path)
-    corrected = document(title="A manual, corrected")
-    used = deposit(sandbox, tmp_path, doc=corrected).receipt["record_id"]
-    api, other = make_second(sandbox, tmp_path)
-    assert deposit(sandbox, tmp_path, doc=corrected, settings=REMOVE).receipt["record_id"] == used
+def test_one_that_is_as_it_was_given_before_is_removed(repository, tmp_path):
+    bring(repository, tmp_path)
+    corrected = document(title="A manual, corrected", recid=RECID)
+    used = bring(repository, tmp_path, doc=corrected).receipt["record_id"]
+    api, other = make_second(repository, tmp_path)
+    assert bring(repository, tmp_path, doc=corrected, settings=REMOVE).receipt["record_id"] == used
     assert not is_there(api, other)
 
 
@@ -62,20 +80,20 @@ def test_one_that_is_as_it_was_given_before_is_removed(sandbox, tmp_path):
 @pytest.mark.parametrize(
     ("parts", "field"),
     [
-        ({"metadata": {**document()["metadata"], "title": "As somebody has written it"}}, "metadata.title"),
-        ({"metadata": {**document()["metadata"], "description": "Of hand"}}, "metadata.description"),
+        ({"metadata": {**OURS["metadata"], "title": "As somebody has written it"}}, "metadata.title"),
+        ({"metadata": {**OURS["metadata"], "description": "Of hand"}}, "metadata.description"),
         ({"access": {"record": "public", "files": "restricted"}}, "access.files"),
         ({"access": {"record": "restricted", "files": "restricted"}}, "access.files, access.record"),
     ],
 )
-def test_one_that_somebody_has_a_hand_in_is_left_at_once_too(doubled, sandbox, tmp_path, parts, field, has_files):
+def test_one_that_somebody_has_a_hand_in_is_left_at_once_too(doubled, repository, tmp_path, parts, field, has_files):
     api, used, other = doubled
     if has_files:
         for key, data in CONTENTS.items():
             Draft(api, other).upload(key, data)
     change(api, other, **parts)
     with pytest.raises(DuplicateError) as failure:
-        deposit(sandbox, tmp_path, settings=REMOVE)
+        bring(repository, tmp_path, settings=REMOVE)
     assert f"it holds what it was not given from here: {field}" in str(failure.value)
     assert "set repository.duplicate_drafts" not in str(failure.value)
     assert {used, other} <= set(str(failure.value).replace("/", " ").split())
@@ -84,10 +102,10 @@ def test_one_that_somebody_has_a_hand_in_is_left_at_once_too(doubled, sandbox, t
 
 
 @pytest.mark.parametrize("parts", [{"key": "a.al", "data": b"others"}, {"key": "note.txt", "data": b"of hand"}])
-def test_one_with_files_of_its_own_is_left(doubled, sandbox, tmp_path, parts):
+def test_one_with_files_of_its_own_is_left(doubled, repository, tmp_path, parts):
     api, used, other = doubled
     Draft(api, other).upload(parts["key"], parts["data"])
     with pytest.raises(DuplicateError, match=f"it holds other files: {parts['key']}"):
-        deposit(sandbox, tmp_path, settings=REMOVE)
+        bring(repository, tmp_path, settings=REMOVE)
     assert is_there(api, used)
     assert is_there(api, other)

@@ -19,7 +19,7 @@ REQUESTS_PER_SET = 3
 REQUESTS_PER_FILE = 2
 """Content and commit."""
 REQUESTS_TO_PUBLISH = 4
-"""To look for a second record, read the draft, publish it, and read it back; where there are files they are listed twice."""
+"""To look for another one, read the draft, publish it, read it back; where there are files they are listed twice."""
 
 
 @dataclass(frozen=True)

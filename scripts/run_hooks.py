@@ -177,7 +177,7 @@ def begin(
         )
         write_plan(plan)
         if to_do:
-            outdate_tables(RESULTS_DIR)
+            outdate_tables(RESULTS_DIR, of_metadata="aggregate_metadata" in rules_to_run)
             write_live_tables(standing_of(plan, latest_rows()), RESULTS_DIR)
             tell(f"ferry: {plural(len(to_do), 'record')} to do, of {format_count(len(selection.recids))}\n", sys.stderr)
     _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)

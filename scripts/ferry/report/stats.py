@@ -20,10 +20,9 @@ log = logging.getLogger(__name__)
 _MOST_TOLD = 3
 OUTDATED_S = 1
 """Time of tables that no rule has made: older than anything. 0 would be none to Snakemake."""
-_TABLES = ("*.parquet", "stats.*", "coverage*.csv", "corrections.csv", "relations.csv", "failures.csv", "overview.html")
-_FOLDERS_OF_TABLES = ("figures/*", "tables/*")
-STATS_DONE = "aggregate_stats.done"
-_FLAGS = (STATS_DONE, "aggregate_metadata.done")
+_TABLES = ("*.parquet", "stats.*", "relations.csv", "failures.csv", "overview.html", "figures/*", "tables/*")
+_TABLES_OF_METADATA = ("coverage*.csv", "corrections.csv")
+STATS_DONE, _METADATA_DONE = "aggregate_stats.done", "aggregate_metadata.done"
 """What the rules that make tables of all records leave when they are through."""
 
 
@@ -133,15 +132,19 @@ def _tell_failure(record_dir: Path, row: dict[str, Any]) -> None:
         write_failure(record_dir, row)
 
 
-def outdate_tables(results_dir: Path) -> None:
+def outdate_tables(results_dir: Path, *, of_metadata: bool = True) -> None:
     """Have the next run make all tables, figures and pages again, whatever it does besides.
 
     They were made by no rule, while a run went on or at the end of one that failed. Snakemake goes by their times; if
     no record has changed since it has made them itself, it does not, and so what says that its rules are through is
     gone too.
+
+    Args:
+        results_dir: where they lie.
+        of_metadata: also those of the metadata. A run that has begun and does not make them needs them as they are.
     """
-    for pattern in (*_TABLES, *_FOLDERS_OF_TABLES):
+    for pattern in (*_TABLES, *(_TABLES_OF_METADATA if of_metadata else ())):
         for path in results_dir.glob(pattern):
             os.utime(path, (OUTDATED_S, OUTDATED_S))
-    for name in _FLAGS:
+    for name in (STATS_DONE, *([_METADATA_DONE] if of_metadata else ())):
         (results_dir / name).unlink(missing_ok=True)

@@ -26,7 +26,14 @@ from ferry.run.breaker import CircuitBreaker
 from ferry.run.disk_budget import DiskBudget, refuse_too_few_cores
 from ferry.run.look import found_wrong
 from ferry.run.permissions import close_folders, keep_from_others
-from ferry.run.plan import RunPlan, caps_of_steps, command_without_targets, targets_of, write_plan
+from ferry.run.plan import (
+    RunPlan,
+    caps_of_steps,
+    command_without_targets,
+    requests_per_hour,
+    targets_of,
+    write_plan,
+)
 from ferry.run.progress import ProgressReporter
 from ferry.run.run import Target, begin_run, lock_folder, refuse_other_repository
 from ferry.run.selection import Selection, selection_of
@@ -172,6 +179,7 @@ def begin(
             publish=publishes(config),
             to_do=to_do,
             caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
+            requests_per_hour=requests_per_hour(config["repository"]),
             command=run.command,
             started_at=run.started_at,
         )
@@ -255,7 +263,7 @@ def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> Non
 
 def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:
     from ferry.repository.discovery import discover  # noqa: PLC0415 - 0.4 s that a dry run does not pay
-    from ferry.run.open_repository import token_for  # noqa: PLC0415
+    from ferry.run.open_repository import limits_of, token_for  # noqa: PLC0415
 
     name = url = config["repository"]["url"]
     refuse_other_repository(target_name=name, results_dir=RESULTS_DIR)
@@ -263,7 +271,8 @@ def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:
         from sandbox import launcher  # noqa: PLC0415 - the demo only
         from sandbox.settings import Settings  # noqa: PLC0415
 
-        settings = Settings(flavour=config["sandbox"]["flavour"])
+        limits = tuple((limit.requests, limit.window_s) for limit in limits_of(config["sandbox"]))
+        settings = Settings(flavour=config["sandbox"]["flavour"], rate_limits=limits)
         _run_state["sandbox"] = launcher.start(sandbox_dir / "repository", settings=settings)
         url = _run_state["sandbox"].url
     token_for(name=name, url=url, sandbox_dir=sandbox_dir)

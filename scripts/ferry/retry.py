@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ferry.errors import TransientError
+from ferry.waiting import ANOTHER_TRY, waiting
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,9 @@ class RetryPolicy:
 
     async def pause(self, attempt: int) -> None:
         """Wait after the attempt of this number, from 1 on: 1, 2, 4 … 60 s."""
-        await self.sleep(min(LONGEST_PAUSE_S, 2.0 ** (attempt - 1)))
+        pause_s = min(LONGEST_PAUSE_S, 2.0 ** (attempt - 1))
+        with waiting(ANOTHER_TRY, pause_s):
+            await self.sleep(pause_s)
 
 
 def retried[T](action: Callable[[], T], *, attempts: int, sleep: Callable[[float], None]) -> T:
@@ -52,5 +55,7 @@ def retried[T](action: Callable[[], T], *, attempts: int, sleep: Callable[[float
             return action()
         except TransientError as error:
             log.warning("%s; trying again (attempt %d)", error, attempt + 1)
-            sleep(min(60.0, 2.0**attempt))
+            pause_s = min(LONGEST_PAUSE_S, 2.0**attempt)
+            with waiting(ANOTHER_TRY, pause_s):
+                sleep(pause_s)
     return action()

@@ -126,6 +126,22 @@ def test_a_token_that_is_refused_when_the_run_begins_ends_it_before_a_record_is_
     assert steps_begun(many, "read_record") == 0
 
 
+@pytest.mark.slow
+def test_a_run_that_stands_at_its_rate_limit_says_so(flow):
+    flow.want(80512)
+    flow.config = {"repository": {"requests_per_minute": 10}, "progress": {"every_s": 0.5}}
+    with subprocess.Popen(flow.command("--quiet", "all"), stderr=subprocess.PIPE, text=True) as run:
+        for line in run.stderr:
+            if "waiting: 1 for the rate limit until " in line:
+                run.terminate()
+                break
+        else:
+            pytest.fail("it was not told")
+        run.stderr.read()
+    assert "waiting for the rate limit" in (flow.folder / "logs" / "80512" / "upload_record.log").read_text()
+    assert not list(flow.folder.glob("logs/*/*.waits"))
+
+
 def test_a_record_that_snakemake_itself_fails_has_a_reason(flow):
     flow.want(81494)
     metadata = flow.folder / "metadata" / "81494.json"

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from ferry.deposit.state import DepositState, told_unanswered
 from ferry.errors import TransientError
 from ferry.retry import RetryPolicy
+from ferry.waiting import LATE_EFFECT, waiting
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ async def bring_settled[Brought](
             told_unanswered(state.path),
             wait_s,
         )
-        await retry.sleep(wait_s)
+        with waiting(LATE_EFFECT, wait_s):
+            await retry.sleep(wait_s)
         begun = max(time.time(), until)
     raise TransientError("each time the record was brought, a request was lost that may be done later; run again")

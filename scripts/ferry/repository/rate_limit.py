@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferry.journal import read_clocks
+from ferry.waiting import ASKED_BY_REPOSITORY, RATE_LIMIT, waiting
 
 MOST_REQUESTS = 20_000
 """The largest N of a limit."""
@@ -46,6 +47,7 @@ class Slot:
 
     is_taken: bool
     wait_s: float
+    reason: str = RATE_LIMIT
 
 
 class RateLimiter:
@@ -76,7 +78,8 @@ class RateLimiter:
         while True:
             slot = self.take_slot()
             if slot.wait_s > 0:
-                await self._sleep(slot.wait_s)
+                with waiting(slot.reason, slot.wait_s):
+                    await self._sleep(slot.wait_s)
                 waited_s += slot.wait_s
             # while this one waited for its slot, another may have been told to make everybody wait
             if slot.is_taken and (slot.wait_s == 0 or self.pause_left_s() == 0):
@@ -86,16 +89,18 @@ class RateLimiter:
         """Take the next free moment, unless it is far away."""
         with self._locked() as (count, paused_until):
             now = self._clock()
-            moment = max(now, paused_until)
+            moment, reason = max(now, paused_until), ASKED_BY_REPOSITORY
             for limit in self._limits:
                 if count >= limit.requests:
-                    moment = max(moment, self._moment(count - limit.requests) + limit.window_s + _SLACK_S)
+                    free = self._moment(count - limit.requests) + limit.window_s + _SLACK_S
+                    if free > moment:
+                        moment, reason = free, RATE_LIMIT
             if moment - now > _AHEAD_S:
-                return Slot(is_taken=False, wait_s=min(moment - now - _AHEAD_S / 2, LONGEST_PAUSE_S))
+                return Slot(is_taken=False, wait_s=min(moment - now - _AHEAD_S / 2, LONGEST_PAUSE_S), reason=reason)
             # the moment first: torn between the two writes, it counts for a request that is older than all limits
             os.pwrite(self._file, _MOMENT.pack(moment), self._place(count))
             self._write(count + 1, paused_until)
-            return Slot(is_taken=True, wait_s=max(0.0, moment - now))
+            return Slot(is_taken=True, wait_s=max(0.0, moment - now), reason=reason)
 
     def pause(self, seconds: float) -> None:
         """Let nobody ask for so long, an hour at most."""

@@ -20,6 +20,7 @@ from ferry.errors import ConfigError, PermanentError, TransientError
 from ferry.files import own_lock
 from ferry.journal import is_alive
 from ferry.receipts import write_json
+from ferry.waiting import ROOM, waiting
 
 LEDGER = Path("data/storage.json")
 DEPOSIT, DROPPED = "deposit.json", "dropped.json.gz"
@@ -93,7 +94,8 @@ class DiskBudget:
                     f"{notes} bytes by notes on others: mend them and run again, or remove their data/<recid>, or "
                     "raise the budget"
                 )
-            self._sleep(POLL_S)
+            with waiting(ROOM):
+                self._sleep(POLL_S)
 
     def begin(self, *, recid: int) -> None:
         """Say that a step of the record runs in this process."""

@@ -35,6 +35,8 @@ class RunPlan:
     publish: bool
     to_do: frozenset[int] = frozenset()
     caps: Mapping[str, int] = field(default_factory=dict)
+    requests_per_hour: float | None = None
+    """What may be asked of the repository in an hour, by the narrower of its limits."""
     command: str = Run.command
     started_at: str = ""
 
@@ -76,6 +78,12 @@ def _told_apart(arguments: Sequence[str]) -> Iterator[tuple[str, bool]]:
 def caps_of_steps(resources: Mapping[str, int]) -> dict[str, int]:
     """Return the largest number of jobs at once by step, from the resources of the profile."""
     return {step.name: resources[step.slots] for step in CHAIN if step.slots and step.slots in resources}
+
+
+def requests_per_hour(repository: Mapping[str, Any]) -> float | None:
+    """Return what that part of the configuration lets all jobs ask in an hour, None if it does not say."""
+    per_minute, per_hour = (repository.get(f"requests_per_{unit}") for unit in ("minute", "hour"))
+    return min((limit for limit in (per_hour, per_minute and per_minute * 60) if limit), default=None)
 
 
 def write_plan(plan: RunPlan, path: Path = PLAN_FILE) -> None:

@@ -19,6 +19,7 @@ from ferry.run.plan import PLAN_FILE, RunPlan, read_plan
 from ferry.run.run import BULK_LOCK, LOCK_FILE, LOCKS, RUN_FILE, is_locked, read_run
 from ferry.run.standing import Standing, standing_of
 from ferry.run.step import ATTEMPTS_FILE
+from ferry.waiting import WAITS, Wait, read_wait
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Running:
     recid: int
     step: str
     since_s: float
+    wait: Wait | None = None
+    """None: it is at work."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Status:
     done_in_run: int
     bytes_down: int
     bytes_up: int
+    requests: int = 0
+    """That records which ended in this run asked of the repository."""
 
     @property
     def to_go(self) -> int:
@@ -54,10 +59,16 @@ class Status:
 
     @property
     def left_s(self) -> float | None:
-        """Return the seconds until all records are done at the pace of this run, None if there is no telling."""
+        """Return the seconds until all records are done at the pace of this run, None if there is no telling.
+
+        Not sooner than the hourly limit of requests allows: a run may have begun faster than it can go on.
+        """
         if not self.is_going_on or not self.done_in_run:
             return None
-        return (self.to_go + self.again) * self.elapsed_s / self.done_in_run
+        left = (self.to_go + self.again) / self.done_in_run
+        per_hour = self.standing.plan.requests_per_hour
+        by_limit_s = self.requests * left * 3600 / per_hour if per_hour else 0.0
+        return max(left * self.elapsed_s, by_limit_s)
 
 
 def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status | None:
@@ -84,6 +95,7 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
         done_in_run=len({e["recid"] for e in ended if e["step"] == LAST_STEP and e["status"] == "ok"}),
         bytes_down=_moved(ended, DOWNLOAD_STEP),
         bytes_up=_moved(ended, UPLOAD_STEP),
+        requests=int(sum(event["measured"].get("requests", 0) for event in ended)),
     )
 
 
@@ -119,4 +131,5 @@ def _running(folder: Path, recids: Sequence[int], *, run_id: str, began: datetim
             # one that was killed has no end either
             if attempt.status == "unfinished" and attempt.run_id == run_id and is_alive(attempt.host, attempt.pid):
                 since_s = (now - datetime.fromisoformat(attempt.started_at)).total_seconds()
-                yield Running(recid, attempt.step, max(0.0, since_s))
+                wait = read_wait(journal.with_name(f"{attempt.step}{WAITS}"))
+                yield Running(recid, attempt.step, max(0.0, since_s), wait)

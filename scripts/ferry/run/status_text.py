@@ -2,12 +2,14 @@
 
 import os
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 from ferry.files import whole_file
 from ferry.formatting import format_bytes, format_count, format_seconds, plural
 from ferry.report.failures import failure_lines, failure_rows
 from ferry.run.status import Status
+from ferry.waiting import Wait
 
 _SHOWN_RUNNING, _SHOWN_FAILED = 12, 10
 
@@ -15,6 +17,8 @@ _SHOWN_RUNNING, _SHOWN_FAILED = 12, 10
 def status_line(status: Status) -> str:
     """Return the status in one line."""
     parts = [f"{_ok(status)}, {_failed(status)}, {plural(len(status.running), 'job')} running, {_to_go(status)}"]
+    if waits := _waits(status):
+        parts.append("waiting: " + ", ".join(waits))
     if status.bytes_up:
         parts.append(f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}")
     if status.left_s:
@@ -32,10 +36,12 @@ def status_page(status: Status) -> str:
         f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}, in this run",
     ]
     if status.left_s:
-        lines.append(f"end      in about {format_seconds(status.left_s)}, at this run's pace in records")
+        lines.append(f"end      in about {format_seconds(status.left_s)}, at this run's pace in records and its limits")
     if status.running:
         counts = Counter(job.step for job in status.running)
         lines.append("running  " + ", ".join(f"{count} {step}" for step, count in counts.items()))
+        if waits := _waits(status):
+            lines.append("waiting  " + ", ".join(waits))
         longest = sorted(status.running, key=lambda job: -job.since_s)
         lines += [f"  {job.recid}  {job.step} for {format_seconds(job.since_s)}" for job in longest[:_SHOWN_RUNNING]]
     if failed := status.standing.failed:
@@ -79,6 +85,17 @@ def prometheus_text(status: Status) -> str:
         ),
         ("ferry_jobs_running", "Attempts at a step under way.", "gauge", [("", len(status.running))]),
         (
+            "ferry_jobs",
+            "Attempts at a step under way, by step and by what they wait for.",
+            "gauge",
+            [
+                (f'{{step="{step}",waits_for="{reason}"}}', count)
+                for (step, reason), count in sorted(
+                    Counter((job.step, job.wait.reason if job.wait else "") for job in status.running).items()
+                )
+            ],
+        ),
+        (
             "ferry_moved_bytes",
             "Bytes moved by this run.",
             "gauge",
@@ -98,6 +115,20 @@ def write_prometheus(path: Path, status: Status) -> None:
     with whole_file(path) as stream:
         os.fchmod(stream.fileno(), 0o644)
         stream.write(prometheus_text(status).encode())
+
+
+def _waits(status: Status) -> list[str]:
+    """Return how many jobs wait for what, and until when the first of them does."""
+    waits: dict[str, list[Wait]] = {}
+    for job in status.running:
+        if job.wait:
+            waits.setdefault(job.wait.reason, []).append(job.wait)
+    told = []
+    for reason, same in waits.items():
+        ends = [wait.until for wait in same if wait.until is not None]
+        until = f" until {datetime.fromtimestamp(min(ends)).astimezone():%H:%M:%S}" if ends else ""
+        told.append(f"{format_count(len(same))} for {reason}{until}")
+    return told
 
 
 def _ok(status: Status) -> str:

@@ -25,6 +25,7 @@ from ferry.run.run import read_run
 from ferry.run.termination import terminate_on_signal
 from ferry.safe_text import SafeFormatter, uncaught_text
 from ferry.terminal import tell
+from ferry.waiting import WAITS, waits_told
 
 ATTEMPTS_FILE = Path("results/attempts.jsonl")
 """Every ended attempt of every record, in the order in which they ended."""
@@ -66,7 +67,7 @@ def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     measured: dict[str, float] = {}
     error: BaseException | None = None
     try:
-        with terminate_on_signal(), _disk_errors_told():
+        with terminate_on_signal(), _disk_errors_told(), waits_told(log_path.with_suffix(WAITS)):
             _require_latest(name, recid, record_dir, journal_path)
             storage.begin(recid=recid)
             yield measured

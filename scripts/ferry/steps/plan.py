@@ -16,6 +16,7 @@ from ferry.errors import FerryError
 from ferry.formatting import format_bytes, format_count, format_seconds, plural
 from ferry.journal import Event, read, working_s
 from ferry.report.stats_log import latest_rows
+from ferry.run.plan import requests_per_hour
 from ferry.source.local_files import LocalSettings
 from ferry.source.local_match import with_local_files
 from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
@@ -43,11 +44,9 @@ def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
         plans = list(pool.map(partial(_plan, inputs), recids, chunksize=_AT_A_TIME))
     write_csv(table_path, COLUMNS, (list(asdict(plan).values()) for plan in plans))
     config = inputs.config
-    per_minute, per_hour = (config["repository"].get(f"requests_per_{unit}") for unit in ("minute", "hour"))
-    limits = [limit for limit in (per_hour, per_minute and per_minute * 60) if limit]
     total = forecast(
         plans,
-        requests_per_hour=min(limits, default=None),
+        requests_per_hour=requests_per_hour(config["repository"]),
         bytes_per_s=measured_rate(
             latest_rows(inputs.results_dir / "stats.jsonl").values(), read(inputs.results_dir / "attempts.jsonl")
         ),

@@ -26,6 +26,7 @@ from ferry.run.progress import ProgressReporter
 from ferry.run.standing import Standing, tell_silent_ends, write_live_tables
 from ferry.run.status import Running, Status, read_status
 from ferry.run.status_text import prometheus_text, status_line, status_page, write_prometheus
+from ferry.waiting import RATE_LIMIT
 
 NOW = datetime.now(UTC)
 BEGAN = NOW - timedelta(seconds=100)
@@ -246,6 +247,23 @@ def test_one_line_says_what_is_done_at_which_rate_and_how_long_it_will_take():
     assert status_line(STATUS) == (
         "ferry: 290 ok, 1 failed, 1 job running, 12,420 to go, of 12,711; 5 MB up at 50 kB/s; about 1 h 11 min left"
     )
+
+
+def test_jobs_that_wait_are_told_with_what_for_and_until_when(going_on: Path):
+    """At the repository's rate limit a run stood still with nothing said."""
+    note = going_on / "logs" / "3" / "upload_record.waits"
+    note.write_text(json.dumps({"reason": RATE_LIMIT, "until": NOW.timestamp() + 40}))
+    status = read_status(going_on, now=NOW)
+    until = f"{(NOW + timedelta(seconds=40)).astimezone():%H:%M:%S}"
+    assert f"; waiting: 1 for the rate limit until {until}" in status_line(status)
+    assert f"\nwaiting  1 for the rate limit until {until}\n" in status_page(status)
+    assert 'ferry_jobs{step="upload_record",waits_for="the rate limit"} 1\n' in prometheus_text(status)
+
+
+def test_the_end_is_not_sooner_than_the_limit_of_requests_allows():
+    limited = replace(STANDING, plan=replace(STANDING.plan, requests_per_hour=5000))
+    assert STATUS.left_s == pytest.approx(12420 / 290 * 100)
+    assert replace(STATUS, standing=limited, requests=2900).left_s == pytest.approx(12420 * 10 / 5000 * 3600)
 
 
 def test_what_is_in_review_is_told_wherever_the_run_is(tmp_path: Path):

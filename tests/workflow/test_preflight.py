@@ -25,7 +25,7 @@ def test_a_preflight_tells_what_it_found_moves_nothing_and_fails_if_a_run_could_
 def test_the_sandbox_takes_as_many_requests_as_the_configuration_says(flow):
     flow.want(MANUAL)
     limits = {"requests_per_minute": 77, "requests_per_hour": None}
-    flow.config = {"sandbox": limits, "repository": limits}
+    flow.config = {"sandbox": limits, "repository": dict(limits)}
     assert "77 requests in 60 s; the repository tells of 77 at a time" in flow.run("preflight").stdout
 
 

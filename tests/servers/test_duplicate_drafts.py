@@ -1,11 +1,20 @@
 """A second draft of one record is removed only where it holds nothing but what it was given from here."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from ferry.deposit.duplicates import DuplicateError
+from ferry.deposit.draft_search import DraftSearch
+from ferry.deposit.duplicates import DuplicateError, OneRecord
+from ferry.deposit.given import GivenMetadata
 from ferry.deposit.settings import DepositSettings
+from ferry.deposit.state import DepositState
+from ferry.errors import TransientError
 from ferry.identity import source_identifier
-from servers.depositing import CONTENTS, deposit, document, own_recid
+from ferry.retry import RetryPolicy
+from servers.depositing import CONTENTS, act, deposit, document, own_recid
+from servers.fault_proxy import fault_proxy
+from servers.faults import Fault
 from servers.raw_api import Api, Draft, eventually
 
 REMOVE = DepositSettings(settle_s=2, duplicate_drafts="remove")
@@ -106,6 +115,68 @@ def test_one_with_files_of_its_own_is_left(doubled, repository, tmp_path, parts)
     api, used, other = doubled
     Draft(api, other).upload(parts["key"], parts["data"])
     with pytest.raises(DuplicateError, match=f"it holds other files: {parts['key']}"):
+        bring(repository, tmp_path, settings=REMOVE)
+    assert is_there(api, used)
+    assert is_there(api, other)
+
+
+@pytest.fixture
+def confirm_first(sandbox, tmp_path):
+    """Give what is asked before a record is published."""
+
+    def confirm(record_id, *, url=sandbox.url):
+        async def asked(repository):
+            one = OneRecord(
+                repository=repository,
+                recid=RECID,
+                identifier=source_identifier(RECID)["identifier"],
+                model_recid=None,
+                duplicates="fail",
+                given=GivenMetadata(None, recid=RECID, repository="sandbox"),
+            )
+            state = DepositState(path=tmp_path / "deposit.json", recid=RECID, repository="sandbox")
+            await DraftSearch(one=one, state=state, retry=RetryPolicy(), settle_s=3).confirm_first(record_id)
+
+        act(SimpleNamespace(url=url, token=sandbox.token), asked)
+
+    return confirm
+
+
+def test_a_draft_that_no_search_shows_is_not_published(sandbox, tmp_path, confirm_first):
+    record_id = bring(sandbox, tmp_path).receipt["record_id"]
+
+    def nothing_found(answer):
+        answer.json = {**answer.json, "hits": {"hits": [], "total": 0}}
+
+    confirm_first(record_id)
+    with fault_proxy(sandbox.url) as proxy:
+        proxy.add(Fault("unseen", method="GET", path=r"/api/user/records\?", change=nothing_found, times=None))
+        with pytest.raises(TransientError, match="expected a search to show it before it is published"):
+            confirm_first(record_id, url=proxy.url)
+
+
+@pytest.mark.parametrize("how", ["deleted", "without its identifier"])
+def test_a_draft_that_no_search_can_show_is_left_to_what_tells_of_that(sandbox, tmp_path, confirm_first, how):
+    record_id, api = bring(sandbox, tmp_path).receipt["record_id"], Api(sandbox.url, sandbox.token)
+    if how == "deleted":
+        assert api.call("DELETE", f"/api/records/{record_id}/draft").status_code == 204
+    else:
+        change(api, record_id, metadata={**OURS["metadata"], "identifiers": []})
+    confirm_first(record_id)
+
+
+@pytest.mark.rdm
+@pytest.mark.parametrize("repository", ["invenio"], indirect=True)
+@pytest.mark.parametrize("what", ["parent.access", "files.default_preview"])
+def test_one_that_is_shared_or_has_a_chosen_preview_is_left(doubled, repository, tmp_path, what):
+    api, used, other = doubled
+    if what == "parent.access":
+        shared = api.call("POST", f"/api/records/{other}/access/links", json={"permission": "view"})
+        assert shared.status_code == 201
+    else:
+        Draft(api, other).upload("a.al", CONTENTS["a.al"])
+        change(api, other, files={"enabled": True, "default_preview": "a.al"})
+    with pytest.raises(DuplicateError, match=f"it holds what it was not given from here: {what}"):
         bring(repository, tmp_path, settings=REMOVE)
     assert is_there(api, used)
     assert is_there(api, other)

@@ -111,7 +111,7 @@ class DraftSearch:
         """
         is_late, waited_s, pause_s = self._may_come_late(), 0.0, 1.0
         while not await self._retry.retried(lambda: self._one.confirm(used_id, is_late=is_late)):
-            if waited_s and await self._retry.retried(lambda: self._one.read(used_id)) is None:
+            if waited_s and not await self._retry.retried(lambda: self._one.can_be_found(used_id)):
                 return  # what becomes of that is for what reads it next
             if waited_s >= self._settle_s:
                 raise TransientError(

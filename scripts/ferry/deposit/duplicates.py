@@ -92,6 +92,11 @@ class OneRecord:
             await self._keep_first(used, await self._still_there(foreign))
         return is_shown
 
+    async def can_be_found(self, record_id: str) -> bool:
+        """Tell whether a record is there, and carries what a search finds it by."""
+        record = await self.read(record_id)
+        return record is not None and record.is_of(identifier=self.identifier, recid=self.model_recid)
+
     async def read(self, record_id: str) -> RemoteRecord | None:
         """Return the draft of this id, else the published record; None if it is gone."""
         for read in (self.repository.read_draft, self.repository.read_published):

@@ -134,14 +134,15 @@ def _address_problem(value: str) -> str | None:
     host = _host_of(value)
     if not host or any(sign.isspace() for sign in value):
         return f"expected an address, https:// and a host, found {value!r}"
-    if scheme == "http" and not _is_loopback(host):
+    if scheme == "http" and not is_loopback(host):
         return (
             f"expected https://, as what goes to {host} by http:// can be read and changed on the way; found {value!r}"
         )
     return None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by its name alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -173,7 +174,7 @@ def _unfit_floats(value: Any, known: Mapping[str, Any], place: str) -> Iterator[
 def _contradictions(config: Mapping[str, Any]) -> list[str]:
     found = []
     url = config["repository"]["url"]
-    if url.startswith("https://") and not config["repository"]["verify_tls"] and not _is_loopback(_host_of(url)):
+    if url.startswith("https://") and not config["repository"]["verify_tls"] and not is_loopback(_host_of(url)):
         found.append("repository.verify_tls: false sends the token to whoever answers; expected true")
     metadata_dir = config["metadata"]["dir"]
     if metadata_dir != DEFAULT_METADATA_DIR and not Path(metadata_dir).is_dir():

@@ -29,6 +29,7 @@ from yarl import URL
 
 from ferry.errors import FerryError, PermanentError, TransientError
 from ferry.flags import TOKEN_REFUSED, RunFlags
+from ferry.repository.answers import BoundedResponse
 from ferry.repository.errors import (
     AnswerError,
     DeniedError,
@@ -47,7 +48,7 @@ class _Request(RateLimitedRequest, AuthenticatedClientRequest):
     """A request with nrp-cmd's token and our manners."""
 
 
-class _Response(RepositoryResponse):
+class _Response(BoundedResponse, RepositoryResponse):
     """An answer whose refusals keep their text, and are judged here."""
 
     async def raise_for_invenio_status(self) -> None:

@@ -5,7 +5,7 @@ import concurrent.futures
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import aiohttp
@@ -13,6 +13,8 @@ from yarl import URL
 
 from ferry.errors import PermanentError, TransientError
 from ferry.repository.client import read_info
+from ferry.repository.http import HttpSession
+from ferry.repository.origins import refuse_elsewhere
 from ferry.retry import RetryPolicy, Sleep
 
 ATTEMPTS = 5
@@ -22,6 +24,8 @@ ONE_S = 60.0
 """For one attempt by nrp-cmd, one of whose requests has no limit of its own."""
 ANSWER_S = 20.0
 _WELL_KNOWN = "/.well-known/repository"
+_LINKS = {"self", "api", "records", "drafts", "requests", "models", "communities"}
+"""Those that are asked."""
 
 
 async def discover(*, url: str, verify_tls: bool, sleep: Sleep = asyncio.sleep) -> dict[str, Any]:
@@ -47,37 +51,58 @@ async def discover(*, url: str, verify_tls: bool, sleep: Sleep = asyncio.sleep) 
 
 
 async def _discover(url: URL, verify_tls: bool) -> dict[str, Any]:
-    describes_itself = await _describes_itself(url, verify_tls)
+    described = await _look(url, verify_tls)
     try:
         info = await asyncio.wait_for(in_thread(lambda: read_info(url=url, verify_tls=verify_tls)), ONE_S)
     except TimeoutError:
         raise TransientError(f"no answer to nrp-cmd within {ONE_S:.0f} s") from None
     # where one of its requests fails, nrp-cmd takes any repository for a plain InvenioRDM
-    if describes_itself != bool(info["links"].get("models")):
+    if described != bool(info["links"].get("models")):
         raise TransientError("what it told of itself was not what it told before")
+    for model in info["models"].values():
+        _expect_own(url, model["links"])
     return info
 
 
-async def _describes_itself(url: URL, verify_tls: bool) -> bool:
-    """Tell whether it describes itself, as NRP repositories do; an InvenioRDM says 404."""
-    timeout = aiohttp.ClientTimeout(total=ANSWER_S)
-    connector = aiohttp.TCPConnector(ssl=verify_tls, force_close=True)
+async def _look(url: URL, verify_tls: bool) -> bool:
+    """Tell whether it describes itself, as NRP repositories do (an InvenioRDM says 404), and names its own address.
+
+    All that nrp-cmd will read is read here before: nrp-cmd knows no bounds.
+    """
+    async with HttpSession(origin=url.origin(), verify_tls=verify_tls, stall_s=ANSWER_S) as http:
+        described = await _ask(http, url.with_path(_WELL_KNOWN))
+        if isinstance(described, dict) and "invenio_version" in described:
+            links = described.get("links")
+            _expect_own(url, links if isinstance(links, dict) else {})
+            return True
+        await _ask(http, url.with_path("/"))
+        found = await _ask(http, url.with_path("/api/records").with_query(size="1"))
+        links = found.get("links") if isinstance(found, dict) else None
+        _expect_own(url, links if isinstance(links, dict) else {})
+        return False
+
+
+def _expect_own(url: URL, links: Mapping[str, Any]) -> None:
+    """Expect that the repository has the name for itself by which it is asked: else its links lead elsewhere."""
+    for name in _LINKS & links.keys():
+        refuse_elsewhere(f"links.{name}", url.join(URL(str(links[name] or ""))), origin=url.origin())
+
+
+async def _ask(http: HttpSession, url: URL) -> Any:
+    """Return the JSON at an address; None if there is none."""
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
-            session.get(url.with_path(_WELL_KNOWN)) as answer,
-        ):
+        async with http.request("GET", url) as answer:
             text = await answer.text(errors="replace")
     except aiohttp.ClientSSLError as error:
         raise PermanentError(f"{url}: expected a certificate that can be trusted, found {error}") from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise TransientError(f"{_WELL_KNOWN}: {str(error) or f'no answer within {ANSWER_S:.0f} s'}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise TransientError(f"{url.path}: {str(error) or type(error).__name__}") from error
     if answer.status >= 500 or answer.status == 429:
-        raise TransientError(f"{_WELL_KNOWN}: status {answer.status}")
+        raise TransientError(f"{url.path}: status {answer.status}")
     try:
-        return answer.status == 200 and "invenio_version" in json.loads(text)
-    except (ValueError, TypeError):
-        return False
+        return json.loads(text) if answer.status == 200 else None
+    except ValueError:
+        return None
 
 
 async def in_thread[Result](action: Callable[[], Coroutine[Any, Any, Result]]) -> Result:

@@ -140,13 +140,15 @@ class RepositoryFiles:
             PartsRefusedError: the storage does not take parts at all.
         """
         try:
-            await self._put(f"send part {part.number} of {file.key}", part.url, chunks, size_bytes)
+            await self._put(f"send part {part.number} of {file.key}", part.url, chunks, size_bytes, is_part=True)
         except TooLargeError:
             raise
         except RefusedError as error:
             raise PartsRefusedError(str(error)) from error
 
-    async def _put(self, action: str, url: URL, chunks: AsyncIterator[bytes], size_bytes: int) -> None:
+    async def _put(
+        self, action: str, url: URL, chunks: AsyncIterator[bytes], size_bytes: int, *, is_part: bool = False
+    ) -> None:
         body = SendOnce(chunks)
 
         async def open_body() -> SendOnce:  # awaited by nrp-cmd, see its put_stream
@@ -155,7 +157,7 @@ class RepositoryFiles:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size_bytes)}
         async with self._asking(action):
             answer: aiohttp.ClientResponse = await self._connection.put(
-                url=url, data=open_body, headers=headers, result_class=aiohttp.ClientResponse
+                url=url, data=open_body, headers=headers, is_part=is_part, result_class=aiohttp.ClientResponse
             )
         text = await answer.text(errors="replace")
         with contextlib.suppress(json.JSONDecodeError):  # a storage answers with nothing, or not in JSON

@@ -17,7 +17,9 @@ from yarl import URL
 
 from ferry.errors import PermanentError, TransientError
 from ferry.flags import TOKEN_REFUSED, RunFlags
+from ferry.repository.answers import ACCEPT_ENCODING, BoundedResponse
 from ferry.repository.errors import BUSY, DeniedError, retry_after_s
+from ferry.repository.origins import origin_of, redirect_target, refuse_elsewhere
 from ferry.repository.rate_limit import RateLimiter
 from ferry.repository.traffic import RequestStats
 
@@ -97,7 +99,7 @@ class HttpSession:
         verify_tls: bool,
         stall_s: float,
         request_class: type[aiohttp.ClientRequest] = RateLimitedRequest,
-        response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
+        response_class: type[BoundedResponse] = BoundedResponse,
         rate_limiter: RateLimiter | None = None,
         flags: RunFlags | None = None,
     ) -> None:
@@ -106,8 +108,8 @@ class HttpSession:
         Args:
             origin: of the repository: scheme, host, port.
             verify_tls: whether its certificate is checked. Those of other hosts always are.
-            stall_s: seconds without a byte, sent or received, after which a request is given up. There is no limit
-                on how long a request takes.
+            stall_s: seconds without a byte, sent or received, after which a request is given up, and seconds within
+                which an answer that has begun has to end. There is no limit on how long a body is sent.
             request_class, response_class: of aiohttp's sessions.
             rate_limiter, flags: shared with other jobs.
         """
@@ -140,7 +142,8 @@ class HttpSession:
         session = aiohttp.ClientSession(
             connector=connector,
             timeout=self._timeout,
-            headers={"User-Agent": USER_AGENT},
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING},
+            auto_decompress=False,
             trace_configs=[self._counting()] if counted else [],
             **self._classes,  # type: ignore[arg-type]
         )
@@ -160,7 +163,14 @@ class HttpSession:
 
     @contextlib.asynccontextmanager
     async def request(
-        self, method: str, url: URL, *, auth: Any = None, may_repeat: bool | None = None, **options: Any
+        self,
+        method: str,
+        url: URL,
+        *,
+        auth: Any = None,
+        may_repeat: bool | None = None,
+        is_part: bool = False,
+        **options: Any,
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Send one request when it is its turn, and pass on the answer.
 
@@ -168,14 +178,16 @@ class HttpSession:
             method, url: of the request.
             auth: adds the token; left out for another origin.
             may_repeat: whether the request does no harm when it is done twice; by default, whether the method says so.
+            is_part: whether it brings a part of a file, which may lie elsewhere.
             options: as for aiohttp.
 
         Raises:
             DeniedError: the token was refused to another job of the run.
-            PermanentError: a redirect to another host.
+            PermanentError: an address elsewhere, or a redirect to one.
         """
         options["allow_redirects"] = False
-        if url.origin() != self._origin:
+        if origin_of(url) != self._origin:
+            refuse_elsewhere(method, url, origin=self._origin, is_part=is_part)
             async with self._watched(self._elsewhere, method, url, options) as response:
                 yield response
             return
@@ -189,7 +201,7 @@ class HttpSession:
                 if response.status not in range(300, 400) or response.status == 304:
                     yield response
                     return
-                url = self._redirected(method, response)
+                url = redirect_target(method, response, origin=self._origin)
         raise PermanentError(f"{url}: redirected {_REDIRECTS} times; check repository.url")
 
     @contextlib.asynccontextmanager
@@ -199,16 +211,31 @@ class HttpSession:
         """Send a request; give up when its body is not taken. aiohttp's own limits begin when the body is sent."""
         loop = asyncio.get_running_loop()
         body, timeout = options.get("data"), self._timeout
+        sending = isinstance(body, SendOnce)
         try:
             async with asyncio.timeout(None) as limit:
+
+                def within(seconds: float) -> None:
+                    limit.reschedule(loop.time() + seconds)
+
+                def on_progress(more: bool) -> None:
+                    nonlocal sending
+                    sending = more
+                    within(self._stall_s if more else answered_s)
+
                 if isinstance(body, SendOnce):
                     _sent_in_this_task.set(body)
                     timeout = self._timeout_after(int(options["headers"]["Content-Length"]))
-                    body.on_progress = lambda more: limit.reschedule(loop.time() + self._stall_s if more else None)
+                    body.on_progress = on_progress
+                # the headers may come a byte at a time, and the socket is never silent
+                answered_s = CONNECT_TIMEOUT_S + (timeout.sock_read or 0) + self._stall_s
+                if not sending:
+                    within(answered_s)
                 with self.traffic.noting_outcome(method, may_repeat=session is self._kept) as outcome:
                     async with session.request(method, url, timeout=timeout, **options) as response:
                         _sent_in_this_task.set(None)
-                        limit.reschedule(None)
+                        sending = False
+                        within(self._stall_s)
                         outcome.status = response.status
                         try:
                             yield response
@@ -220,7 +247,11 @@ class HttpSession:
         except aiohttp.SocketTimeoutError as error:
             raise TransientError(f"{method} {url.path}: nothing came back for {timeout.sock_read:g} s") from error
         except TimeoutError as error:
-            raise TransientError(f"{method} {url.path}: not a byte went on for {self._stall_s:g} s") from error
+            if sending:
+                raise TransientError(f"{method} {url.path}: not a byte went on for {self._stall_s:g} s") from error
+            raise TransientError(
+                f"{method} {url.path}: an answer began, and had not ended {self._stall_s:g} s later"
+            ) from error
 
     def _timeout_after(self, size_bytes: int) -> aiohttp.ClientTimeout:
         """A proxy may take a body at once and hand it on before anybody answers."""
@@ -245,21 +276,3 @@ class HttpSession:
             wait_s = UNTOLD_WAIT_S
         if wait_s and self._rate_limiter is not None:
             self._rate_limiter.pause(wait_s)
-
-    def _redirected(self, method: str, response: aiohttp.ClientResponse) -> URL:
-        """Return where a redirect leads, if it may be followed: with the token to no other host, and no change."""
-        try:
-            target = response.url.join(URL(response.headers.get("Location", "")))
-            origin: URL | None = target.origin()
-        except ValueError:
-            target, origin = URL(), None
-        if origin != self._origin:
-            raise PermanentError(
-                f"{self._origin}: redirects to another host ({origin}), where the token must not go; "
-                "check repository.url"
-            )
-        if method not in ("GET", "HEAD"):
-            raise PermanentError(
-                f"{response.url.path}: a {method} is redirected to {target.path}; check repository.url"
-            )
-        return target

@@ -23,6 +23,8 @@ _ADDRESS = re.compile(
     r"(?P<scheme>[A-Za-z]+)://(?:[A-Za-z0-9._-]+@)?(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:/.*)?",
     re.DOTALL,
 )
+_IN_DIGITS = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)$|:")
+"""Of a host: an IP address in any of the ways in which they are written, and no name."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 _known: dict[str, tuple[float, tuple[str, ...]]] = {}
@@ -62,12 +64,13 @@ class AllowedSources:
         hosts = tuple(host for address in addresses if (host := _host_in(address)))
         return replace(self, hosts=self.hosts + hosts, folders=self.folders + folders)
 
-    def check(self, url: str, *, asked: str) -> tuple[str, ...]:
+    def check(self, url: str, *, asked: str, by_proxy: bool = False) -> tuple[str, ...]:
         """Return the IP addresses at which the host of an address may be reached; empty if any will do.
 
         Args:
             url: the address, or where it leads by redirects.
             asked: the address that was asked for first.
+            by_proxy: whether a proxy finds the host by its name, which may mean nothing here.
 
         Raises:
             ForbiddenSourceError: it is not allowed; says which key would allow it.
@@ -86,6 +89,8 @@ class AllowedSources:
                 f"{_way(url, asked)}: expected a host that may be read, found {host}; add it to source.allow.hosts if "
                 "it may"
             )
+        if by_proxy and not _IN_DIGITS.search(host):
+            return ()
         addresses = _addresses_of(host, url)
         inside = next((address for address in addresses if not _is_public(address)), None)
         if inside is not None:

@@ -64,10 +64,9 @@ class _Handler(urllib.request.AbstractHTTPHandler):
     def _open(
         self, connection: type[http.client.HTTPConnection], request: urllib.request.Request
     ) -> http.client.HTTPResponse:
-        addresses = self._allowed.check(request.full_url, asked=self._asked)
-        if request.host != urlsplit(request.full_url).netloc:  # a proxy, which finds the host by itself
-            addresses = ()
-        return self.do_open(connection, request, addresses=addresses)
+        by_proxy = request.host != urlsplit(request.full_url).netloc
+        addresses = self._allowed.check(request.full_url, asked=self._asked, by_proxy=by_proxy)
+        return self.do_open(connection, request, addresses=() if by_proxy else addresses)
 
 
 def _opener(*, allowed: AllowedSources, asked: str) -> urllib.request.OpenerDirector:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import json
 import socket
 import ssl
 import subprocess
@@ -189,7 +190,7 @@ def test_a_redirect_within_the_host_is_followed_for_a_get_only():
 def test_another_origin_gets_no_token_and_is_not_counted():
     async def scenario():
         async with serving() as storage, serving() as server, wired(server) as wire:
-            async with put(wire, storage.url / "part", 1):
+            async with put(wire, storage.url / "part", 1, is_part=True):
                 pass
             await ask(wire, "GET", server.url)
             return storage.seen[0][2], server.seen[0][2], wire.traffic.requests
@@ -200,9 +201,9 @@ def test_another_origin_gets_no_token_and_is_not_counted():
     assert requests == 1
 
 
-def put(wire, url, count):
+def put(wire, url, count, **options):
     headers = {"Content-Length": str(count * PIECE_BYTES)}
-    return wire.request("PUT", url, data=SendOnce(chunks(count)), headers=headers)
+    return wire.request("PUT", url, data=SendOnce(chunks(count)), headers=headers, **options)
 
 
 def test_a_body_may_take_several_times_the_stall_limit_as_long_as_it_goes_on():
@@ -211,7 +212,7 @@ def test_a_body_may_take_several_times_the_stall_limit_as_long_as_it_goes_on():
             loop = asyncio.get_running_loop()
             start = loop.time()
             async with put(wire, server.url, 160) as response:
-                received = (await response.json())["received"]
+                received = json.loads(await response.read())["received"]
             return received, loop.time() - start
 
     received, took_s = asyncio.run(scenario())

@@ -318,6 +318,22 @@ def test_a_host_that_leads_to_one_that_is_not_listed_is_not_followed(tmp_path):
         assert fetch(tmp_path, asked, content=OWN, hosts=["127.0.0.1", ELSEWHERE]) == OWN
 
 
+def test_a_proxy_finds_hosts_by_their_names_and_none_by_digits(tmp_path, monkeypatch):
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving(WebServer()) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        uri = "http://files.example.org/a.root"
+        assert fetch(tmp_path, uri, content=OWN, hosts=["*.example.org"]) == OWN
+        assert proxy.asked == [uri]
+        for host in ("169.254.169.254", "10.1", "0x7f.1", "[::1]"):
+            with pytest.raises(ForbiddenSourceError, match="expected a public address"):
+                fetch(tmp_path, f"http://{host}/b.root", content=OWN, hosts=["*"], key="b.root")
+        with pytest.raises(ForbiddenSourceError, match=r"found files\.example\.com"):
+            fetch(tmp_path, "http://files.example.com/b.root", content=OWN, hosts=["*.example.org"], key="b.root")
+        assert fetch(tmp_path, "http://1.1.1.1/c.root", content=OWN, hosts=["*"], key="c.root") == OWN
+        assert proxy.asked == [uri, "http://1.1.1.1/c.root"]
+
+
 def test_a_host_that_the_redirects_name_is_listed(tmp_path):
     with serving(WebServer()) as server:
         found = fetch(

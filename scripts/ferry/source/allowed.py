@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,14 +101,18 @@ class AllowedSources:
             )
         return addresses
 
-    @property
+    @cached_property
     def _named(self) -> frozenset[str]:
         return frozenset(host.strip("[]").rstrip(".").lower() for host in self.hosts if not host.startswith("*"))
+
+    @cached_property
+    def _real_folders(self) -> tuple[Path, ...]:
+        return tuple(folder.resolve() for folder in self.folders)
 
     def _check_folder(self, url: str, asked: str) -> None:
         for name in {url, url.partition("?")[0]}:  # what follows a ? is part of the name, or is not: both have to be
             path = local_path(name).resolve()
-            if not any(path.is_relative_to(folder.resolve()) for folder in self.folders):
+            if not any(path.is_relative_to(folder) for folder in self._real_folders):
                 raise ForbiddenSourceError(
                     f"{_way(url, asked)}: expected a source that may be read, found a file of this machine ({path}); "
                     "add a folder above it to source.allow.folders if it may be read"

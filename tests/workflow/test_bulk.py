@@ -139,7 +139,8 @@ def carry(flow: Flow, recids: list[int], steps: dict[int, str], *, timeout_s: fl
     told = done.stdout + done.stderr
     assert f"ferry: {records - failing} ok, {failing} failed, 0 not reached, of {records} records" in told
     assert f"to go, of {records}" in told, "a line every tenth of a second was asked for"
-    assert all(f"results/{recid}/stats.json" in told for recid in steps)
+    assert all(f"\n  {recid}  {step}, attempt 1: " in told for recid, step in steps.items())
+    assert "\n  again, only what is missing: " in told
     metrics = (flow.folder / "ferry.prom").read_text(encoding="utf-8")
     assert f'ferry_records{{status="ok"}} {records - failing}\n' in metrics
 

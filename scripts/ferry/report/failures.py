@@ -9,40 +9,47 @@ from ferry.csv_tables import write_csv
 FAILURE_COLUMNS = ("recid", "step", "error_type", "error", "attempts", "ended_at", "log", "command", "title")
 
 
-def rerun_command(recid: int, command: str) -> str:
-    """Return the command that does what is missing of one record, from the command of the run without its targets.
+def rerun_command(recids: Iterable[int], command: str) -> str:
+    """Return the command that does what is missing of these records, from the command of the run without its targets.
 
-    The two dashes end `--configfile`, which would take the target for one more file.
+    The two dashes end `--configfile`, which would take a target for one more file.
     """
-    return f"{command} -- results/{recid}/stats.json"
+    return " ".join([command, "--", *(f"results/{recid}/stats.json" for recid in recids)])
 
 
 def failure_rows(rows: Iterable[Mapping[str, Any]], *, command: str) -> list[dict[str, Any]]:
     """Return the rows (of `STATS_SCHEMA`) of failed records with their command, in the order given."""
-    failed = ({**row, "command": rerun_command(row["recid"], command)} for row in rows if row["status"] == "failed")
+    failed = ({**row, "command": rerun_command([row["recid"]], command)} for row in rows if row["status"] == "failed")
     return [{name: row[name] for name in FAILURE_COLUMNS} for row in failed]
 
 
 def write_failures(results_dir: Path, failures: Iterable[Mapping[str, Any]]) -> Path:
-    """Write failures.csv, of rows as `failure_rows` gives them; return its path."""
+    """Write failures.csv, of rows as `failure_rows` gives them, each in one line, as a master list; return its path."""
     path = results_dir / "failures.csv"
-    write_csv(path, FAILURE_COLUMNS, [list(row.values()) for row in failures])
+    cells = (
+        [" ".join(value.split()) if isinstance(value, str) else value for value in row.values()] for row in failures
+    )
+    write_csv(path, FAILURE_COLUMNS, cells)
     return path
 
 
-def failure_lines(
-    failures: Iterable[Mapping[str, Any]], *, most: int, rest_in: str = "results/failures.csv"
-) -> list[str]:
-    """Return what the terminal shows of at most `most` failures: two lines each, and where how many more are."""
+def failure_lines(failures: Sequence[Mapping[str, Any]], *, most: int, command: str) -> list[str]:
+    """Return what the terminal shows of at most `most` failures, where how many more are, and how all are done again.
+
+    Args:
+        failures: rows as of the stats.
+        most: failures that are shown, in two lines each.
+        command: that does what is missing of all of them.
+    """
     listed = list(failures)
     lines = []
     for row in listed[:most]:
         reason = " ".join(str(row["error"]).split())
         lines.append(f"  {row['recid']}  {row['step']}, attempt {row['attempts']}: {row['error_type']}: {reason[:300]}")
-        lines.append(f"    log: {row['log'] or 'none'}   again: {row['command']}")
+        lines.append(f"    log: {row['log'] or 'none'}")
     if len(listed) > most:
-        lines.append(f"  and {len(listed) - most} more in {rest_in}")
-    return lines
+        lines.append(f"  and {len(listed) - most} more in results/failures.csv")
+    return [*lines, f"  again, only what is missing: {command}"] if listed else []
 
 
 def waiting_lines(waiting: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:

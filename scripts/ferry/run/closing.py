@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ferry.report.failures import failure_lines, failure_rows, kept_lines, unverified_lines, waiting_lines
+from ferry.report.failures import failure_lines, kept_lines, rerun_command, unverified_lines, waiting_lines
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import RunPlan
 from ferry.run.standing import Standing, standing_of
@@ -16,13 +16,14 @@ def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Pat
     """Return what the terminal shows at the end of a run: how the wanted records stand, and each failure."""
     plan = plan or RunPlan("", recids, publish=False)
     latest = latest_rows(stats_log)
-    lines = _lines_of(standing_of(replace(plan, recids=recids), latest), "records")
+    lines = _lines_of(standing_of(replace(plan, recids=recids), latest), "records", plan.command)
     if beside := sorted(plan.to_do.difference(recids)):
-        lines += _lines_of(standing_of(replace(plan, recids=beside), latest), "records that are not in the list")
+        found, command = standing_of(replace(plan, recids=beside), latest), rerun_command(beside, plan.command)
+        lines += _lines_of(found, "records that are not in the list", command)
     return lines
 
 
-def _lines_of(found: Standing, which: str) -> list[str]:
+def _lines_of(found: Standing, which: str, command: str) -> list[str]:
     unverified = f" ({len(found.unverified)} unverified)" if found.unverified else ""
     head = (
         f"ferry: {len(found.ok)} ok{unverified}, {len(found.failed)} failed, {len(found.to_go)} not reached, "
@@ -35,5 +36,5 @@ def _lines_of(found: Standing, which: str) -> list[str]:
         *unverified_lines(found.unverified, most=MOST_LINES),
         *waiting_lines(found.in_review, most=MOST_LINES),
         *kept_lines(kept, most=MOST_LINES),
-        *failure_lines(failure_rows(found.failed, command=found.plan.command), most=MOST_LINES),
+        *failure_lines(found.failed, most=MOST_LINES, command=command),
     ]

@@ -1,7 +1,9 @@
 """A run's status in words: a page for a terminal, one line for a log, a text file for Prometheus."""
 
+import json
 import os
 from collections import Counter
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -46,8 +48,30 @@ def status_page(status: Status) -> str:
         lines += [f"  {job.recid}  {job.step} for {format_seconds(job.since_s)}" for job in longest[:_SHOWN_RUNNING]]
     if failed := status.standing.failed:
         lines.append("failed")
-        lines += failure_lines(failure_rows(failed, command=status.standing.plan.command), most=_SHOWN_FAILED)
+        lines += failure_lines(failed, most=_SHOWN_FAILED, command=status.standing.plan.command)
     return "\n".join(lines) + "\n"
+
+
+def status_json(status: Status) -> str:
+    """Return the status as one JSON object, for programs."""
+    found, plan = status.standing, status.standing.plan
+    counts = {
+        "wanted": plan.recids, "ok": found.ok, "failed": found.failed, "skipped": found.left_out, "to_go": found.to_go,
+        "in_review": found.in_review, "unverified": found.unverified,
+    }  # fmt: skip
+    document = {
+        "run_id": plan.run_id,
+        "is_going_on": status.is_going_on,
+        **{name: len(rows) for name, rows in counts.items()},
+        "to_retry": status.again,
+        "elapsed_s": round(status.elapsed_s, 3),
+        "left_s": status.left_s,
+        "bytes_down": status.bytes_down,
+        "bytes_up": status.bytes_up,
+        "running": [asdict(job) for job in status.running],
+        "failures": failure_rows(found.failed, command=plan.command),
+    }
+    return json.dumps(document, ensure_ascii=False)
 
 
 def prometheus_text(status: Status) -> str:

@@ -19,10 +19,12 @@ from ferry.errors import PermanentError
 from ferry.journal import Moment, end_event, start_event
 from ferry.jsonl import append
 from ferry.receipts import write_json
+from ferry.report.failures import write_failures
 from ferry.report.stats_log import latest_rows
 from ferry.run.closing import closing_lines
 from ferry.run.plan import RunPlan, write_plan
 from ferry.run.progress import ProgressReporter
+from ferry.run.selection import read_wanted
 from ferry.run.standing import Standing, tell_silent_ends, write_live_tables
 from ferry.run.status import Running, Status, read_status
 from ferry.run.status_text import prometheus_text, status_line, status_page, write_prometheus
@@ -290,7 +292,24 @@ def test_the_page_names_what_runs_and_what_failed():
     page = status_page(STATUS)
     assert "  9  upload_record for 1 min 15 s\n" in page
     assert "  7  upload_record, attempt 3: E: a b\n" in page
-    assert "log: logs/7/upload_record.log   again: snakemake --cores 8 -- results/7/stats.json\n" in page
+    assert "\n    log: logs/7/upload_record.log\n  again, only what is missing: snakemake --cores 8\n" in page
+
+
+def test_the_status_is_one_object_for_programs(going_on: Path):
+    command = [*WATCH, "--folder", str(going_on), "--json"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    counted = {name: found[name] for name in ("wanted", "ok", "failed", "skipped", "to_go", "to_retry", "is_going_on")}
+    assert counted == {
+        "wanted": 5, "ok": 1, "failed": 2, "skipped": 0, "to_go": 2, "to_retry": 1, "is_going_on": True,
+    }  # fmt: skip
+    assert [(job["recid"], job["step"], job["wait"]) for job in found["running"]] == [(3, "upload_record", None)]
+    assert [row["recid"] for row in found["failures"]] == [2, 4]
+
+
+def test_the_failures_are_a_master_list_whatever_was_said_of_them(tmp_path: Path):
+    write_failures(tmp_path, [_FAILED, {**_FAILED, "recid": 8, "error": 'a "b\n\nc'}])
+    assert read_wanted(list_path=tmp_path / "failures.csv", recids=[]).recids == [7, 8]
 
 
 def test_the_page_says_where_the_failures_are_that_it_does_not_show():

@@ -14,7 +14,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_SLURM := .venv/.installed-slurm
 
-.PHONY: help install install-slurm run bulk report status notebook check test test-faults soak test-rdm test-rdm-13 test-nrp test-slurm test-long test-slow schemas docs clean
+.PHONY: help install install-slurm run bulk report status notebook check licences sbom env test test-faults soak test-rdm test-rdm-13 test-nrp test-slurm test-long test-slow schemas docs clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,13 @@ check: $(INSTALLED) ## Format, lint, types, which room imports which, snakemake 
 	$(BIN)/mypy
 	PYTHONPATH=scripts $(BIN)/lint-imports --no-cache
 	$(BIN)/snakemake --lint
+	PYTHONPATH=scripts $(BIN)/python -m dev.licences --short
+
+licences: $(INSTALLED) ## The packages that a run uses, with version and licence
+	@PYTHONPATH=scripts $(BIN)/python -m dev.licences
+
+sbom: $(INSTALLED) ## sbom.json: the same with their digests, as CycloneDX
+	$(UV) export --frozen --no-dev --no-emit-project --format cyclonedx1.5 --quiet --output-file sbom.json
 
 test: $(INSTALLED) ## The test suite; servers that are not installed are skipped, loudly
 	$(BIN)/pytest -n $(CORES) --dist worksteal -m "not rdm and not nrp and not slurm and not long and not slow"
@@ -82,6 +89,11 @@ schemas: $(INSTALLED) ## Write schemas/target from the profiles and the vocabula
 docs: $(INSTALLED) ## Write docs/configuration.md and docs/mapping.md from the schema of the configuration and the rules
 	PYTHONPATH=scripts $(BIN)/python -c 'from dev.config_reference import write_reference; write_reference()'
 	PYTHONPATH=scripts $(BIN)/python -c 'from dev.mapping_reference import write_mapping; write_mapping()'
+
+env: ## Write envs/workflow.post-deploy.sh: what uv.lock says, for a conda environment
+	{ printf '%s\n' '#!/bin/bash' '# Made by `make env`: what uv.lock says, each package by its digest. pip alone would take the aiohttp that nrp-cmd' \
+	'# asks for.' 'set -euo pipefail' "pip install --quiet --no-deps --require-hashes --requirement /dev/stdin <<'END'"; \
+	$(UV) export --frozen --no-dev --no-emit-project --no-header --no-annotate --quiet; echo END; } >envs/workflow.post-deploy.sh
 
 clean: ## Remove what runs have made: results, data, logs (what was uploaded stays where it is)
 	rm -rf results data logs benchmarks .snakemake

@@ -38,7 +38,7 @@ _REDIRECTS = 3
 
 
 class SendOnce:
-    """A request body that cannot be sent a second time: aiohttp would repeat a lost PUT with what is left of it."""
+    """A request body that cannot be sent a second time: aiohttp would repeat a lost PUT, and nobody would know."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
@@ -158,7 +158,7 @@ class HttpSession:
                 self._rate_limiter.take_slot()
 
         trace = aiohttp.TraceConfig()
-        trace.on_request_headers_sent.append(count)  # type: ignore[arg-type]  # called with three arguments
+        trace.on_request_headers_sent.append(count)  # called with three arguments
         return trace
 
     @contextlib.asynccontextmanager

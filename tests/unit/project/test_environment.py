@@ -1,4 +1,4 @@
-"""One environment, told twice: uv.lock for pip, envs/workflow.yaml for conda."""
+"""One environment, told twice: uv.lock, and for conda envs/workflow.post-deploy.sh."""
 
 import re
 import tomllib
@@ -6,17 +6,27 @@ from pathlib import Path
 
 import yaml
 
+from dev.licences import locked
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_the_conda_environment_pins_what_the_lock_file_pins():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = {re.split(r"[<>=! \[]", requirement)[0] for requirement in project["dependencies"]}
+def test_the_conda_environment_is_what_the_lock_file_says():
+    script = (ROOT / "envs" / "workflow.post-deploy.sh").read_text(encoding="utf-8")
+    pins = re.findall(r"^([\w.-]+)==(\S+)(.*?)(?=^\S)", script, re.MULTILINE | re.DOTALL)
+    assert {name: version for name, version, _ in pins} == locked()
     lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
-    locked = {package["name"]: package.get("version") for package in lock["package"]}
+    digests = {each["name"]: _digests(each) for each in lock["package"]}
+    for name, _, rest in pins:
+        found = set(re.findall(r"--hash=(sha256:[0-9a-f]{64})", rest))
+        assert found, name
+        assert found <= digests[name], name
     environment = yaml.safe_load((ROOT / "envs" / "workflow.yaml").read_text(encoding="utf-8"))
-    pins = dict(line.split("==") for line in environment["dependencies"][-1]["pip"])
-    assert pins == {name: locked[name] for name in wanted}
+    assert environment["dependencies"] == ["python =3.12", "pip"], "else pip is asked for what has no digest"
+
+
+def _digests(package):
+    return {file["hash"] for file in (*package.get("wheels", ()), package.get("sdist")) if file}
 
 
 def test_only_one_module_talks_to_each_of_the_two_outside_clients():
@@ -36,8 +46,7 @@ def test_what_is_installed_is_named_with_its_digest():
         assert named, path
         assert [pin for pin in named if not re.search(r"--hash=sha256:[0-9a-f]{64}", pin)] == [], path
     lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
-    files = [file for each in lock["package"] for file in (*each.get("wheels", ()), each.get("sdist"))]
-    assert all(file["hash"].startswith("sha256:") for file in files if file)
-    for path in (ROOT / "Makefile", ROOT / ".ci" / "run"):
+    assert all(digest.startswith("sha256:") for package in lock["package"] for digest in _digests(package))
+    for path in (ROOT / "Makefile", ROOT / ".ci" / "run", ROOT / "envs" / "workflow.post-deploy.sh"):
         installed = re.findall(r"^.*\bpip install\b.*$", path.read_text(encoding="utf-8"), re.MULTILINE)
         assert all("--require-hashes" in line for line in installed), path

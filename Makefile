@@ -90,7 +90,7 @@ docs: $(INSTALLED) ## Write docs/configuration.md and docs/mapping.md from the s
 	PYTHONPATH=scripts $(BIN)/python -c 'from dev.config_reference import write_reference; write_reference()'
 	PYTHONPATH=scripts $(BIN)/python -c 'from dev.mapping_reference import write_mapping; write_mapping()'
 
-env: ## Write envs/workflow.post-deploy.sh: what uv.lock says, for a conda environment
+env: $(filter-out uv,$(UV)) ## Write envs/workflow.post-deploy.sh: what uv.lock says, for a conda environment
 	{ printf '%s\n' '#!/bin/bash' '# Made by `make env`: what uv.lock says, each package by its digest. pip alone would take the aiohttp that nrp-cmd' \
 	'# asks for.' 'set -euo pipefail' "pip install --quiet --no-deps --require-hashes --requirement /dev/stdin <<'END'"; \
 	$(UV) export --frozen --no-dev --no-emit-project --no-header --no-annotate --quiet; echo END; } >envs/workflow.post-deploy.sh

@@ -213,7 +213,11 @@ def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callabl
 
     signal.signal(signal.SIGTERM, end_at_once)
     _run_state["breaker"] = CircuitBreaker(
-        attempts_file=ATTEMPTS_FILE, stop=stop_beginning, **config["breaker"]
+        attempts_file=ATTEMPTS_FILE,
+        flags=flags,
+        stop=stop_beginning,
+        say=lambda text: tell(f"ferry: {text}\n", sys.stderr),
+        **config["breaker"],
     ).start()
     if _run_state["only_looks"]:
         return  # nothing is carried that could be told of

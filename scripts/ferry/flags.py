@@ -11,6 +11,7 @@ PARTS_REFUSED = "parts-refused"
 WITHOUT_FILES_REFUSED = "records-without-files-refused"
 EMPTY_FILES_REFUSED = "empty-files-refused"
 STOPPED = "stopped"
+HELD = "held"
 FOUND_WRONG = "found-wrong"
 
 
@@ -37,6 +38,18 @@ class RunFlags:
             return self._path(name).read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             return None
+
+    def remove(self, name: str) -> None:
+        """Take a flag away."""
+        self._path(name).unlink(missing_ok=True)
+
+    def take(self, name: str) -> bool:
+        """Leave a flag and tell whether it was not there: of several that try, one is told so."""
+        try:
+            self._path(name).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     def _path(self, name: str) -> Path:
         return self.directory / f"{self.run_id}.{name}"

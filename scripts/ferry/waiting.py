@@ -12,6 +12,7 @@ from pathlib import Path
 RATE_LIMIT = "the rate limit"
 ASKED_BY_REPOSITORY = "the repository, which asked for it (Retry-After)"
 ANOTHER_TRY = "another try"
+ANSWERS = "repository or source to answer again"
 ROOM = "room on the disk"
 LATE_EFFECT = "what may come late of a request that nobody has answered"
 

@@ -86,7 +86,7 @@ def assert_complete(flow, repository, *, records=24):
 
 
 def test_a_run_stops_when_the_repository_is_gone_and_a_plain_rerun_completes_it(many, repository):
-    many.config |= {"breaker": {"of_last": 4, "failed": 3}, "upload": {"attempts": 2}}
+    many.config |= {"breaker": {"of_last": 4, "failed": 3, "give_up_after_s": 0}, "upload": {"attempts": 2}}
     done = stop_after_three_records(many, repository, down_s=600)
     told = done.stdout + done.stderr
     assert done.returncode != 0
@@ -94,6 +94,19 @@ def test_a_run_stops_when_the_repository_is_gone_and_a_plain_rerun_completes_it(
     assert "run the same command again" in told
     assert steps_begun(many, "upload_record") < len(RECIDS)
     assert "0 not reached" not in told
+    assert_complete(many, repository)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_run_goes_on_by_itself_when_its_repository_is_back(many, repository):
+    many.config |= {"breaker": {"of_last": 4, "failed": 3}, "upload": {"attempts": 2}}
+    done = stop_after_three_records(many, repository, down_s=20)
+    told = done.stdout + done.stderr
+    assert "ferry: upload_record waits, a few records try again in 30 s: " in told
+    assert "ferry: upload_record goes on, " in told
+    failed = int(re.search(r"ferry: (\d+) ok, (\d+) failed, 0 not reached, of 24", told)[2])
+    assert failed <= 6, "those that failed before it was held back"
     assert_complete(many, repository)
 
 

@@ -1,23 +1,33 @@
-"""Stops a run that cannot get on: when most of the last records failed for a reason that is not their own.
+"""Holds a run back that cannot get on, and stops it when that does not pass.
+
+That is when most of the last records failed for a reason that is not their own.
 
 A record that is wrong by itself (its metadata, a checksum, a file that the repository refuses) says nothing about the
 next one. A repository or a source that does not answer, a token that is refused, a full disk: these fail every record.
 """
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from ferry.chain import LAST_STEP
+from ferry.errors import TransientError
+from ferry.flags import RunFlags
+from ferry.formatting import format_seconds
 from ferry.journal import Event, events_among
 from ferry.jsonl import parse_lines
+from ferry.run.hold import Hold, hold_back, let_go_on
 
 SURROUNDINGS = frozenset({"TransientError", "DeniedError", "ConfigError", "DiskError"})
 """Errors that are of the surroundings: names of classes, as the journal has them."""
 LOOK_EVERY_S = 1.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 30.0, 600.0
+TRIALS = 2
+"""So many records try whether it has passed, and fail if it has not."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,16 @@ def outcome_of(event: Event) -> Outcome | None:
     return Outcome(event["recid"], (event["step"], error["type"]), error["message"])
 
 
-def reason_to_stop(outcomes: Iterable[Outcome], *, of_last: int, failed: int) -> str | None:
+@dataclass(frozen=True)
+class Trouble:
+    """Why most of the last records failed."""
+
+    step: str
+    kind: str
+    text: str
+
+
+def trouble_among(outcomes: Iterable[Outcome], *, of_last: int, failed: int) -> Trouble | None:
     """Return why no new record should be begun, None as long as nothing speaks against it.
 
     Args:
@@ -55,12 +74,29 @@ def reason_to_stop(outcomes: Iterable[Outcome], *, of_last: int, failed: int) ->
     for (step, kind), count in counts.most_common(1):
         if count >= failed:
             message = next(outcome.message for outcome in reversed(last) if outcome.reason == (step, kind))
-            return f"{count} of the last {len(last)} records failed in {step} ({kind}); the last one: {message}"
+            text = f"{count} of the last {len(last)} records failed in {step} ({kind}); the last one: {message}"
+            return Trouble(step, kind, text)
     return None
 
 
+@dataclass
+class _Held:
+    """Trouble that may pass: since when, until when nobody tries, and who has tried in vain since then."""
+
+    trouble: Trouble
+    since: float
+    until: float
+    pause_s: float
+    tried: set[int] | None = None
+    """None: it is still the pause."""
+
+
 class CircuitBreaker:
-    """A thread that looks at what ends, and calls `stop(reason)` once."""
+    """A thread that looks at what ends.
+
+    Trouble that may pass holds the step back in which it is. After a pause a few records try: if one gets through, all
+    go on; if none does, the next pause is longer. What does not pass, or not in time, ends the run: `stop`, once.
+    """
 
     def __init__(
         self,
@@ -68,16 +104,34 @@ class CircuitBreaker:
         attempts_file: Path,
         of_last: int,
         failed: int,
+        give_up_after_s: float,
+        flags: RunFlags,
         stop: Callable[[str], Any],
+        say: Callable[[str], Any],
         every_s: float = LOOK_EVERY_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Look at what is added to `attempts_file` from now on; `failed` 0: never."""
+        """Look at what is added to `attempts_file` from now on.
+
+        Args:
+            attempts_file: ended attempts of the run.
+            of_last, failed: see `trouble_among`; `failed` 0: never.
+            give_up_after_s: how long trouble may last that may pass; 0: not at all.
+            flags: of the run: they hold its jobs back.
+            stop: ends the run, for the reason given.
+            say: tells on the terminal what is done.
+            every_s: between two looks.
+            clock: for tests.
+        """
         self._path = attempts_file
         self._of_last, self._failed = of_last, failed
-        self._stop = stop
-        self._every_s = every_s
+        self._give_up_after_s = give_up_after_s
+        self._flags, self._stop, self._say = flags, stop, say
+        self._every_s, self._clock = every_s, clock
         self._place = attempts_file.stat().st_size if attempts_file.exists() else 0
         self._outcomes: list[Outcome] = []
+        self._held: _Held | None = None
+        self._number = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="breaker", daemon=True)
 
@@ -93,24 +147,65 @@ class CircuitBreaker:
         if self._thread.is_alive():
             self._thread.join()
 
-    def look(self) -> str | None:
-        """Read what has ended since the last time; return why the run should stop."""
+    def look(self) -> bool:
+        """Read what has ended since the last time, and act on it; tell whether the run is to end."""
+        events = list(events_among(parse_lines(self._new_lines())))
+        if self._held:
+            return self._go_on_holding(
+                self._held, [event for event in events if event["step"] == self._held.trouble.step]
+            )
+        self._outcomes += filter(None, map(outcome_of, events))
+        # a record that was tried again leaves several outcomes
+        del self._outcomes[: -10 * self._of_last]
+        trouble = trouble_among(self._outcomes, of_last=self._of_last, failed=self._failed)
+        if trouble is None:
+            return False
+        if trouble.kind != TransientError.__name__ or not self._give_up_after_s:
+            self._stop(trouble.text)
+            return True
+        now = self._clock()
+        self._held = _Held(trouble, since=now, until=now + FIRST_PAUSE_S, pause_s=FIRST_PAUSE_S)
+        self._hold_back(self._held, trials=0)
+        self._say(f"{trouble.step} waits, a few records try again in {FIRST_PAUSE_S:.0f} s: {trouble.text}")
+        return False
+
+    def _go_on_holding(self, held: _Held, ended: Sequence[Event]) -> bool:
+        now = self._clock()
+        if any(event.get("error") is None for event in ended):
+            let_go_on(flags=self._flags)
+            self._say(f"{held.trouble.step} goes on, {format_seconds(now - held.since)} later")
+            self._held, self._outcomes = None, []
+        elif now - held.since > self._give_up_after_s:
+            self._stop(f"for {format_seconds(now - held.since)} nothing got through; {held.trouble.text}")
+            return True
+        elif now >= held.until:  # the pause is over, or those that try were killed or are giants
+            held.tried, held.until = set(), now + LONGEST_PAUSE_S
+            self._hold_back(held, trials=TRIALS)
+        elif held.tried is not None:
+            held.tried |= {event["recid"] for event in ended}
+            if len(held.tried) >= TRIALS:
+                held.tried, held.pause_s = None, min(LONGEST_PAUSE_S, 2 * held.pause_s)
+                held.until = now + held.pause_s
+                self._hold_back(held, trials=0)
+        return False
+
+    def _hold_back(self, held: _Held, *, trials: int) -> None:
+        self._number += 1
+        hold_back(Hold(held.trouble.step, self._number, trials), flags=self._flags)
+
+    def _new_lines(self) -> list[bytes]:
         try:
             with self._path.open("rb") as stream:
                 stream.seek(self._place)
                 lines = stream.readlines()
         except FileNotFoundError:
-            return None
+            return []
         if lines and not lines[-1].endswith(b"\n"):
             lines.pop()  # it is being written
         self._place += sum(map(len, lines))
-        self._outcomes += filter(None, map(outcome_of, events_among(parse_lines(lines))))
-        # a record that was tried again leaves several outcomes
-        del self._outcomes[: -10 * self._of_last]
-        return reason_to_stop(self._outcomes, of_last=self._of_last, failed=self._failed)
+        return lines
 
     def _run(self) -> None:
         while not self._over.wait(self._every_s):
-            if reason := self.look():
-                self._stop(reason)
+            if self.look():
                 return

@@ -21,6 +21,7 @@ from ferry.receipts import ReceiptError, file_digest
 from ferry.report.evidence import put_back
 from ferry.report.stats_log import tell_failed
 from ferry.run.disk_budget import DiskBudget
+from ferry.run.hold import wait_while_held
 from ferry.run.run import read_run
 from ferry.run.termination import terminate_on_signal
 from ferry.safe_text import SafeFormatter, uncaught_text
@@ -68,6 +69,7 @@ def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     error: BaseException | None = None
     try:
         with terminate_on_signal(), _disk_errors_told(), waits_told(log_path.with_suffix(WAITS)):
+            wait_while_held(name, flags=RunFlags(run_id=run_id))
             _require_latest(name, recid, record_dir, journal_path)
             storage.begin(recid=recid)
             yield measured

@@ -81,6 +81,7 @@ def laid(packed, data_dir):
     if packed.get("generated"):
         from ferry.bundle.reader import read_chunks
 
+        path.parent.mkdir(exist_ok=True)
         with path.open("wb") as stream:
             for chunk in read_chunks(packed, data_dir=data_dir):
                 stream.write(chunk)

@@ -13,7 +13,8 @@ from pathlib import Path
 from workflow import forked_snakemake
 
 POLL_S = 0.01
-LONGEST_S = 240.0
+LONGEST_S = 600.0
+"""Of forty records, each of which may have to wait before it is published until an index that is 12 s late shows it."""
 JOB, RUN, TERM = "a job", "snakemake", "snakemake by SIGTERM"
 
 

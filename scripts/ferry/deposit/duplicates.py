@@ -15,6 +15,7 @@ from ferry.repository.errors import NotFoundError
 from ferry.repository.models import RemoteRecord
 
 REMOVE = "--config repository='{duplicate_drafts: remove}'"
+_DATE = "metadata.publication_date"
 
 Files = Mapping[str, tuple[int | None, str | None]]
 """Key -> size and MD5, of the files that are there; one that is not complete has nothing of these."""
@@ -173,6 +174,12 @@ class OneRecord:
         here = record_fields(used.document)
         there = record_fields(other.document)
         names = [name for name in self.given.foreign_fields(other.document) if there[name] != here.get(name)]
+        if (
+            _DATE in names
+            and other.is_later_version
+            and there[_DATE] == (await self._made_at(other))[0].date().isoformat()
+        ):
+            names.remove(_DATE)  # the repository itself gives a version the date of the day
         names += await self._set_beside(other, used)
         if names:
             return f"it holds what it was not given from here: {', '.join(names)}"

@@ -47,6 +47,11 @@ def open_source(url: str, *, allowed: AllowedSources, stall_s: int, limit_s: flo
         TransientError: anything that may pass.
     """
     scheme = url.partition(":")[0]
+    if scheme == "file" and "?" in url:
+        raise PermanentError(
+            f"{url}: expected the name of a file without '?', which ends it for the client that reads it; rename it, or "
+            "give the folder as source.data_root"
+        )
     if scheme in {"root", "roots", "xroot", "xroots", "file"}:
         client = load_client(stall_s=stall_s)
         return XrootdFile(client, url, allowed=allowed, limit_s=limit_s or answer_limit_s(stall_s))

@@ -6,6 +6,7 @@ import pytest
 from loopback import serving
 
 from ferry.errors import PermanentError, TransientError
+from ferry.source.access import open_source
 from ferry.source.allowed import AllowedSources
 from ferry.source.http import HttpFile, request
 
@@ -148,3 +149,9 @@ def test_a_proxy_of_the_environment_finds_the_host_that_it_is_asked_for(server, 
     with request("http://nowhere.invalid/a.root", headers={}, allowed=named, timeout_s=5) as answer:
         assert answer.read() == CONTENT
     assert server.asked == [("http://nowhere.invalid/a.root", None)]
+
+
+def test_a_local_name_that_the_client_would_cut_is_refused_with_what_helps(tmp_path):
+    (tmp_path / "a?b.dat").write_bytes(b"hello")
+    with pytest.raises(PermanentError, match=r"a\?b\.dat: expected the name of a file without .*source\.data_root"):
+        open_source(f"file://{tmp_path}/a?b.dat", allowed=AllowedSources(folders=(tmp_path,)), stall_s=5)

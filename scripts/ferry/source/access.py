@@ -49,7 +49,7 @@ def open_source(url: str, *, allowed: AllowedSources, stall_s: int, limit_s: flo
     scheme = url.partition(":")[0]
     if scheme == "file" and "?" in url:
         raise PermanentError(
-            f"{url}: expected the name of a file without '?', which ends it for the client that reads it; rename it, or "
+            f"{url}: expected the name of a file without '?', which ends it for the client that reads; rename it, or "
             "give the folder as source.data_root"
         )
     if scheme in {"root", "roots", "xroot", "xroots", "file"}:

@@ -55,7 +55,7 @@ from ferry.steps.upload_record import upload
 write_log(Path("log"))
 print("ready", flush=True)
 arguments = json.loads(sys.stdin.readline())
-paths = {name: Path(value) for name, value in arguments.items() if name.endswith(("_path", "_dir"))}
+paths = {name: Path(value) for name, value in arguments.items() if name.endswith(("_path", "_dir", "journal"))}
 measured = upload(**{**arguments, **paths})
 print(json.dumps({**measured, "peak_bytes": peak_memory_bytes()}), flush=True)
 """
@@ -123,23 +123,26 @@ class Cargo:
     def ours(self) -> None:
         """Carry the files as the step `upload` does."""
         recid = next(recids)
-        record = document(identifiers=[source_identifier(recid)])
-        write_target(self.folder, recid, record)
-        write_receipt(self.folder / "package.json", "package", {"recid": recid, "uploads": self.files})
+        receipts = self.folder / f"results/{recid}"
+        receipts.mkdir(parents=True)
+        write_target(receipts, recid, document(identifiers=[source_identifier(recid)]))
+        write_receipt(receipts / "package.json", "package", {"recid": recid, "uploads": self.files})
         settings = CONFIG["upload"] | ({} if self.multipart else {"multipart_from_bytes": None})
         repository = CONFIG["repository"] | {"requests_per_minute": None, "requests_per_hour": None}
         measured = self._run(
             OURS,
             recid=recid,
-            record_path="record.json",
-            package_path="package.json",
-            receipt_path="upload.json",
+            record_path=str(receipts / "record.json"),
+            package_path=str(receipts / "package.json"),
+            receipt_path=str(receipts / "upload.json"),
+            journal=str(receipts / "journal.jsonl"),
             data_dir="data",
             sandbox_dir=".",
             repository=repository,
             settings=settings,
+            empty_records="fail",
         )
-        receipt = read_receipt(self.folder / "upload.json", "upload", recid=recid)
+        receipt = read_receipt(receipts / "upload.json", "upload", recid=recid)
         assert [file["key"] for file in receipt["files"]] == [file["key"] for file in self.files]
         self.measured.append(measured)
 

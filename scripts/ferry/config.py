@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ferry.errors import ConfigError
-from ferry.identity import PORTAL
+from ferry.identity import is_of_portal
 from ferry.schemas import load_schema, problems
 
 SANDBOX = "sandbox"
@@ -221,7 +221,7 @@ def _origin_problems(metadata: Mapping[str, Any], source: Mapping[str, Any]) -> 
             "metadata.identifier_prefix: expected an address that is yours, as https://data.example.org/fram/, with "
             "metadata.origin: own; by it and its number a record is found again; found null"
         )
-    elif prefix.startswith(PORTAL):
+    elif is_of_portal(prefix):
         yield f"metadata.identifier_prefix: expected an address that is yours, found the portal's: {prefix!r}"
     if source["data_root"] is None:
         yield (

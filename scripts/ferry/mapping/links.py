@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ferry.identity import PORTAL_DOIS, record_number
+from ferry.identity import is_of_portal, record_number
 from ferry.mapping.diff import FieldChange, diff_records
 
 _HAS_PART = "haspart"
@@ -104,8 +104,7 @@ def _member(entry: Entry) -> int | None:
 
 def _is_of_portal(entry: Entry) -> bool:
     """Tell whether CERN calls a record so: then a correction may have taken it away, and it is no link."""
-    identifier = str(entry.get("identifier"))
-    return record_number(identifier) is not None or identifier.startswith(PORTAL_DOIS)
+    return is_of_portal(str(entry.get("identifier")))
 
 
 def _is_part(entry: Entry, *, otherwise: bool = False) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ferry.errors import MetadataError
-from ferry.identity import record_number, source_identifier
+from ferry.identity import is_below, is_of_portal, source_identifier
 from ferry.mapping.leaves import Ledger, count_leaves
 from ferry.mapping.transform import Transformed, check_target, mapping_receipt, transform_record
 from ferry.mapping.work import MappingOptions
@@ -33,10 +33,11 @@ def target_record(*, source: Mapping[str, Any], profile: str, options: MappingOp
 
 def _own_record(source: Mapping[str, Any], profile: str, options: MappingOptions) -> Transformed:
     document, recid = source["record"], source["recid"]
-    identity = source_identifier(recid, prefix=options.identifier_prefix)
+    prefix = str(options.identifier_prefix)
+    identity = source_identifier(recid, prefix=prefix)
     filled, empty = count_leaves(document)
     metadata = document["metadata"]
-    _refuse_the_portals(metadata)
+    _refuse_others(metadata, identity, prefix)
     added = []
     record = {"access": {"record": options.access, "files": options.access}, "files": {"enabled": False}, **document}
     if "access" not in document:
@@ -61,8 +62,8 @@ def _own_record(source: Mapping[str, Any], profile: str, options: MappingOptions
     )
 
 
-def _refuse_the_portals(metadata: Mapping[str, Any]) -> None:
-    """Refuse what copies of the portal's records are found by: the next run of those would take this one for theirs."""
+def _refuse_others(metadata: Mapping[str, Any], identity: Mapping[str, str], prefix: str) -> None:
+    """Refuse what other records are found by: the next run over those would take this one for theirs."""
     if "recid" in metadata:
         raise MetadataError(
             "metadata.recid: expected none in a record of one's own, found one: it is the number of a record of the "
@@ -70,11 +71,20 @@ def _refuse_the_portals(metadata: Mapping[str, Any]) -> None:
         )
     listed = metadata.get("identifiers")
     for number, entry in enumerate(listed if isinstance(listed, list) else []):
-        address = entry.get("identifier") if isinstance(entry, Mapping) else None
-        if isinstance(address, str) and record_number(address) is not None:
+        named = entry.get("identifier") if isinstance(entry, Mapping) else None
+        if not isinstance(named, str):
+            continue
+        place = f"metadata.identifiers[{number}]"
+        if is_of_portal(named):
             raise MetadataError(
-                f"metadata.identifiers[{number}]: expected what names this record, found {address}, which is one of "
-                "the CERN Open Data portal; name that in related_identifiers"
+                f"{place}: expected what names this record, found {named}, which is one of the CERN Open Data portal; "
+                "name that in related_identifiers"
+            )
+        if is_below(prefix, named) and entry != identity:
+            raise MetadataError(
+                f"{place}: expected of identities below metadata.identifier_prefix this record's own only, "
+                f"{identity['identifier']} with the scheme url, found {named}; take it out, as its own comes by "
+                "itself, and name other records in related_identifiers"
             )
 
 

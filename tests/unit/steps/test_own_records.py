@@ -129,6 +129,68 @@ def test_what_the_target_would_refuse_or_would_pass_for_the_portals_is_told_befo
     assert not (tmp_path / "record.json").exists()
 
 
+OF_THE_PORTAL = [
+    "http://opendata.cern.ch/record/1001",
+    "https://OPENDATA.CERN.CH/record/1001",
+    "https://opendata.cern.ch:443/record/1001",
+    "https://opendata.cern.ch/record/1001/?x",
+    "https://opendata.cern.ch./record/%31001#top",
+    "https://me@opendata%2Ecern.ch//record/./1001",
+    "opendata.cern.ch/record/1001",
+    " https:\\\\opendata.cern.ch\\record\\1001",
+    "10.7483/OPENDATA.CMS.1",
+    "doi:10.7483/opendata.cms.1",
+    "https://doi.org/10.7483/OPENDATA.CMS.1",
+    "http://dx.doi.org/10.7483%2FOPENDATA.CMS.1",
+]
+OF_ANOTHER = [
+    "https://data.example.org/fram/4066",
+    "http://data.example.org/fram/4066",
+    "https://DATA.example.org:443/fram/4066/",
+    "https://data.example.org//fram/./%34066?x=1",
+    "https://data.example.org/x/../fram/4066#a",
+    "data.example.org/fram/4066",
+    "https://data.example.org/fram/70",
+    "http://data.example.org/fram/7",  # its own, written so that no run finds it
+]
+
+
+@pytest.mark.parametrize("identifier", [*OF_THE_PORTAL, *OF_ANOTHER])
+def test_a_record_of_ones_own_does_not_carry_the_identity_of_another_however_it_is_written(
+    tmp_path, config, identifier
+):
+    document = own_record(identifiers=[{"identifier": identifier, "scheme": "url"}])
+    read(tmp_path, document)
+    told = r"metadata\.identifiers\[0\]: expected .* this record.*, found .*related_identifiers"
+    with pytest.raises(MetadataError, match=told):
+        transform(tmp_path, config)
+    assert not (tmp_path / "record.json").exists()
+    ready(tmp_path, config, {RECID: document})
+    with pytest.raises(FerryError, match=r"(?s)metadata\.identifiers\[\] .* 1 refused"):
+        validated(tmp_path, config, [RECID])
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "https://data.example.org/fram",
+        "https://data.example.org/framework/1",
+        "https://data.example.org:8443/fram/1",
+        "https://other.example.org/?of=https://opendata.cern.ch/record/1",
+        "10.74831/x",
+    ],
+)
+def test_what_only_looks_like_the_identity_of_another_is_carried(tmp_path, config, identifier):
+    read(
+        tmp_path,
+        own_record(
+            identifiers=[{"identifier": identifier, "scheme": "doi" if identifier.startswith("10.") else "url"}]
+        ),
+    )
+    made = transform(tmp_path, config)
+    assert [each["identifier"] for each in made["metadata"]["identifiers"]] == [identifier, f"{PREFIX}7"]
+
+
 @pytest.mark.parametrize("more", [{"custom_fields": {"a": 1}}, {"pids": {}}, {"access": {"status": "open"}}])
 def test_nothing_that_is_written_is_left_out_in_silence(tmp_path, config, more):
     read(tmp_path, {**own_record(), **more})
@@ -236,6 +298,10 @@ CONTRADICTIONS = {
         {"metadata": {"identifier_prefix": "https://opendata.cern.ch/record/"}},
         r"identifier_prefix: .* found the portal's",
     ),
+    "the portal's, written otherwise": (
+        {"metadata": {"identifier_prefix": "http://OPENDATA.cern.ch:80/record/"}},
+        r"identifier_prefix: .* found the portal's",
+    ),
     "a number at its end": ({"metadata": {"identifier_prefix": "https://x.org/1"}}, r"metadata\.identifier_prefix"),
     "no address": ({"metadata": {"identifier_prefix": "fram-"}}, r"metadata\.identifier_prefix"),
     "a quote in it": ({"metadata": {"identifier_prefix": 'https://x.org/" OR "/'}}, r"metadata\.identifier_prefix"),
@@ -261,7 +327,7 @@ def test_a_configuration_by_which_a_record_would_not_be_found_again_starts_nothi
 
 def ready(tmp_path, config, documents):
     """Lay out metadata and data of these records."""
-    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata").mkdir(exist_ok=True)
     for recid, document in documents.items():
         (tmp_path / "metadata" / f"{recid}.json").write_text(json.dumps(document), encoding="utf-8")
     lay(tmp_path / "disk", {"night 1/a.fits": b"x" * 1000})

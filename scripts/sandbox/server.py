@@ -42,6 +42,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     directory: Path = arguments.directory
+    os.umask(0o077)  # it holds the files of restricted records too
     with own_lock(directory / "lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

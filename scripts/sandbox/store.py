@@ -33,6 +33,7 @@ class Store:
         self._root = directory
         for name in ("records", "buckets", "blobs", "incoming", "others"):
             (directory / name).mkdir(parents=True, exist_ok=True)
+            (directory / name).chmod(0o700)  # what others could read once lies there too
         self.records: dict[str, Document] = _read_documents(directory / "records")
         self.others: dict[str, dict[str, Document]] = {
             kind: _read_documents(directory / "others" / kind) for kind in ("communities", "requests")

@@ -1,5 +1,6 @@
 """Other users of the machine: what a run makes they cannot change, and of restricted records not read."""
 
+import hashlib
 import os
 import stat
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from own_records import OWN, own_record
 from workflow.conftest import Flow
 from workflow.test_chain import MANUAL, assert_ok
 
@@ -34,6 +36,15 @@ def test_nothing_of_a_run_can_be_changed_by_others_whatever_the_umask(flow: Flow
     assert (flow.folder / "logs" / "run.lock").stat().st_mode & 0o777 == 0o600
     locks = {path.name: mode for path, mode in made(flow.folder) if path.name.endswith("lock")}
     assert set(locks.values()) == {0o600}
+    blobs = flow.folder / "data" / "sandbox" / "repository" / "blobs"
+    assert {path.stat().st_mode & 0o777 for path in (blobs, *blobs.iterdir())} == {0o700, 0o600}
+
+
+def assert_read_by_nobody_else(folder: Path) -> None:
+    ours = {str(path): oct(mode) for path, mode in made(folder) if path.parts[0] != ".snakemake" and mode & 0o077}
+    assert ours == {}
+    for name in FOLDERS:
+        assert (folder / name).stat().st_mode & 0o777 == 0o700, name
 
 
 @pytest.mark.parametrize("script_server", [True, False])
@@ -46,9 +57,20 @@ def test_what_a_run_of_restricted_records_makes_is_read_by_nobody_else(flow: Flo
     flow.want(MANUAL)
     (flow.folder / "results").mkdir(mode=0o755)  # as an earlier run of public records has left it
     run(flow, umask="022")
-    ours = {str(path): oct(mode) for path, mode in made(flow.folder) if path.parts[0] != ".snakemake" and mode & 0o077}
-    assert ours == {}
-    for name in FOLDERS:
-        assert (flow.folder / name).stat().st_mode & 0o777 == 0o700, name
+    assert_read_by_nobody_else(flow.folder)
     assert os.access(flow.folder / "run.prom", os.R_OK)
     assert (flow.folder / "run.prom").stat().st_mode & 0o777 == 0o644, "Prometheus' collector is another user"
+
+
+def test_what_a_run_of_ones_own_records_makes_is_read_by_nobody_else(flow: Flow) -> None:
+    """Each of them may say that it is restricted."""
+    flow.config = {**OWN, "source": {"data_root": "own"}}
+    flow.want(7)
+    flow.write_metadata(7, {**own_record(), "access": {"record": "restricted", "files": "restricted"}})
+    folder = flow.folder / "own" / "7"
+    folder.mkdir(parents=True)
+    (folder / "secret.txt").write_text("secret", encoding="ascii")
+    (folder / "SHA256SUMS").write_text(f"{hashlib.sha256(b'secret').hexdigest()}  secret.txt\n", encoding="ascii")
+    (folder / "secret.txt").chmod(0o600)
+    run(flow, umask="022")
+    assert_read_by_nobody_else(flow.folder)

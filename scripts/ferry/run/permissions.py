@@ -15,7 +15,7 @@ _OF_OTHERS = 0o077
 
 
 def keep_from_others(config: Mapping[str, Any]) -> None:
-    """Take the rights of others from what this process and its jobs make: to change it, of restricted records all.
+    """Take the rights of others from what this process and its jobs make: to change it, and to read what may be secret.
 
     Snakemake reads the Snakefile in each job, on each node: so this holds wherever one is done.
     """
@@ -33,4 +33,9 @@ def close_folders(config: Mapping[str, Any]) -> None:
 
 
 def _taken(config: Mapping[str, Any]) -> int:
-    return _OF_OTHERS if config["transform"]["access"] == "restricted" else _CHANGED_BY_OTHERS
+    return _OF_OTHERS if _may_be_restricted(config) else _CHANGED_BY_OTHERS
+
+
+def _may_be_restricted(config: Mapping[str, Any]) -> bool:
+    """Tell whether a record of the run may be: of one's own each says so itself, and what all share tells of each."""
+    return config["transform"]["access"] == "restricted" or config["metadata"]["origin"] == "own"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from own_records import OWN, own_record
+
 from workflow.conftest import Flow
 from workflow.test_chain import MANUAL, assert_ok
 

@@ -38,4 +38,4 @@ def _taken(config: Mapping[str, Any]) -> int:
 
 def _may_be_restricted(config: Mapping[str, Any]) -> bool:
     """Tell whether a record of the run may be: of one's own each says so itself, and what all share tells of each."""
-    return config["transform"]["access"] == "restricted" or config["metadata"]["origin"] == "own"
+    return bool(config["transform"]["access"] == "restricted" or config["metadata"]["origin"] == "own")

@@ -21,6 +21,7 @@ rule transform_record:
         transform=config["transform"],
         package=config["package"],
         metadata=config["metadata"],
+        folders=config["source"]["allow"]["folders"],
         catalogue=config["catalogue"]["list"],
     script:
         "../scripts/transform_record.py"

@@ -12,6 +12,7 @@ look(
         diff_all,
         recids=snakemake.params.recids,
         metadata=snakemake.params.metadata,
+        folders=snakemake.params.folders,
         catalogue_path=Path(snakemake.params.catalogue),
         transform=snakemake.params.transform,
         package=snakemake.params.package,

@@ -20,11 +20,14 @@ with record_step(name="transform_record", recid=recid, log_path=Path(snakemake.l
                 transform=snakemake.params.transform,
                 package=snakemake.params.package,
                 metadata=snakemake.params.metadata,
-                known=KnownRecords(Path(snakemake.params.metadata["dir"]), Path(snakemake.params.catalogue)),
+                known=KnownRecords(
+                    Path(snakemake.params.metadata["dir"]), Path(snakemake.params.catalogue), snakemake.params.folders
+                ),
             ),
             record_path=Path(snakemake.output.record),
             mapping_path=Path(snakemake.output.mapping),
             limits=Limits(**snakemake.params.metadata["limits"]),
+            folders=snakemake.params.folders,
             settings=Path(snakemake.input.settings).stem,
         )
     )

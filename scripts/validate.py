@@ -12,6 +12,7 @@ look(
         validate_all,
         recids=snakemake.params.recids,
         metadata=snakemake.params.metadata,
+        folders=snakemake.params.folders,
         results_dir=Path("results"),
         catalogue_path=Path(snakemake.params.catalogue),
         transform=snakemake.params.transform,

@@ -64,8 +64,12 @@ def strict_yaml(text: bytes, *, dates_are_text: bool = False) -> Any:
         raise
     except RecursionError as error:
         raise UnfitYamlError("expected YAML of some levels, found more than can be read") from error
-    except (yaml.YAMLError, ValueError) as error:  # no characters, or a number of more digits than Python reads
-        raise UnfitYamlError(f"expected YAML, found none: {' '.join(str(error).split())}; correct it") from error
+    except yaml.MarkedYAMLError as error:  # told without the line itself: the file may be any
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise UnfitYamlError(f"{place}expected YAML, found none; correct it") from None
+    except (yaml.YAMLError, ValueError):  # no characters, or a number of more digits than Python reads
+        raise UnfitYamlError("expected YAML, found none; correct it") from None
 
 
 def read_config_file(path: Path) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ferry.errors import disk_error
+from ferry.documents import read_document
+from ferry.errors import MetadataError, disk_error
 from ferry.files import whole_file
 
 DEMO_PREFIX = "root://demo.invalid/"
 LARGE_BYTES = 100_000_000
 """What is longer is not made in memory, nor does it take the disk."""
+_LARGEST_RECORD_BYTES = 16_000_000
 
 _IMPOSSIBLE = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EFBIG, errno.EINVAL}
 """Refusals that are the fault of an address or a length, not of the disk."""
@@ -123,7 +125,11 @@ def local_path(uri: str, directory: Path) -> Path:
 
 
 def _files_of(metadata_path: Path) -> list[DemoFile]:
-    text = metadata_path.read_text(encoding="utf-8-sig", errors="replace")
+    try:
+        read = read_document(metadata_path, within=metadata_path.parent, folders=(), most_bytes=_LARGEST_RECORD_BYTES)
+    except (MetadataError, OSError):
+        return []
+    text = read.decode("utf-8-sig", errors="replace")
     if DEMO_PREFIX not in text:
         return []  # a record of somebody else: nothing to make, and no need to understand it
     try:

@@ -4,9 +4,11 @@ What a merge patch is and does is the mapping's; here is refused what would have
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ferry.documents import read_document
 from ferry.errors import ConfigError, MetadataError
 from ferry.limits import DEFAULT_LIMITS, Limits
 from ferry.strict_json import kind_of, unfit_value
@@ -36,17 +38,22 @@ def correction_paths(metadata_dir: Path) -> dict[str, str]:
     return {name: str(path) for name, path in paths.items()}
 
 
-def read_correction(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
-    """Return the merge patch of a file; an empty file corrects nothing.
+def read_correction(path: Path, *, limits: Limits = DEFAULT_LIMITS, folders: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the merge patch of a file in the folder of corrections; an empty file corrects nothing.
+
+    Args:
+        path: of the file.
+        limits: most that it may hold.
+        folders: into which it may be a link (source.allow.folders), as within the folder of metadata.
 
     Raises:
         MetadataError: it cannot be read, is none, holds what no receipt could hold or more than a record may, or would
             change the list of files.
     """
     try:
-        text = path.read_bytes()
+        text = read_document(path, within=path.parent.parent, folders=folders, most_bytes=MAX_BYTES)
         if len(text) > MAX_BYTES:
-            raise MetadataError(f"{path}: expected at most {MAX_BYTES} bytes of corrections, found {len(text)}")
+            raise MetadataError(f"{path}: expected at most {MAX_BYTES} bytes of corrections, found more")
         patch = strict_yaml(text, dates_are_text=True)
     except OSError as error:
         raise MetadataError(f"{path}: cannot be read: {error.strerror}") from error

@@ -1,14 +1,16 @@
 """Which records are wanted, and which go first."""
 
 import csv
+import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ferry.errors import ConfigError
+from ferry.documents import read_document
+from ferry.errors import ConfigError, MetadataError
 from ferry.formatting import plural
 
 PLAN_TABLE = Path("results/plan.csv")
@@ -16,6 +18,8 @@ PRIORITY_STEP = 1000
 """Priorities of records are this far apart for the scheduler, so that a stage never outweighs a priority ..."""
 STAGE_STEP = 100
 """... and a size, by its powers of two, never a stage."""
+MAX_LIST_BYTES = 1 << 26
+"""Of the master list: a million records with their titles."""
 LARGEST = 2**63 - 1
 """Largest recid and priority: the receipts' JSON and those who read the tables hold numbers of 64 bits."""
 
@@ -61,12 +65,20 @@ def selection_of(config: Mapping[str, Any]) -> Selection:
     """Return the records that a configuration asks for."""
     records = config["records"]
     return read_wanted(
-        list_path=Path(records["list"]), recids=records["recids"], largest_first=records["largest_first"]
+        list_path=Path(records["list"]),
+        recids=records["recids"],
+        largest_first=records["largest_first"],
+        folders=config["source"]["allow"]["folders"],
     )
 
 
 def read_wanted(
-    *, list_path: Path, recids: list[int], largest_first: bool = False, plan_path: Path = PLAN_TABLE
+    *,
+    list_path: Path,
+    recids: list[int],
+    largest_first: bool = False,
+    plan_path: Path = PLAN_TABLE,
+    folders: Sequence[str] = (),
 ) -> Selection:
     """Return the recids given, or if there are none, those of the master list.
 
@@ -75,11 +87,12 @@ def read_wanted(
         recids: take its place.
         largest_first: sizes decide within a priority: those that `snakemake plan` has found; without it they are 0.
         plan_path: where it left them.
+        folders: into which the list may be a link (source.allow.folders).
 
     Raises:
         ConfigError: names the file and line, what was expected and what was found.
     """
-    priorities = dict.fromkeys(recids, 0) if recids else _read_priorities(list_path)
+    priorities = dict.fromkeys(recids, 0) if recids else _read_priorities(list_path, folders)
     return Selection(priorities=priorities, sizes=_read_sizes(plan_path) if largest_first else {})
 
 
@@ -95,10 +108,15 @@ def _read_sizes(path: Path) -> dict[int, int]:
         ) from error
 
 
-def _read_priorities(list_path: Path) -> dict[int, int]:
+def _read_priorities(list_path: Path, folders: Sequence[str]) -> dict[int, int]:
     try:
-        with list_path.open(encoding="utf-8-sig", newline="") as stream:
-            return _read_list(list_path, _numbered_rows(list_path, stream))
+        text = read_document(list_path, within=list_path.parent, folders=folders, most_bytes=MAX_LIST_BYTES)
+        if len(text) > MAX_LIST_BYTES:
+            raise ConfigError(f"{list_path}: expected a list of at most {MAX_LIST_BYTES} bytes, found more")
+        stream = io.StringIO(text.decode("utf-8-sig"), newline="")
+        return _read_list(list_path, _numbered_rows(list_path, stream))
+    except MetadataError as error:
+        raise ConfigError(str(error)) from error
     except FileNotFoundError:
         raise ConfigError(
             f"{list_path}: no such file; expected the master list (records.list) or records.recids"
@@ -108,7 +126,7 @@ def _read_priorities(list_path: Path) -> dict[int, int]:
             f"{list_path}: expected the master list (records.list), found {error.strerror or error}"
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{list_path}: expected CSV in UTF-8, found {error}") from error
+        raise ConfigError(f"{list_path}: expected CSV in UTF-8, found other text at byte {error.start}") from None
 
 
 def _numbered_rows(path: Path, stream: Iterable[str]) -> Iterator[tuple[int, list[str]]]:

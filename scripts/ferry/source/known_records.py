@@ -1,6 +1,7 @@
 """What is known of other records without asking for them: title and kind, by the metadata and the catalogue."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,17 +29,20 @@ class KnownRecords:
 
     metadata_dir: Path
     catalogue_path: Path
+    folders: Sequence[str] = ()
+    """Into which metadata may be links (source.allow.folders)."""
 
     def find(self, recid: int) -> KnownRecord | None:
         """Return what is known of a record, None if nothing is."""
-        return _of_metadata(self.metadata_dir / f"{recid}.json", recid) or _of_catalogue(self.catalogue_path).get(recid)
+        path = self.metadata_dir / f"{recid}.json"
+        return _of_metadata(path, recid, self.folders) or _of_catalogue(self.catalogue_path).get(recid)
 
 
-def _of_metadata(path: Path, recid: int) -> KnownRecord | None:
+def _of_metadata(path: Path, recid: int, folders: Sequence[str]) -> KnownRecord | None:
     if not path.is_file():
         return None
     try:
-        record = read_record(path, recid=recid)
+        record = read_record(path, recid=recid, folders=folders)
     except MetadataError:
         return None  # its own job tells what is wrong with it
     facts, title = source_facts(record), record.get("title")

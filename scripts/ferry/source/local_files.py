@@ -17,14 +17,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from ferry.documents import open_below
 from ferry.errors import IntegrityError, PermanentError, disk_error
 from ferry.formatting import plural
 
 log = logging.getLogger(__name__)
 
 MOST_NAMED = 5
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a device", stat.S_IFCHR: "a device"}
 
 
@@ -99,19 +98,12 @@ class LocalFile:
             os.close(descriptor)
 
     def _open(self) -> int:
-        folder = os.open(self.root, _FOLDER)
         try:
-            for name in self.inside.parts[:-1]:
-                below = os.open(name, _FOLDER, dir_fd=folder)
-                os.close(folder)
-                folder = below
-            return os.open(self.inside.name, _FILE, dir_fd=folder)
+            return open_below(self.root, self.inside)
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR):
                 raise self.replaced() from error
             raise
-        finally:
-            os.close(folder)
 
 
 def files_below(recid: int, settings: LocalSettings) -> dict[str, LocalFile]:

@@ -1,12 +1,15 @@
 """The record as the portal gave it, and its files in one form: the receipt `source`."""
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from itertools import islice
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Literal
 
 from ferry.checksums import normalise_checksum
+from ferry.documents import read_document
 from ferry.errors import MetadataError
 from ferry.limits import DEFAULT_LIMITS, Limits
 from ferry.source.file_lists import Placed, ReadIndex, listed_entries
@@ -35,6 +38,7 @@ def read_source(
     index_files: Literal["expand", "keep"] = "expand",
     limits: Limits = DEFAULT_LIMITS,
     origin: Origin = "cern-opendata",
+    folders: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the receipt `source` of a record, read from `metadata_path` if that exists, else from the portal.
 
@@ -42,16 +46,18 @@ def read_source(
     (`_file_indices`, or entries of the type `index.json` / `index.txt`) stand for the files that they list: with
     `index_files="expand"` these take their place (`read_index` is asked where the record does not hold the list
     itself), with `"keep"` the index files are taken as ordinary files. Sizes are in bytes. A record of one's own
-    (`origin`) has a file, and lists no files: what it is of lies on the disk.
+    (`origin`) has a file, and lists no files: what it is of lies on the disk. `metadata_path` may be a link into
+    `folders` (source.allow.folders).
 
     Raises:
         MetadataError: not JSON, not an object, another recid inside, or a file entry that is not what it must be.
         IntegrityError: an index file is not what the record says of it.
         PermanentError, TransientError: what `fetch_record` and `read_index` raise.
     """
-    local = metadata_path is not None and metadata_path.is_file()
+    local = metadata_path is not None and os.path.lexists(metadata_path)
     if local and metadata_path is not None:
-        named, place, document = f"metadata/{metadata_path.name}", str(metadata_path), _load(metadata_path, limits)
+        named, place = f"metadata/{metadata_path.name}", str(metadata_path)
+        document = _load(metadata_path, limits, folders)
     elif fetch_record is not None and origin != "own":
         named, document = fetch_record(recid)
         place = named
@@ -95,14 +101,15 @@ def parse_record(text: bytes, origin: str, limits: Limits | None = None) -> dict
             than a record may.
     """
     if limits and len(text) > limits.record_bytes:
-        raise MetadataError(f"{origin}: {limits.exceeded('record_bytes', str(len(text)))}")
+        raise MetadataError(f"{origin}: {limits.exceeded('record_bytes', 'more')}")
     try:
         document = strict_json(text, limits)
     except UnfitJsonError as error:
         raise MetadataError(f"{origin}: {error}") from error
     except ValueError as error:
-        start = text[:40].decode(errors="replace").strip()
-        raise MetadataError(f"{origin}: expected JSON, found {start!r}: {error}; correct or fetch it again") from error
+        # what was found may be any file: it is told where it stops being JSON, not what stands there
+        found = f"none in line {error.lineno}, column {error.colno}" if isinstance(error, JSONDecodeError) else "none"
+        raise MetadataError(f"{origin}: expected JSON, found {found}; correct or fetch it again") from None
     if not isinstance(document, dict):
         raise MetadataError(f"{origin}: expected a JSON object, found {kind_of(document)}")
     return document
@@ -134,21 +141,20 @@ def bare_record(document: dict[str, Any], *, recid: int, origin: str) -> dict[st
     return record
 
 
-def read_record(path: Path, *, recid: int, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
-    """Return the bare record in a file.
+def read_record(
+    path: Path, *, recid: int, limits: Limits = DEFAULT_LIMITS, folders: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the bare record in a file, which may be a link into `folders`.
 
     Raises:
         MetadataError: it cannot be read, or is no such record.
     """
-    return bare_record(_load(path, limits), recid=recid, origin=str(path))
+    return bare_record(_load(path, limits, folders), recid=recid, origin=str(path))
 
 
-def _load(path: Path, limits: Limits) -> dict[str, Any]:
+def _load(path: Path, limits: Limits, folders: Sequence[str]) -> dict[str, Any]:
     try:
-        size = path.stat().st_size
-        if size > limits.record_bytes:
-            raise MetadataError(f"{path}: {limits.exceeded('record_bytes', str(size))}")
-        text = path.read_bytes()
+        text = read_document(path, within=path.parent, folders=folders, most_bytes=limits.record_bytes)
     except OSError as error:
         raise MetadataError(f"{path}: cannot be read: {error.strerror}") from error
     return parse_record(text, str(path), limits)

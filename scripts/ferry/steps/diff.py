@@ -52,6 +52,7 @@ def diff_all(
     *,
     recids: Sequence[int],
     metadata: Mapping[str, Any],
+    folders: Sequence[str] = (),
     catalogue_path: Path,
     transform: Mapping[str, Any],
     package: Mapping[str, Any],
@@ -70,6 +71,7 @@ def diff_all(
     Args:
         recids: of the wanted records.
         metadata, transform, package, repository, settings: those parts of the configuration; settings is `upload`.
+        folders: into which metadata and corrections may be links (source.allow.folders).
         catalogue_path: the catalogue, for the titles of related records.
         results_dir: where receipts lie, for records without a metadata file.
         data_dir: data/, where uploads have written down the ids of their drafts.
@@ -79,8 +81,10 @@ def diff_all(
     Raises:
         PermanentError: some records could not be compared; the message has all the rest too.
     """
-    known = KnownRecords(Path(metadata["dir"]), catalogue_path)
+    known = KnownRecords(Path(metadata["dir"]), catalogue_path, folders)
     options = mapping_options(transform=transform, package=package, metadata=metadata, known=known)
+
+    read = partial(read_with_corrections, metadata=metadata, folders=folders, results_dir=results_dir)
 
     async def ask() -> list[LiveDiff]:
         opened = open_repository(
@@ -91,7 +95,7 @@ def diff_all(
                 await _diff(
                     recid,
                     opened,
-                    read=partial(_ours, recid, metadata, transform["profile"], options, results_dir),
+                    read=partial(_ours, partial(read, recid), transform["profile"], options),
                     state_path=data_dir / str(recid) / DEPOSIT,
                     attempts=settings["attempts"],
                     identifier=source_identifier(recid, prefix=options.identifier_prefix)["identifier"],
@@ -108,9 +112,9 @@ def diff_all(
 
 
 def _ours(
-    recid: int, metadata: Mapping[str, Any], profile: str, options: MappingOptions, results_dir: Path
+    read: Callable[[], tuple[Mapping[str, Any], Mapping[str, Any]]], profile: str, options: MappingOptions
 ) -> dict[str, Any]:
-    source, corrections = read_with_corrections(recid, metadata=metadata, results_dir=results_dir)
+    source, corrections = read()
     record, _ = corrected(source["record"], corrections)
     return target_record(source={**source, "record": record}, profile=profile, options=options).record
 

@@ -82,6 +82,7 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
         read_with_corrections,
         recid,
         metadata=config["metadata"],
+        folders=config["source"]["allow"]["folders"],
         results_dir=inputs.results_dir,
     )
     found: list[tuple[Any, Any] | FerryError] = []

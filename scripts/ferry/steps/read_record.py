@@ -77,6 +77,7 @@ def read_to_receipt(
         read_index=read_index,
         limits=limits,
         origin=origin,
+        folders=source["allow"]["folders"],
     )
     write_receipt(receipt_path, "source", receipt)
     return {"files_moved": 0}

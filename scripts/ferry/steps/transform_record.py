@@ -1,6 +1,6 @@
 """The step `transform`: from the receipt `source` to the receipts `record` and `mapping`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ def transform_to_receipts(
     mapping_path: Path,
     settings: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    folders: Sequence[str] = (),
 ) -> dict[str, int]:
     """Transform one record, corrected where there is a correction, and write both receipts.
 
@@ -67,6 +68,7 @@ def transform_to_receipts(
         options: how to map.
         record_path, mapping_path: where the receipts go.
         limits: most that the corrections may hold.
+        folders: into which they may be links (source.allow.folders).
         settings: name of the settings that `profile` and `options` are made of, for `snakemake check`.
 
     Returns:
@@ -81,7 +83,8 @@ def transform_to_receipts(
     changes: list[dict[str, Any]] = []
     try:
         if corrections_path is not None:
-            record, changes = corrected(source["record"], read_correction(corrections_path, limits=limits))
+            patch = read_correction(corrections_path, limits=limits, folders=folders)
+            record, changes = corrected(source["record"], patch)
             source = {**source, "record": record}
         transformed = target_record(source=source, profile=profile, options=options)
     except OriginError:

@@ -1,5 +1,6 @@
 """The step `validate`: all wanted records in one process, with a table and a verdict at the end."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -214,6 +215,7 @@ def validate_all(
     *,
     recids: Sequence[int],
     metadata: Mapping[str, Any],
+    folders: Sequence[str] = (),
     results_dir: Path,
     transform: Mapping[str, Any],
     package: Mapping[str, Any],
@@ -224,18 +226,19 @@ def validate_all(
 
     A record comes from its metadata file, else from its receipt `source` if there is one, else from the portal. The
     problems go to `table_path` (CSV, one row per problem and record). Titles and kinds of related records are looked up
-    in the folder of metadata and in the catalogue.
+    in the folder of metadata and in the catalogue. `folders` are those into which both may be links
+    (source.allow.folders).
 
     Raises:
         MetadataError: some would be refused; the message has the table.
     """
-    known = KnownRecords(Path(metadata["dir"]), catalogue_path)
+    known = KnownRecords(Path(metadata["dir"]), catalogue_path, folders)
     options = mapping_options(transform=transform, package=package, metadata=metadata, known=known)
     problems: list[Problem] = []
     for recid in recids:
         problems += validate_record(
             recid=recid,
-            read=partial(read_with_corrections, recid, metadata=metadata, results_dir=results_dir),
+            read=partial(read_with_corrections, recid, metadata=metadata, folders=folders, results_dir=results_dir),
             profile=transform["profile"],
             options=options,
             max_upload_bytes=package["max_upload_bytes"],
@@ -268,17 +271,20 @@ def _advice(problems: Iterable[Problem]) -> Iterator[str]:
 
 
 def read_with_corrections(
-    recid: int, *, metadata: Mapping[str, Any], results_dir: Path
+    recid: int, *, metadata: Mapping[str, Any], folders: Sequence[str] = (), results_dir: Path
 ) -> tuple[Source, Mapping[str, Any]]:
     """Return a record's receipt `source`, index files not expanded, and its corrections.
 
     metadata: that part of the configuration.
+    folders: into which metadata and corrections may be links (source.allow.folders).
     """
     metadata_dir, limits = Path(metadata["dir"]), Limits(**metadata["limits"])
     corrections_path = metadata_dir / FOLDER / f"{recid}.yaml"
-    corrections = read_correction(corrections_path, limits=limits) if corrections_path.exists() else {}
+    corrections = (
+        read_correction(corrections_path, limits=limits, folders=folders) if os.path.lexists(corrections_path) else {}
+    )
     metadata_path, receipt_path = metadata_dir / f"{recid}.json", results_dir / str(recid) / "source.json"
-    if not metadata_path.exists() and receipt_path.exists():
+    if not os.path.lexists(metadata_path) and receipt_path.exists():
         return read_receipt(receipt_path, "source", recid=recid), corrections
     source = read_source(
         recid=recid,
@@ -287,5 +293,6 @@ def read_with_corrections(
         index_files="keep",
         limits=limits,
         origin=metadata["origin"],
+        folders=folders,
     )
     return source, corrections

@@ -30,7 +30,7 @@ def test_blanks_and_capitals_in_the_header_do_not_lose_the_priorities(tmp_path, 
 
 
 def test_a_folder_as_the_list_is_one_clear_error(tmp_path):
-    with pytest.raises(ConfigError, match=r"expected the master list \(records\.list\), found Is a directory"):
+    with pytest.raises(ConfigError, match="expected a file, found something else by that name"):
         read_wanted(list_path=tmp_path, recids=[])
 
 

@@ -49,9 +49,9 @@ def test_a_record_without_files_gives_an_empty_list(tmp_path, files):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        (b"<!DOCTYPE html><html>", r"expected JSON, found '<!DOCTYPE html><html>'"),
+        (b"<!DOCTYPE html><html>", "expected JSON, found none in line 1, column 1; correct"),
         (b'{"recid": 7, "files": [', "expected JSON"),
-        (b"", "expected JSON, found ''"),
+        (b"", "expected JSON, found none in line 1, column 1"),
         (b"\xff\xfe", "expected JSON"),
         (b"[" * 100_000, r"json: \[0\]\[0\].*: expected at most 200 levels, found more"),
         (b'{"recid": 7, "x": NaN}', r"json: x: expected a finite number, found nan; NaN is not JSON"),

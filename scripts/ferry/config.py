@@ -226,7 +226,7 @@ def _origin_problems(metadata: Mapping[str, Any], source: Mapping[str, Any]) -> 
     if source["data_root"] is None:
         yield (
             "source.data_root: expected the folder of the files with metadata.origin: own, found null; a record "
-            "without files has an empty folder there"
+            'that has none says so in its document, "files": {"enabled": false}'
         )
 
 

@@ -33,7 +33,7 @@ def file_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
     uploads = _by_key(evidence, "package", "uploads")
     members = {member["key"]: (upload, member) for upload in uploads.values() for member in upload["members"]}
     listed = evidence.receipts.get("source", {}).get("files", [])
-    for source in listed or [{"key": key, **_UNDECLARED, "checksum": _stated(file)} for key, file in local.items()]:
+    for source in listed or [{"key": key, **_UNDECLARED} for key in local]:
         key = source["key"]
         loose = uploads.get(key)
         upload, packed = members.get(key, (loose, loose))
@@ -41,14 +41,14 @@ def file_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
         yield _row(evidence.recid, _Trail(source, local.get(key), upload, packed, held))
 
 
-def _stated(local: _Item) -> _Item | None:
-    """Return what a manifest on the disk said of a file that the record does not list."""
-    return next(iter(local.get("stated", ())), None)
+def _stated(local: _Item | None) -> _Item:
+    """Return what a manifest on the disk said of a file, the strongest; nothing where there was none."""
+    return next(iter((local or {}).get("stated", ())), {})
 
 
 def _row(recid: int, trail: _Trail) -> dict[str, Any]:
     source, local, upload, held = trail.source, trail.local, trail.upload, trail.held
-    checksum = source["checksum"] or {}
+    checksum = source["checksum"] or _stated(local)
     bundle = upload["key"] if upload and upload["kind"] == "bundle" else None
     problem = _problem(trail)
     md5 = held["md5"] if held else None

@@ -1,4 +1,4 @@
-"""Which file on the disk is which of a record, and what its bytes must be: by the record, or by manifests beside it."""
+"""Which file on the disk is which of a record, and what its bytes must be: by the record, and by manifests there."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,8 +9,9 @@ from ferry.errors import IntegrityError, PermanentError
 from ferry.formatting import plural
 from ferry.source.keys import path_of, relative_keys
 from ferry.source.local_files import LocalFile, LocalSettings, files_below, named, same_form
+from ferry.source.origin import origin_of, wants_no_files
 from ferry.source.record import own_names
-from ferry.source.statements import Stated, read_statements
+from ferry.source.statements import SortedOut, read_statements, sort_out
 from ferry.source.verified import SourceFile
 
 Choice = tuple[SourceFile, LocalFile]
@@ -21,82 +22,125 @@ def choose_local_files(source: Mapping[str, Any], settings: LocalSettings) -> li
     """Return what lies in `<data_root>/<recid>`, each with what it must be.
 
     A file of the record is found by its key, else by its name and as many of its folders as tell it from others. Where
-    the record lists no files, all that is there counts, with its path below `<data_root>/<recid>` as key, and manifests
-    beside it say what the bytes must be.
+    the record lists no files, all that is there counts, with its path below `<data_root>/<recid>` as key. Manifests
+    beside the files say what the bytes must be, besides what the record says. One's own document may say that there are
+    to be no files.
 
     Raises:
-        PermanentError: there is no such folder, or nothing says what a file must be.
+        PermanentError: there is no such folder, nothing is in it, or nothing says what a file must be.
         IntegrityError: a file is missing, one too many, or not to be taken.
     """
     folder = settings.data_root / str(source["recid"])
+    if wants_no_files(source["record"]):
+        _require_empty(source["recid"], folder, settings)
+        return []
     there = files_below(source["recid"], settings)
+    found = _listed(source["files"], there) if source["files"] else {}
+    sorted_out = sort_out(there, folder=str(folder), listed={file.path for file in found.values()})
     if source["files"]:
-        return _listed(source["files"], there, folder)
-    stated = read_statements(there, folder=str(folder))
-    unstated = [name for name in stated.files if name not in stated.checksums]
+        _require_listed(source["files"], found, sorted_out, folder)
+    else:
+        found = _unlisted(sorted_out, recid=source["recid"])
+    if not found:
+        raise _nothing_there(source["record"], sorted_out, folder)
+    stated = read_statements(sorted_out)
+    files = source["files"] or [_entry(key, file) for key, file in found.items()]
+    chosen = [(_with_stated(file, stated.get(found[file["key"]].path, ())), found[file["key"]]) for file in files]
+    unproven = {there.path for file, there in chosen if file["checksum"] is None}
+    unstated = [name for name, file in sorted_out.data.items() if file.path in unproven]
     if unstated and not settings.allow_unverified:
-        raise _not_stated(unstated, stated, folder)
-    keys = relative_keys(list(stated.files), reserved=own_names(source["recid"]))
-    return [
-        (_as_stated(key, file, stated.checksums.get(name, ())), file)
-        for key, (name, file) in zip(keys, stated.files.items(), strict=True)
-    ]
+        raise _not_stated(unstated, sorted_out, folder)
+    return chosen
 
 
 def with_local_files(source: Mapping[str, Any], settings: LocalSettings) -> Mapping[str, Any]:
-    """Return the receipt `source` of a record with the files that lie on the disk, where it lists none.
+    """Return the receipt `source` of a record with the files that lie on the disk, where it does not prove its own.
 
     Raises:
         FerryError: as `choose_local_files` does.
     """
-    if source["files"]:
+    if source["files"] and all(file["checksum"] for file in source["files"]):
         return source
     chosen = choose_local_files(source, settings)
     return {**source, "files": [{**file, "size_bytes": there.size_bytes, "online": True} for file, there in chosen]}
 
 
-def _as_stated(key: str, file: LocalFile, checksums: Sequence[Mapping[str, str]]) -> SourceFile:
-    first = checksums[0] if checksums else None
-    entry = {"key": key, "uri": file.path.absolute().as_uri(), "size_bytes": None, "checksum": first}
-    return {**entry, "stated": list(checksums)} if checksums else entry
-
-
-def _not_stated(unstated: list[str], stated: Stated, folder: Path) -> PermanentError:
-    allow = "or set source.allow_unverified to carry such files, marked as unverified"
-    if not stated.manifests:
-        return PermanentError(
-            f"{folder}: expected a statement of what its files are, as the record lists none, found "
-            f"{plural(len(stated.files), 'file')} and no manifest beside them; write one (`sha256sum` of all files "
-            f"into SHA256SUMS there), {allow}"
+def _require_empty(recid: int, folder: Path, settings: LocalSettings) -> None:
+    there = files_below(recid, settings) if folder.is_dir() else {}
+    if there:
+        raise IntegrityError(
+            f'{folder}: expected no files, as the document of the record says "files": {{"enabled": false}}, found '
+            f"{plural(len(there), 'file')}: {named(there)}; take that out of the document, or the files away"
         )
+
+
+def _nothing_there(record: Mapping[str, Any], sorted_out: SortedOut, folder: Path) -> PermanentError:
+    beside = f" but {named(sorted_out.beside)}" if sorted_out.beside else ""
+    remedy = (
+        'write "files": {"enabled": false} beside "metadata" in its document'
+        if origin_of(record) == "own"
+        else "carry it in a run without source.data_root"
+    )
     return PermanentError(
-        f"{folder}: expected a line for each file in {', '.join(sorted(stated.manifests)[:3])}, found "
-        f"{plural(len(unstated), 'file')} without one: {named(unstated, among=stated.files)}; write the manifest anew, "
-        f"leave them out by source.ignore, {allow}"
+        f"{folder}: expected the record's files, as it lists none, found none{beside}; bring them, or, where it is to "
+        f"have none, {remedy}"
     )
 
 
-def _listed(files: Sequence[SourceFile], there: Mapping[str, LocalFile], folder: Path) -> list[Choice]:
+def _unlisted(sorted_out: SortedOut, *, recid: int) -> dict[str, LocalFile]:
+    keys = relative_keys(list(sorted_out.data), reserved=own_names(recid))
+    return dict(zip(keys, sorted_out.data.values(), strict=True))
+
+
+def _entry(key: str, file: LocalFile) -> SourceFile:
+    return {"key": key, "uri": file.path.absolute().as_uri(), "size_bytes": None, "checksum": None}
+
+
+def _with_stated(file: SourceFile, stated: Sequence[Mapping[str, str]]) -> SourceFile:
+    return {**file, "checksum": file["checksum"] or stated[0], "stated": list(stated)} if stated else file
+
+
+def _not_stated(unstated: list[str], sorted_out: SortedOut, folder: Path) -> PermanentError:
+    allow = "or set source.allow_unverified to carry such files, marked as unverified"
+    if not sorted_out.manifests:
+        return PermanentError(
+            f"{folder}: expected a statement of what its files are, as the record has no checksum of them, found "
+            f"{plural(len(unstated), 'file')} and no manifest beside them; write one (`sha256sum` of all files "
+            f"into SHA256SUMS there), {allow}"
+        )
+    return PermanentError(
+        f"{folder}: expected a line for each file in {', '.join(sorted(sorted_out.manifests)[:3])}, found "
+        f"{plural(len(unstated), 'file')} without one: {named(unstated, among=sorted_out.data)}; write the manifest "
+        f"anew, leave them out by source.ignore, {allow}"
+    )
+
+
+def _listed(files: Sequence[SourceFile], there: Mapping[str, LocalFile]) -> dict[str, LocalFile]:
+    """Return what is there of the files of a record, by their keys."""
     by_name: defaultdict[str, list[str]] = defaultdict(list)
     for path in there:
         by_name[same_form(path.rpartition("/")[2])].append(path)
     left = dict(there)
-    chosen: list[Choice] = []
-    missing: list[str] = []
+    found: dict[str, LocalFile] = {}
     # what is called exactly so is taken first: another one may differ from it in its Unicode form only
     for file in sorted(files, key=lambda file: file["key"] not in there):
-        found = _find(file, by_name, left)
-        if found is None:
-            missing.append(file["key"])
-        else:
-            chosen.append((file, left.pop(found)))
+        place = _find(file, by_name, left)
+        if place is not None:
+            found[file["key"]] = left.pop(place)
+    return found
+
+
+def _require_listed(
+    files: Sequence[SourceFile], found: Mapping[str, LocalFile], sorted_out: SortedOut, folder: Path
+) -> None:
+    taken = {file.path for file in found.values()}
+    missing = [file["key"] for file in files if file["key"] not in found]
+    left = [name for name, file in sorted_out.data.items() if file.path not in taken]
     if missing or left:
         raise IntegrityError(
             f"{folder}: expected the files that the record lists, found {len(missing)} missing"
             f"{_in_brackets(missing, left)} and {len(left)} that it does not list{_in_brackets(left, missing)}"
         )
-    place = {file["key"]: number for number, file in enumerate(files)}
-    return sorted(chosen, key=lambda choice: place[choice[0]["key"]])
 
 
 def _find(file: SourceFile, by_name: Mapping[str, list[str]], left: Mapping[str, LocalFile]) -> str | None:

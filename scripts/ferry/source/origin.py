@@ -38,6 +38,12 @@ def origin_of(document: Mapping[str, Any]) -> Origin | None:
     return "cern-opendata" if _OF_PORTAL & bare.keys() else None
 
 
+def wants_no_files(document: Mapping[str, Any]) -> bool:
+    """Tell whether one's own document says that its record has none; of one of the portal, files are a list."""
+    files = document.get("files")
+    return isinstance(files, Mapping) and files.get("enabled") is False
+
+
 def require_origin(document: Mapping[str, Any], origin: Origin, *, place: str) -> None:
     """Refuse a record of another origin than the configuration names: it would become something that it is not.
 

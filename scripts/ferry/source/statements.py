@@ -4,15 +4,19 @@ A manifest says which files there are and what their bytes must be. It is believ
 of a file that is there, each file has a line, and no two lines of one file differ.
 """
 
+import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from ferry.checksums import HEX_DIGITS
 from ferry.errors import IntegrityError, MetadataError, disk_error
 from ferry.source.local_files import LocalFile, named, same_form
+
+log = logging.getLogger(__name__)
 
 BAG = "bagit.txt"
 _PAYLOAD = "data/"
@@ -32,17 +36,27 @@ _ESCAPES_OF_BAG = {"%0A": "\n", "%0D": "\r", "%25": "%"}
 
 
 @dataclass(frozen=True)
-class Stated:
-    """The data among the files of a folder, and what manifests beside them say of each.
+class SortedOut:
+    """What of the files of a folder is data, and what lies beside them and is none.
 
-    files: by their path as they are named from here on.
-    checksums: of each file that has a line, the strongest first.
-    manifests: names of those that were read.
+    folder: for messages.
+    there: all of it, by its path there.
+    data: by their path as they are named from here on.
+    manifests, beside: names of those that are manifests, and of all that is no data.
+    is_bag: it has the form of BagIt.
     """
 
-    files: Mapping[str, LocalFile]
-    checksums: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
-    manifests: Sequence[str] = ()
+    folder: str
+    there: Mapping[str, LocalFile]
+    data: Mapping[str, LocalFile]
+    manifests: Sequence[str]
+    beside: Sequence[str]
+    is_bag: bool
+
+    @property
+    def prefix(self) -> str:
+        """What comes before the names of data."""
+        return _PAYLOAD if self.is_bag else ""
 
 
 @dataclass(frozen=True)
@@ -53,63 +67,95 @@ class _Line:
     value: str
 
 
-def read_statements(there: Mapping[str, LocalFile], *, folder: str) -> Stated:
-    """Read the manifests among the files of a folder, by their paths in it.
+def sort_out(there: Mapping[str, LocalFile], *, folder: str, listed: Collection[Path] = ()) -> SortedOut:
+    """Tell manifests from data, among the files of a folder by their paths in it; what is no data is told in the log.
 
-    A manifest lies in the folder itself, is told by its name, and is no data. In a bag (bagit.txt) the data are what
-    lies in data/, and keep their paths below that.
+    A manifest lies in any folder, and is told by its name; a file of the record (`listed`) is none. In a bag
+    (bagit.txt) the data are what lies in data/, and keep their paths below that; manifests lie beside that.
 
     Raises:
-        MetadataError: a manifest cannot be read as one.
+        IntegrityError: it is a bag that is not whole.
+    """
+    may_be = {name: file for name, file in there.items() if file.path not in listed}
+    is_bag = BAG in may_be
+    if is_bag and may_be.get(_FETCH) and may_be[_FETCH].size_bytes:
+        raise IntegrityError(f"{folder}: expected a bag with all its files, found {_FETCH}: fetch those that it lists")
+    if is_bag:
+        manifests = [name for name in may_be if _OF_BAG.fullmatch(name)]
+        beside = [name for name in may_be if not name.startswith(_PAYLOAD)]
+    else:
+        manifests = beside = [name for name in may_be if _NAME.fullmatch(name.rpartition("/")[2])]
+    left_out = set(beside)
+    data = {name: file for name, file in there.items() if name not in left_out}
+    if beside:
+        what = "what lies beside the payload of a bag" if is_bag else "what is named as a manifest"
+        log.info("%s: left out, %s: %d, %s", folder, what, len(beside), named(beside))
+    if is_bag:
+        data = {name.removeprefix(_PAYLOAD): file for name, file in data.items()}
+    return SortedOut(folder, there, data, manifests, beside, is_bag)
+
+
+def read_statements(found: SortedOut) -> dict[Path, Sequence[Mapping[str, str]]]:
+    """Return what manifests say of data, by the path where it was found, the strongest first.
+
+    Raises:
+        MetadataError: a manifest cannot be read as one, or says nothing.
         IntegrityError: lines of files that are not there, or lines that differ about one file.
     """
-    is_bag = BAG in there
-    if is_bag and there.get(_FETCH) and there[_FETCH].size_bytes:
-        raise IntegrityError(f"{folder}: expected a bag with all its files, found {_FETCH}: fetch those that it lists")
-    names = [name for name in there if (_OF_BAG if is_bag else _NAME).fullmatch(name)]
-    data = {
-        name.removeprefix(_PAYLOAD) if is_bag else name: file
-        for name, file in there.items()
-        if (name.startswith(_PAYLOAD) if is_bag else name not in names)
+    lines = {name: list(_lines(found.there[name], name)) for name in found.manifests}
+    for name, said in lines.items():
+        if not said and found.data:
+            raise MetadataError(
+                f"{found.there[name].path}: expected a line for each file, found none: it is empty; write the manifest "
+                "anew, or leave it out by source.ignore"
+            )
+    said_of = _by_file(lines, found)
+    return {
+        found.data[name].path: [
+            {"algorithm": algorithm, "value": said[algorithm].value} for algorithm in _STRONGEST if algorithm in said
+        ]
+        for name, said in said_of.items()
     }
-    lines = [line for name in names for line in _lines(there[name], name)]
-    return Stated(data, _by_file(lines, data, names, folder=folder, prefix=_PAYLOAD if is_bag else ""), names)
 
 
-def _by_file(
-    lines: Sequence[_Line], data: Mapping[str, LocalFile], manifests: Sequence[str], *, folder: str, prefix: str
-) -> dict[str, list[Mapping[str, str]]]:
+def _by_file(lines: Mapping[str, Sequence[_Line]], found: SortedOut) -> dict[str, dict[str, _Line]]:
     forms: defaultdict[str, list[str]] = defaultdict(list)
-    for name in data:
+    for name in found.data:
         forms[same_form(name)].append(name)
     said: dict[str, dict[str, _Line]] = {}
-    gone = []
-    for line in lines:
-        if line.name in manifests:
-            continue  # `sha256sum * > SHA256SUMS` writes of itself too, and cannot be right
-        name = line.name.removeprefix(prefix)
-        alike = [name] if name in data else forms[same_form(name)]
-        if not line.name.startswith(prefix) or len(alike) != 1:
-            gone.append(line)
-            continue
-        before = said.setdefault(alike[0], {}).setdefault(line.algorithm, line)
-        if before.value != line.value:
-            raise IntegrityError(
-                f"{folder}: expected one {line.algorithm} of {line.name}, found {before.value} ({before.where}) and "
-                f"{line.value} ({line.where}); correct the one that is wrong"
-            )
+    gone: list[_Line] = []
+    manifests = set(found.manifests)
+
+    def meant(line: _Line, manifest: str) -> list[str]:
+        """Return the data of a line: from the manifest's own folder, else from the folder of the record."""
+        for name in dict.fromkeys((f"{manifest.rpartition('/')[0]}/{line.name}".lstrip("/"), line.name)):
+            if name in manifests:
+                return [name]
+            bare = name.removeprefix(found.prefix)
+            alike = [bare] if bare in found.data else forms[same_form(bare)]
+            if alike and name.startswith(found.prefix):
+                return alike
+        return []
+
+    for manifest in lines:
+        for line in lines[manifest]:
+            alike = meant(line, manifest)
+            if len(alike) != 1:
+                gone.append(line)
+            elif alike[0] in found.data:  # `sha256sum * > SHA256SUMS` writes of itself too, and cannot be right
+                before = said.setdefault(alike[0], {}).setdefault(line.algorithm, line)
+                if before.value != line.value:
+                    raise IntegrityError(
+                        f"{found.folder}: expected one {line.algorithm} of {line.name}, found {before.value} "
+                        f"({before.where}) and {line.value} ({line.where}); correct the one that is wrong"
+                    )
     if gone:
         raise IntegrityError(
-            f"{folder}: expected each line of its manifests to be of a file that is there, found "
-            f"{len(gone)} of none: {named((line.name for line in gone), among=data)} ({gone[0].where}); bring the "
-            "files, or write the manifest anew"
+            f"{found.folder}: expected each line of its manifests to be of a file that is there, found "
+            f"{len(gone)} of none: {named((line.name for line in gone), among=found.data)} ({gone[0].where}); bring "
+            "the files, or write the manifest anew"
         )
-    return {
-        name: [
-            {"algorithm": algorithm, "value": found[algorithm].value} for algorithm in _STRONGEST if algorithm in found
-        ]
-        for name, found in said.items()
-    }
+    return said
 
 
 def _lines(file: LocalFile, name: str) -> Iterator[_Line]:
@@ -119,7 +165,7 @@ def _lines(file: LocalFile, name: str) -> Iterator[_Line]:
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
             continue
-        parsed = _parsed(line, f"{name} line {number}", is_of_bag=bool(_OF_BAG.fullmatch(name)))
+        parsed = _parsed(line, f"{name} line {number}", is_of_bag=bool(_OF_BAG.fullmatch(name.rpartition("/")[2])))
         if parsed is None:  # what it says is not told: the file may be anything
             raise MetadataError(
                 f"{file.path}: line {number}: expected a checksum ({', '.join(_ALGORITHMS.values())}) and a name, "

@@ -6,6 +6,7 @@ the state file is gone, the file is read and proven anew. So nothing depends on 
 """
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from ferry.errors import IntegrityError, disk_error
 from ferry.jsonl import append, read_lines
 
 SourceFile = dict[str, Any]
-"""One entry of `files` in the receipt `source`. What manifests say of a file that the record does not list
-stands in `stated`, the strongest first."""
+"""One entry of `files` in the receipt `source`. What manifests beside it on the disk say of it stands in
+`stated`, the strongest first."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,26 @@ def verify(file: SourceFile, *, size_bytes: int, digests: dict[str, str], found_
     for checksum in stated:
         algorithm = checksum["algorithm"]
         if digests[algorithm] != checksum["value"]:
-            raise IntegrityError(f"{found_at}: expected {algorithm} {checksum['value']}, found {digests[algorithm]}")
+            expected = f"{algorithm} {checksum['value']}{_by_whom(file, checksum)}"
+            raise IntegrityError(f"{found_at}: expected {expected}, found {digests[algorithm]}")
     if not stated:
         return "none" if file["size_bytes"] is None else "size"
     return str(stated[0]["algorithm"])
 
 
+def _by_whom(file: SourceFile, checksum: Mapping[str, str]) -> str:
+    if checksum not in file.get("stated", ()):
+        return ""
+    holds = (
+        ""
+        if file["checksum"] in file["stated"]
+        else f"; by the record's own {file['checksum']['algorithm']} it is right"
+    )
+    return f" (says a manifest beside it{holds})"
+
+
 def checksums_of(file: SourceFile) -> list[dict[str, str]]:
-    """Return all checksums that are stated of a file: that of its record, or those of manifests beside it."""
+    """Return all checksums that are stated of a file: that of its record, and those of manifests beside it."""
     return [checksum for checksum in (file["checksum"], *file.get("stated", ())) if checksum]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from ferry.config import SANDBOX
 from ferry.receipts import read_receipt, write_receipt
 from ferry.run.disk_budget import DROPPED
-from ferry.source.access import refuse_unreadable
 from ferry.source.allowed import AllowedSources
 from ferry.source.download import Download, DownloadSettings
 from ferry.source.local_data import take_local_files
@@ -65,9 +64,6 @@ def download_to_receipt(
     files_dir = data_dir / "files"
     state_path = data_dir / "verified.jsonl"
     if local is not None:
-        refuse_unreadable(
-            [{**file, "online": True} for file in record["files"]], allow_unverified=source["allow_unverified"]
-        )
         receipt = take_local_files(source=record, settings=local, files_dir=files_dir, state_path=state_path)
         write_receipt(receipt_path, "download", receipt)
         return {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": waited_s}

@@ -91,9 +91,8 @@ def plan_record(
     source_bytes = sum(file["size_bytes"] or 0 for file in files)
     known: dict[str, Any] = {"recid": recid, "priority": priority, "files": len(files), "source_bytes": source_bytes}
     try:
-        refuse_unreadable(
-            files if fetched else [{**file, "online": True} for file in files], allow_unverified=allow_unverified
-        )
+        if fetched:
+            refuse_unreadable(files, allow_unverified=allow_unverified)
         # the plan needs no checksums; what is not known yet stands as 0
         sized = [{**file, "size_bytes": file["size_bytes"] or 0, "adler32": "0", "crc32": "0"} for file in files]
         plan = plan_packages(recid=recid, files=sized, settings=settings)

@@ -7,6 +7,7 @@ import unicodedata
 
 import pytest
 from local_steps import contents, download, lay, record, taken
+from own_records import own_record
 
 from ferry.errors import FerryError, IntegrityError, MetadataError, PermanentError
 from ferry.receipts import read_receipt
@@ -127,10 +128,54 @@ def test_files_of_which_nothing_is_stated_are_not_carried_until_that_is_allowed(
     assert list(taken(tmp_path).values()) == ["none"] * 25
 
 
-def test_a_folder_without_files_is_a_record_without_files(tmp_path):
-    lay(tmp_path / "root", {})
-    download(tmp_path, record({}))
+NOTHING = {
+    "no file at all": ({}, r"root/7: expected the record's files, as it lists none, found none;"),
+    "ignored files only": ({".DS_Store": b"x", "night/Thumbs.db": b"x"}, r"root/7: .* found none;"),
+    "an empty manifest only": ({"SHA256SUMS": b""}, r"root/7: .* found none but SHA256SUMS;"),
+    "a bag without payload": (
+        {"bagit.txt": b"x", "manifest-md5.txt": b""},
+        r"found none but bagit\.txt, manifest-md5\.txt;",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING)
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_folder_without_data_is_no_record_without_files_and_what_says_that_is_told(tmp_path, case, is_own):
+    files, told = NOTHING[case]
+    (lay(tmp_path / "root", files) / "empty").mkdir()
+    remedy = r'"files": \{"enabled": false\} beside "metadata"' if is_own else r"in a run without source\.data_root"
+    source = {**record({}), "record": own_record() if is_own else {}}
+    with pytest.raises(PermanentError, match=f"{told} bring them, or, where it is to have none, .*{remedy}"):
+        download(tmp_path, source, allow_unverified=True)
+    assert not (tmp_path / "download.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"# to be written\n"])
+def test_an_empty_manifest_is_told_as_that(tmp_path, content):
+    lay(tmp_path / "root", {"a.dat": b"1", "SHA256SUMS": content})
+    told = r"SHA256SUMS: expected a line for each file, found none: it is empty; write the manifest anew"
+    with pytest.raises(MetadataError, match=told):
+        download(tmp_path, record({}), allow_unverified=True)
+
+
+NONE_WANTED = {**record({}), "record": {**own_record(), "files": {"enabled": False}}}
+
+
+@pytest.mark.parametrize("files", [None, {}, {".DS_Store": b"x"}], ids=["no folder", "empty", "ignored"])
+def test_a_document_that_says_so_makes_a_record_without_files_and_needs_no_folder(tmp_path, files):
+    if files is not None:
+        lay(tmp_path / "root", files)
+    download(tmp_path, NONE_WANTED)
     assert taken(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["a.dat", "SHA256SUMS"])
+def test_files_of_a_record_that_is_to_have_none_are_an_error(tmp_path, name):
+    lay(tmp_path / "root", {name: b"1"})
+    with pytest.raises(IntegrityError, match=rf'"enabled": false}}, found 1 file: {name}; take that out'):
+        download(tmp_path, NONE_WANTED)
+    assert not (tmp_path / "data").exists()
 
 
 WRONG = {
@@ -206,10 +251,99 @@ def test_a_manifest_that_is_corrected_is_believed_by_the_next_attempt(tmp_path):
     assert taken(tmp_path) == {"a.dat": "sha256"}
 
 
-def test_a_manifest_beside_files_that_the_record_lists_is_one_file_too_many(tmp_path):
-    lay(tmp_path / "root", {"a.dat": b"1", "SHA256SUMS": manifest({"a.dat": b"1"})})
-    with pytest.raises(IntegrityError, match=r"1 that it does not list \(SHA256SUMS\)"):
-        download(tmp_path, record({"a.dat": b"1"}))
+# --- beside files that the record lists ---
+
+LISTED = {"a.dat": b"1", "b.dat": b"2"}
+
+
+def test_a_manifest_proves_what_the_record_lists_without_a_checksum(tmp_path):
+    lay(tmp_path / "root", {**LISTED, "SHA256SUMS": manifest({"a.dat": b"1"})})
+    source = record(LISTED, f0={"checksum": None})
+    download(tmp_path, source)
+    assert taken(tmp_path) == {"a.dat": "sha256", "b.dat": "adler32"}
+    lay(tmp_path / "root", {"a.dat": b"9"})
+    with pytest.raises(IntegrityError, match=r"a\.dat: expected sha256 \w+ \(says a manifest beside it\), found"):
+        download(tmp_path, source)
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "sub/SHA256SUMS", "a.dat.sha256"])
+def test_a_manifest_beside_files_of_a_right_record_is_none_of_them(tmp_path, name):
+    files = {f"sub/{each}": content for each, content in LISTED.items()} if "/" in name else LISTED
+    lay(tmp_path / "root", {**files, name: manifest({"a.dat": b"1"})})
+    download(tmp_path, record(files))
+    assert taken(tmp_path) == {"a.dat": "adler32", "b.dat": "adler32"}
+
+
+def test_a_manifest_that_contradicts_the_record_is_told_with_both(tmp_path):
+    lay(tmp_path / "root", {**LISTED, "SHA256SUMS": manifest({"a.dat": b"other"})})
+    told = (
+        r"a\.dat: expected sha256 \w+ \(says a manifest beside it; by the record's own adler32 it is right\), found \w+"
+    )
+    with pytest.raises(IntegrityError, match=told):
+        download(tmp_path, record(LISTED))
+
+
+def test_what_the_record_lists_is_data_whatever_its_name(tmp_path):
+    files = {**LISTED, "checksums.md5": b"of something else", "bagit.txt": b"an example"}
+    lay(tmp_path / "root", files)
+    download(tmp_path, record(files))
+    assert taken(tmp_path).keys() == files.keys()
+
+
+def test_a_file_that_the_record_lacks_is_told_with_a_manifest_there_too(tmp_path):
+    lay(tmp_path / "root", {**LISTED, "c.dat": b"3", "SHA256SUMS": manifest({**LISTED, "c.dat": b"3"})})
+    with pytest.raises(IntegrityError, match=r"found 0 missing and 1 that it does not list \(c\.dat\)"):
+        download(tmp_path, record(LISTED))
+
+
+# --- where a manifest lies ---
+
+DEEP = {"a.dat": b"1", "sub/b.dat": b"2", "sub/deep/b.dat": b"3"}
+PLACES = {
+    "one in each folder": {
+        "SHA256SUMS": manifest({"a.dat": b"1"}),
+        "sub/SHA256SUMS": manifest({"./b.dat": b"2"}),
+        "sub/deep/checks.md5": manifest({"b.dat": b"3"}, "md5"),
+    },
+    "one beside each file": {
+        f"{name}.sha1": manifest({name.rpartition("/")[2]: c}, "sha1") for name, c in DEEP.items()
+    },
+    "one of a whole branch": {
+        "SHA256SUMS": manifest({"a.dat": b"1"}),
+        "sub/SHA256SUMS": manifest({"b.dat": b"2", "deep/b.dat": b"3"}),
+    },
+    "made from the record's folder": {
+        f"{name}.md5": manifest({name: content}, "md5") for name, content in DEEP.items()
+    },
+    "a sum of sums": {
+        "SHA256SUMS": manifest({**DEEP, "sub/SHA256SUMS": b"?"}),
+        "sub/SHA256SUMS": manifest({"b.dat": b"2", "deep/b.dat": b"3"}),
+    },
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_a_manifest_lies_in_any_folder_is_told_in_the_log_and_is_no_data(tmp_path, case, caplog):
+    lay(tmp_path / "root", {**DEEP, **PLACES[case]})
+    with caplog.at_level("INFO"):
+        download(tmp_path, record({}))
+    assert taken(tmp_path).keys() == DEEP.keys()
+    assert "none" not in taken(tmp_path).values()
+    told = f"left out, what is named as a manifest: {len(PLACES[case])}, {', '.join(sorted(PLACES[case]))}"
+    assert told in caplog.text
+
+
+def test_a_line_is_of_the_manifests_own_folder_before_that_of_the_record(tmp_path):
+    lay(tmp_path / "root", {"b.dat": b"top", "sub/b.dat": b"sub", "SHA256SUMS": manifest({"b.dat": b"top"})})
+    lay(tmp_path / "root", {"sub/SHA256SUMS": manifest({"b.dat": b"sub"})})
+    download(tmp_path, record({}))
+    assert taken(tmp_path) == {"b.dat": "sha256", "sub/b.dat": "sha256"}
+
+
+def test_a_manifest_in_a_folder_that_is_wrong_is_told_with_its_place(tmp_path):
+    lay(tmp_path / "root", {"a.dat": b"1", "sub/x.md5": manifest({"../a.dat": b"1"}, "md5")})
+    with pytest.raises(IntegrityError, match=r"found 1 of none: \.\./a\.dat \(sub/x\.md5 line 1\)"):
+        download(tmp_path, record({}))
 
 
 @pytest.mark.parametrize(("said", "there"), [(NFC, NFD), (NFD, NFC)])

@@ -376,3 +376,14 @@ def test_plan_counts_the_files_of_ones_own_and_says_what_would_fail(tmp_path, co
     assert (own["files"], own["source_bytes"], own["problem"]) == ("1", "1000", "")
     assert "found one of the CERN Open Data portal" in other["problem"]
     assert "2, of which 1 cannot succeed" in told
+
+
+def test_plan_takes_a_record_of_ones_own_that_is_to_have_no_files_and_no_other_without(tmp_path, config):
+    ready(tmp_path, config, {8: {**own_record(), "files": {"enabled": False}}, 9: own_record()})
+    (tmp_path / "disk" / "9").mkdir()
+    inputs = PlanInputs(config=config, results_dir=tmp_path / "results", priorities={8: 0, 9: 0})
+    plan_all(inputs=inputs, cores=1, table_path=tmp_path / "plan.csv")
+    with (tmp_path / "plan.csv").open(encoding="utf-8", newline="") as stream:
+        without, empty = csv.DictReader(stream)
+    assert (without["files"], without["problem"]) == ("0", "")
+    assert '"enabled": false' in empty["problem"]

@@ -4,6 +4,7 @@ A manifest says which files there are and what their bytes must be. It is believ
 of a file that is there, each file has a line, and no two lines of one file differ.
 """
 
+import hashlib
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from ferry.checksums import HEX_DIGITS
 from ferry.errors import IntegrityError, MetadataError, disk_error
+from ferry.formatting import plural
 from ferry.source.local_files import LocalFile, named, same_form
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ MOST_BYTES = 256 << 20
 
 _NAME = re.compile(r"(?:.*[._-])?(?:md5|sha1|sha256|sha512)(?:sums?)?(?:\.txt)?|checksums?(?:\.txt)?", re.IGNORECASE)
 _OF_BAG = re.compile(r"manifest-(md5|sha1|sha256|sha512)\.txt")
+_OF_TAGS = re.compile(r"tagmanifest-(md5|sha1|sha256|sha512)\.txt")
 _GNU = re.compile(r"(?P<digits>[0-9A-Fa-f]{32,128})(?: [ *]?|\t)(?P<name>.+)", re.DOTALL)
 _BSD = re.compile(r"(?P<algorithm>[A-Za-z0-9-]+) ?\((?P<name>.+)\) ?= ?(?P<digits>[0-9A-Fa-f]{32,128})", re.DOTALL)
 _BAGIT = re.compile(r"(?P<digits>[0-9A-Fa-f]{32,128})[ \t]+\*?(?P<name>.+)", re.DOTALL)
@@ -110,6 +113,8 @@ def read_statements(found: SortedOut) -> dict[Path, Sequence[Mapping[str, str]]]
                 "anew, or leave it out by source.ignore"
             )
     said_of = _by_file(lines, found)
+    if found.is_bag:
+        _require_whole_bag(found, said_of, lines)
     return {
         found.data[name].path: [
             {"algorithm": algorithm, "value": said[algorithm].value} for algorithm in _STRONGEST if algorithm in said
@@ -158,6 +163,48 @@ def _by_file(lines: Mapping[str, Sequence[_Line]], found: SortedOut) -> dict[str
     return said
 
 
+def _require_whole_bag(
+    found: SortedOut, said_of: Mapping[str, Mapping[str, _Line]], lines: Mapping[str, Sequence[_Line]]
+) -> None:
+    """Refuse a bag that BagIt calls incomplete or invalid by its manifests, or by those of its tag files."""
+    if not lines:
+        raise IntegrityError(
+            f"{found.folder}: expected a manifest of the payload of this bag (manifest-sha256.txt, or of "
+            f"{', '.join(_STRONGEST[2:])}, {_STRONGEST[0]}), found none; write one, or take {BAG} away if it is no bag"
+        )
+    for manifest in lines:
+        algorithm = manifest.removeprefix("manifest-").removesuffix(".txt")
+        lacking = [name for name in found.data if algorithm not in said_of.get(name, {})]
+        if lacking:
+            raise IntegrityError(
+                f"{found.there[manifest].path}: expected a line for each file of the payload, as of each manifest of a "
+                f"bag, found {plural(len(lacking), 'file')} without one: {named(lacking, among=found.data)}; write it "
+                "anew, or take out what is no payload"
+            )
+    for name in filter(_OF_TAGS.fullmatch, found.beside):
+        for line in _lines(found.there[name], name):
+            file = None if line.name.startswith(_PAYLOAD) else found.there.get(line.name)
+            if file is None:
+                raise IntegrityError(
+                    f"{found.folder}: expected each line of {name} to be of a file beside the payload, found "
+                    f"{line.name} ({line.where}), which is not there; bring it, or write the manifest anew"
+                )
+            value = _digest(file, line.algorithm)
+            if value != line.value:
+                raise IntegrityError(
+                    f"{file.path}: expected {line.algorithm} {line.value} ({line.where}), found {value}; it was "
+                    f"changed after {name} was written: bring the right one, or write {name} anew"
+                )
+
+
+def _digest(file: LocalFile, algorithm: str) -> str:
+    try:
+        with file.opened() as descriptor, open(descriptor, "rb", closefd=False) as stream:
+            return hashlib.file_digest(stream, algorithm).hexdigest()
+    except OSError as error:
+        raise disk_error(file.path, "be read", error) from error
+
+
 def _lines(file: LocalFile, name: str) -> Iterator[_Line]:
     # Not by splitlines: a name may hold what that takes for the end of a line.
     text = os.fsdecode(_read(file)).removeprefix("\ufeff")
@@ -165,13 +212,18 @@ def _lines(file: LocalFile, name: str) -> Iterator[_Line]:
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
             continue
-        parsed = _parsed(line, f"{name} line {number}", is_of_bag=bool(_OF_BAG.fullmatch(name.rpartition("/")[2])))
+        parsed = _parsed(line, f"{name} line {number}", is_of_bag=_is_of_bag(name))
         if parsed is None:  # what it says is not told: the file may be anything
             raise MetadataError(
                 f"{file.path}: line {number}: expected a checksum ({', '.join(_ALGORITHMS.values())}) and a name, "
                 "found none; a file of such a name is read as a manifest: correct it, or leave it out by source.ignore"
             )
         yield parsed
+
+
+def _is_of_bag(name: str) -> bool:
+    last = name.rpartition("/")[2].removeprefix("tag")
+    return bool(_OF_BAG.fullmatch(last))
 
 
 def _parsed(line: str, where: str, *, is_of_bag: bool) -> _Line | None:

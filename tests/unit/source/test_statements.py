@@ -83,8 +83,11 @@ def bag(tmp_path, *algorithms, **more):
     lay(tmp_path / "root", {f"manifest-{each}.txt": manifest(escaped, each) for each in algorithms})
     lay(
         tmp_path / "root",
-        {"bagit.txt": b"BagIt-Version: 1.0\n", "bag-info.txt": b"", "tagmanifest-md5.txt": b"?", **more},
+        {"bagit.txt": b"BagIt-Version: 1.0\n", "bag-info.txt": b"", **more},
     )
+    folder = tmp_path / "root" / "7"
+    tags = {path.name: path.read_bytes() for path in sorted(folder.glob("*.txt"))}
+    (folder / "tagmanifest-sha256.txt").write_bytes(manifest(tags))
 
 
 @pytest.mark.parametrize("algorithms", [["md5"], ["sha256"], ["sha256", "sha512"]], ids="+".join)
@@ -110,6 +113,63 @@ def test_a_bag_of_which_files_lie_elsewhere_is_not_whole(tmp_path):
     bag(tmp_path, "md5", **{"fetch.txt": b"https://far/x 1 data/x\n"})
     with pytest.raises(IntegrityError, match=r"root/7: expected a bag with all its files, found fetch\.txt"):
         download(tmp_path, record({}))
+
+
+def test_what_of_a_bag_is_left_out_is_told_in_the_log(tmp_path, caplog):
+    bag(tmp_path, "md5", **{"notes.txt": b"who and when"})
+    with caplog.at_level("INFO"):
+        download(tmp_path, record({}))
+    assert (
+        "left out, what lies beside the payload of a bag: 5, bag-info.txt, bagit.txt, manifest-md5.txt" in caplog.text
+    )
+
+
+ALTERED = {
+    "a manifest": ({"manifest-md5.txt": lambda old: old[:-1]}, "manifest-md5"),
+    "bag-info.txt": ({"bag-info.txt": lambda _: b"Source-Organization: another"}, "bag-info"),
+    "bagit.txt": ({"bagit.txt": lambda old: old + b"\n"}, "bagit"),
+}
+
+
+@pytest.mark.parametrize("case", ALTERED)
+def test_a_bag_that_was_altered_after_its_tag_manifest_was_written_is_refused(tmp_path, case):
+    bag(tmp_path, "md5")
+    changes, name = ALTERED[case]
+    for each, change in changes.items():
+        path = tmp_path / "root/7" / each
+        path.write_bytes(change(path.read_bytes()))
+    told = rf"root/7/{name}\.txt: expected sha256 \w+ \(tagmanifest-sha256\.txt line \d\), found \w+; it was changed"
+    with pytest.raises(IntegrityError, match=told):
+        download(tmp_path, record({}), allow_unverified=True)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("line_of", "told"),
+    [
+        (line("gone.txt", b"x"), r"of tagmanifest-md5\.txt to be of a file beside the payload, found gone\.txt"),
+        (line("data/-n", b"option"), r"to be of a file beside the payload, found data/-n"),
+        (line("../8/x", b"x"), r"found \.\./8/x \(tagmanifest-md5\.txt line 1\), which is not there"),
+    ],
+)
+def test_a_tag_manifest_with_a_line_of_no_tag_file_is_refused(tmp_path, line_of, told):
+    bag(tmp_path, "md5")
+    lay(tmp_path / "root", {"tagmanifest-md5.txt": line_of.encode()})
+    with pytest.raises(IntegrityError, match=told):
+        download(tmp_path, record({}))
+
+
+def test_each_manifest_of_a_bag_lists_all_of_its_payload(tmp_path):
+    bag(tmp_path, "sha256", **{"manifest-sha512.txt": manifest({"data/-n": b"option"}, "sha512")})
+    told = r"manifest-sha512\.txt: expected a line for each file of the payload, .* found 5 files without one"
+    with pytest.raises(IntegrityError, match=told):
+        download(tmp_path, record({}), allow_unverified=True)
+
+
+def test_a_bag_has_a_manifest(tmp_path):
+    bag(tmp_path, **{"manifest-sha384.txt": b"?"})
+    with pytest.raises(IntegrityError, match=r"root/7: expected a manifest of the payload of this bag .*, found none"):
+        download(tmp_path, record({}), allow_unverified=True)
 
 
 # --- what is not proven ---

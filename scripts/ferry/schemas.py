@@ -8,8 +8,16 @@ from typing import Any
 
 import jsonschema_rs
 
+from ferry.formatting import plural
+
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "schemas"
 MAX_VALUE = 100  # characters of a value in a line
+_LENGTHS = {
+    "minLength": ("least", "character"),
+    "maxLength": ("most", "character"),
+    "minItems": ("least", "item"),
+    "maxItems": ("most", "item"),
+}
 
 
 @cache
@@ -70,6 +78,9 @@ def _lines(error: Any) -> list[str]:
     import difflib  # noqa: PLC0415 - for a refused document only
 
     place = _place(error.absolute_path)
+    if error.validator == "required":
+        [lacking] = [name for name in error.validator_value if error.message == f"{name!r} is a required property"]
+        return [f"{_place([*error.absolute_path, lacking])}: expected a value, found none"]
     if error.validator != "additionalProperties" or not isinstance(error.instance, dict):
         return [f"{place}: {_message(error)}"]
     known = list(error.schema.get("properties", {}))
@@ -86,6 +97,9 @@ def _message(error: Any) -> str:
     # A text stays in the quotes that Python gives it; all else is told as JSON, null and not None.
     value, message = repr(error.instance), str(error.message)
     shown = value if isinstance(error.instance, str) else json.dumps(error.instance, ensure_ascii=False, default=str)
+    if error.validator in _LENGTHS:
+        bound, unit = _LENGTHS[error.validator]
+        return f"expected at {bound} {plural(error.validator_value, unit)}, found {_short(shown)}"
     return _short(shown) + message[len(value) :] if message.startswith(value) else message
 
 

@@ -69,6 +69,6 @@ def read_correction(path: Path, *, limits: Limits = DEFAULT_LIMITS, folders: Seq
         if name in patch:
             raise MetadataError(
                 f"{path}: {name}: expected a field that is mapped, found the list of files, which a correction does "
-                "not change; correct metadata/<recid>.json"
+                "not change; correct <metadata.dir>/<recid>.json"
             )
     return patch

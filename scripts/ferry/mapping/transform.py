@@ -25,7 +25,7 @@ class InvalidRecordError(MetadataError):
         more = f" (and {len(found) - SHOWN_PROBLEMS} more)" if len(found) > SHOWN_PROBLEMS else ""
         super().__init__(
             f"{'; '.join(found[:SHOWN_PROBLEMS])}{more}: the target {profile} would refuse this; correct the record in "
-            "metadata/corrections"
+            "<metadata.dir>/corrections"
         )
         self.problems = tuple(found)
 

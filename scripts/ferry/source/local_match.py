@@ -101,17 +101,18 @@ def _with_stated(file: SourceFile, stated: Sequence[Mapping[str, str]]) -> Sourc
 
 
 def _not_stated(unstated: list[str], sorted_out: SortedOut, folder: Path) -> PermanentError:
+    not_read = f" ({sorted_out.not_read})" if sorted_out.not_read else ""
     allow = "or set source.allow_unverified to carry such files, marked as unverified"
     if not sorted_out.manifests:
         return PermanentError(
             f"{folder}: expected a statement of what its files are, as the record has no checksum of them, found "
-            f"{plural(len(unstated), 'file')} and no manifest beside them; write one (`sha256sum` of all files "
-            f"into SHA256SUMS there), {allow}"
+            f"{plural(len(unstated), 'file')} and no manifest beside them{not_read}; write one (`sha256sum` of all "
+            f"files into SHA256SUMS there), {allow}"
         )
     return PermanentError(
         f"{folder}: expected a line for each file in {', '.join(sorted(sorted_out.manifests)[:3])}, found "
-        f"{plural(len(unstated), 'file')} without one: {named(unstated, among=sorted_out.data)}; write the manifest "
-        f"anew, leave them out by source.ignore, {allow}"
+        f"{plural(len(unstated), 'file')} without one: {named(unstated, among=sorted_out.data)}{not_read}; write the "
+        f"manifest anew, leave them out by source.ignore, {allow}"
     )
 
 

@@ -63,8 +63,8 @@ def read_source(
         place = named
     elif origin == "own":
         raise MetadataError(
-            f"record {recid}: expected metadata/{recid}.json, as metadata.origin is own, found no file; write one, or "
-            "take the record out of the list"
+            f"record {recid}: expected {recid}.json in metadata.dir, as metadata.origin is own, found no file; write "
+            "one, or take the record out of the list"
         )
     else:
         raise MetadataError(f"record {recid}: expected {metadata_path}, found no file, and no portal is configured")

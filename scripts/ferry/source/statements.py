@@ -29,10 +29,17 @@ MOST_BYTES = 256 << 20
 _NAME = re.compile(r"(?:.*[._-])?(?:md5|sha1|sha256|sha512)(?:sums?)?(?:\.txt)?|checksums?(?:\.txt)?", re.IGNORECASE)
 _OF_BAG = re.compile(r"manifest-(md5|sha1|sha256|sha512)\.txt")
 _OF_TAGS = re.compile(r"tagmanifest-(md5|sha1|sha256|sha512)\.txt")
+_NOT_READ = re.compile(
+    r"(?:.*[._-])?(?:b[23]|blake[23]?[bs]?|sha224|sha384|sha3[-_]?\d*|sha512[-_]\d+|crc32c?|sfv)"
+    r"(?:sums?)?(?:\.txt)?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names of manifests of other algorithms."""
 _GNU = re.compile(r"(?P<digits>[0-9A-Fa-f]{32,128})(?: [ *]?|\t)(?P<name>.+)", re.DOTALL)
 _BSD = re.compile(r"(?P<algorithm>[A-Za-z0-9-]+) ?\((?P<name>.+)\) ?= ?(?P<digits>[0-9A-Fa-f]{32,128})", re.DOTALL)
 _BAGIT = re.compile(r"(?P<digits>[0-9A-Fa-f]{32,128})[ \t]+\*?(?P<name>.+)", re.DOTALL)
 _ALGORITHMS = {digits: name for name, digits in HEX_DIGITS.items() if name != "adler32"}
+_READ = ", ".join(_ALGORITHMS.values())
 _STRONGEST = ("sha512", "sha256", "sha1", "md5")
 _ESCAPES = {"\\\\": "\\", "\\n": "\n", "\\r": "\r"}
 _ESCAPES_OF_BAG = {"%0A": "\n", "%0D": "\r", "%25": "%"}
@@ -55,6 +62,12 @@ class SortedOut:
     manifests: Sequence[str]
     beside: Sequence[str]
     is_bag: bool
+
+    @property
+    def not_read(self) -> str:
+        """What is to be said of files that are manifests by their names, of an algorithm that is not read here."""
+        names = [name for name in self.there if _NOT_READ.fullmatch(name.rpartition("/")[2])]
+        return f"{named(names)} is by its name a manifest that is not read, as {_READ} are" if names else ""
 
     @property
     def prefix(self) -> str:
@@ -168,9 +181,10 @@ def _require_whole_bag(
 ) -> None:
     """Refuse a bag that BagIt calls incomplete or invalid by its manifests, or by those of its tag files."""
     if not lines:
+        read = f" that is read ({found.not_read})" if found.not_read else ""
         raise IntegrityError(
-            f"{found.folder}: expected a manifest of the payload of this bag (manifest-sha256.txt, or of "
-            f"{', '.join(_STRONGEST[2:])}, {_STRONGEST[0]}), found none; write one, or take {BAG} away if it is no bag"
+            f"{found.folder}: expected a manifest of the payload of this bag, as manifest-sha256.txt, found none{read}"
+            f"; write one, or take {BAG} away if it is no bag"
         )
     for manifest in lines:
         algorithm = manifest.removeprefix("manifest-").removesuffix(".txt")
@@ -215,7 +229,7 @@ def _lines(file: LocalFile, name: str) -> Iterator[_Line]:
         parsed = _parsed(line, f"{name} line {number}", is_of_bag=_is_of_bag(name))
         if parsed is None:  # what it says is not told: the file may be anything
             raise MetadataError(
-                f"{file.path}: line {number}: expected a checksum ({', '.join(_ALGORITHMS.values())}) and a name, "
+                f"{file.path}: line {number}: expected a checksum ({_READ}) and a name, "
                 "found none; a file of such a name is read as a manifest: correct it, or leave it out by source.ignore"
             )
         yield parsed

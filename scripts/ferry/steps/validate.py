@@ -37,13 +37,13 @@ _TITLES: Mapping[Kind, str] = {
 
 Remedy = Literal["correct", "files", "document", "portal", "again"]
 _REMEDIES: Mapping[Remedy, str] = {
-    "correct": "correct them in metadata/corrections/<recid>.yaml",
-    "files": "corrections do not reach files: have the portal mend them, or lay a mended copy in metadata/<recid>.json",
-    "document": "mend metadata/<recid>.json, or the correction of the record",
-    "portal": "take what the portal does not give off the list, or lay it in metadata/<recid>.json",
+    "correct": "correct them in {folder}/corrections/<recid>.yaml",
+    "files": "corrections do not reach files: have the portal mend them, or lay a mended copy in {folder}/<recid>.json",
+    "document": "mend {folder}/<recid>.json, or the correction of the record",
+    "portal": "take what the portal does not give off the list, or lay it in {folder}/<recid>.json",
     "again": "the portal may answer later: run again",
 }
-"""What can be done about records that are refused: each of them once, for those that it fits."""
+"""What can be done about records that are refused, each once for those that it fits; `folder`: metadata.dir."""
 _FILES = ("files", "_file_indices")
 
 _ORIGIN = re.compile(r"(?:\S*\.(?:json|yaml)|https?://\S+|record \d+): ")
@@ -258,16 +258,16 @@ def validate_all(
         if part
     )
     if refused:
-        raise MetadataError("\n".join([summary, *_advice(problems)]))
+        raise MetadataError("\n".join([summary, *_advice(problems, folder=metadata["dir"])]))
     return summary
 
 
-def _advice(problems: Iterable[Problem]) -> Iterator[str]:
+def _advice(problems: Iterable[Problem], *, folder: str) -> Iterator[str]:
     """Yield what can be done about records that are refused, each remedy once."""
     refused = [problem for problem in problems if problem.kind == "refused"]
     for remedy, advice in _REMEDIES.items():
         if recids := {problem.recid for problem in refused if problem.remedy == remedy}:
-            yield f"{plural(len(recids), 'record')} ({first_recids(recids)}): {advice}"
+            yield f"{plural(len(recids), 'record')} ({first_recids(recids)}): {advice.format(folder=folder)}"
 
 
 def read_with_corrections(

@@ -168,7 +168,10 @@ def test_each_manifest_of_a_bag_lists_all_of_its_payload(tmp_path):
 
 def test_a_bag_has_a_manifest(tmp_path):
     bag(tmp_path, **{"manifest-sha384.txt": b"?"})
-    with pytest.raises(IntegrityError, match=r"root/7: expected a manifest of the payload of this bag .*, found none"):
+    with pytest.raises(
+        IntegrityError,
+        match=r"root/7: expected a manifest of the payload of this bag, .* found none that is read \(manifest-sha384",
+    ):
         download(tmp_path, record({}), allow_unverified=True)
 
 
@@ -236,6 +239,20 @@ def test_files_of_a_record_that_is_to_have_none_are_an_error(tmp_path, name):
     with pytest.raises(IntegrityError, match=rf'"enabled": false}}, found 1 file: {name}; take that out'):
         download(tmp_path, NONE_WANTED)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "tool"), [("B2SUMS", "b2sum"), ("sub/sha224sums.txt", "sha224sum"), ("a.dat.sha384", "sha384sum")]
+)
+def test_a_manifest_of_an_algorithm_that_is_not_read_is_named_as_one(tmp_path, name, tool):
+    folder = lay(tmp_path / "root", {"a.dat": b"1", "sub/b.dat": b"2"})
+    made_by(folder, tool, into=name)
+    told = rf"no manifest beside them \({name} is by its name a manifest that is not read, as md5, sha1, sha256, sha512"
+    with pytest.raises(PermanentError, match=told):
+        download(tmp_path, record({}))
+    (folder / "SHA256SUMS").write_bytes(manifest({"a.dat": b"1"}))
+    with pytest.raises(PermanentError, match=rf"found 2 files without one: .* \({name} is by its name a manifest"):
+        download(tmp_path, record({}))
 
 
 WRONG = {

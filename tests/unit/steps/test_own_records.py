@@ -234,7 +234,7 @@ def test_a_record_without_metadata_is_none_of_ones_own(tmp_path):
 
 def test_the_portal_is_not_asked_for_a_record_of_ones_own(tmp_path):
     with pytest.raises(
-        MetadataError, match=r"record 7: expected metadata/7\.json, as metadata\.origin is own, found no"
+        MetadataError, match=r"record 7: expected 7\.json in metadata\.dir, as metadata\.origin is own, found no"
     ):
         read(tmp_path, None)
 
@@ -358,6 +358,20 @@ def test_validate_takes_ones_own_and_names_those_that_are_not(tmp_path, config):
         rows = {row["recid"]: row["expected"] + row["found"] for row in csv.DictReader(stream)}
     assert "unknown key 'titel'" in rows["8"]
     assert "one of the CERN Open Data portal" in rows[str(CERN)]
+
+
+def test_validate_says_of_what_is_missing_or_too_short_that_it_is_and_where_to_correct_it(tmp_path, config):
+    document = own_record(title="x")
+    del document["metadata"]["publisher"]
+    ready(tmp_path, config, {RECID: document})
+    with pytest.raises(FerryError, match=rf"correct them in {tmp_path}/metadata/corrections/<recid>\.yaml"):
+        validated(tmp_path, config, [RECID])
+    with (tmp_path / "validation.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {(row["path"], row["expected"], row["found"]) for row in csv.DictReader(stream)}
+    assert rows == {
+        ("metadata.publisher", "a value", "none"),
+        ("metadata.title", "at least 3 characters", "'x'"),
+    }
 
 
 def test_validate_of_a_run_of_the_portals_refuses_ones_own(tmp_path, config):

@@ -18,20 +18,18 @@ _TRANSIENT_STATUS = {408, 425, 429}
 class _Connection(http.client.HTTPConnection):
     """A connection to one of the IP addresses that were checked: asked again, a name may mean another host."""
 
-    def __init__(self, host: str, *, addresses: tuple[str, ...] = (), **options: Any) -> None:
-        super().__init__(host, **options)
-        self._addresses = addresses
+    addresses: tuple[str, ...] = ()
 
     def connect(self) -> None:
         """Connect to the first of the addresses that answers; to the host itself where none is prescribed."""
-        if not self._addresses:
+        if not self.addresses:
             super().connect()
             return
-        for address in self._addresses:
+        for address in self.addresses:
             try:
                 self.sock = socket.create_connection((address, self.port), self.timeout)
             except OSError:
-                if address == self._addresses[-1]:
+                if address == self.addresses[-1]:
                     raise
             else:
                 self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -39,7 +37,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _TlsConnection(http.client.HTTPSConnection, _Connection):
-    """The same with TLS; the certificate has to be that of the host."""
+    """The same with TLS, which begins where `_Connection` has connected; the certificate has to be that of the host."""
 
 
 class _Handler(urllib.request.AbstractHTTPHandler):
@@ -61,12 +59,16 @@ class _Handler(urllib.request.AbstractHTTPHandler):
     http_request = urllib.request.AbstractHTTPHandler.do_request_
     https_request = urllib.request.AbstractHTTPHandler.do_request_
 
-    def _open(
-        self, connection: type[http.client.HTTPConnection], request: urllib.request.Request
-    ) -> http.client.HTTPResponse:
+    def _open(self, kind: type[_Connection], request: urllib.request.Request) -> http.client.HTTPResponse:
         by_proxy = request.host != urlsplit(request.full_url).netloc
         addresses = self._allowed.check(request.full_url, asked=self._asked, by_proxy=by_proxy)
-        return self.do_open(connection, request, addresses=() if by_proxy else addresses)
+
+        def connection(host: str, /, **options: Any) -> _Connection:
+            made = kind(host, **options)
+            made.addresses = () if by_proxy else addresses
+            return made
+
+        return self.do_open(connection, request)
 
 
 def _opener(*, allowed: AllowedSources, asked: str) -> urllib.request.OpenerDirector:

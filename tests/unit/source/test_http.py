@@ -1,11 +1,15 @@
 """Files behind http: read whole, gone on from the middle, and cut connections told from the end of a file."""
 
+import socket
+import ssl
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import trustme
 from loopback import serving
 
 from ferry.errors import PermanentError, TransientError
+from ferry.source import allowed
 from ferry.source.access import open_source
 from ferry.source.allowed import AllowedSources
 from ferry.source.http import HttpFile, request
@@ -155,3 +159,37 @@ def test_a_local_name_that_the_client_would_cut_is_refused_with_what_helps(tmp_p
     (tmp_path / "a?b.dat").write_bytes(b"hello")
     with pytest.raises(PermanentError, match=r"a\?b\.dat: expected the name of a file without .*source\.data_root"):
         open_source(f"file://{tmp_path}/a?b.dat", allowed=AllowedSources(folders=(tmp_path,)), stall_s=5)
+
+
+@pytest.fixture
+def with_tls(tmp_path, monkeypatch):
+    """Give a server that answers by TLS as data.example.org, whose certificate is believed."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("data.example.org").configure_cert(context)
+    server = Server()
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+
+    def found(_host, port, *_, **__):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port or 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    with serving(server):
+        yield server
+
+
+def test_https_goes_to_the_address_that_was_checked_with_the_certificate_of_its_host(with_tls, monkeypatch):
+    monkeypatch.setattr(allowed, "_is_public", lambda _: True)  # else none of this machine is
+    of_domain = AllowedSources(hosts=("*.example.org",))
+    with HttpFile(f"https://data.example.org:{with_tls.server_port}/a", allowed=of_domain, timeout_s=10) as file:
+        assert b"".join(file.chunks(start=0, chunk_bytes=1000, in_flight=1)) == CONTENT
+    with pytest.raises(TransientError, match="certificate verify failed"):
+        HttpFile(f"https://other.example.org:{with_tls.server_port}/a", allowed=of_domain, timeout_s=10)
+
+
+def test_https_is_asked_of_a_host_that_is_named(with_tls):
+    named = AllowedSources(hosts=("data.example.org",))
+    with HttpFile(f"https://data.example.org:{with_tls.server_port}/a", allowed=named, timeout_s=10) as file:
+        assert b"".join(file.chunks(start=100, chunk_bytes=1000, in_flight=1)) == CONTENT[100:]

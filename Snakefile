@@ -16,6 +16,7 @@ sys.path.insert(0, str(HERE / "scripts"))
 
 import run_hooks
 from ferry.config import publishes
+from ferry.run.folder_states import FolderStates
 from ferry.run.job_functions import JobResources, RecordInputs, upload_weight
 from ferry.run.settings_files import SettingsFiles
 
@@ -31,6 +32,7 @@ with run_hooks.errors_told(is_silent=is_silent):
     selection = run_hooks.prepare(config, files=workflow.configfiles)
     record_inputs = RecordInputs(metadata_dir=Path(config["metadata"]["dir"]))
 settings_files = SettingsFiles(config)
+folder_states = FolderStates(config["source"]["data_root"])
 cluster = JobResources(**config["cluster"])
 
 
@@ -42,6 +44,7 @@ wildcard_constraints:
 
 include: "rules/catalogue.smk"
 include: "rules/keep_settings.smk"
+include: "rules/keep_folder.smk"
 include: "rules/read_record.smk"
 include: "rules/download_files.smk"
 include: "rules/transform_record.smk"

@@ -14,6 +14,7 @@ rule check:
         recids=selection.recids,
         publish=publishes(config),
         settings=settings_files.names,
+        data_root=config["source"]["data_root"],
         table="results/check.csv",
     script:
         "../scripts/check.py"

@@ -1,4 +1,4 @@
-# Needs: the record's file list.
+# Needs: the record's file list, and the state of its folder where its files lie on this disk.
 # Makes: every file under data/<recid>/files, its size and checksum proven against the record.
 
 
@@ -6,6 +6,7 @@ rule download_files:
     """Fetch a record's files over XRootD, or check those that lie on disk already."""
     input:
         source=rules.read_record.output.receipt,
+        folder=folder_states.path,
     output:
         receipt="results/{recid}/download.json",
     log:

@@ -14,6 +14,7 @@ look(
         recids=snakemake.params.recids,
         publish=snakemake.params.publish,
         settings=snakemake.params.settings,
+        data_root=snakemake.params.data_root,
         results_dir=Path("results"),
         data_dir=Path("data"),
         logs_dir=log.parent,

@@ -17,6 +17,7 @@ from ferry.receipts import UNANSWERED
 from ferry.report.evidence import Evidence, is_through, read_evidence, record_status
 from ferry.report.stats_row import stats_row
 from ferry.run.disk_budget import DEPOSIT
+from ferry.run.folder_states import FolderStates
 from ferry.run.run import read_run
 from ferry.run.settings_files import is_outdated
 
@@ -51,6 +52,7 @@ def check_all(
     recids: Sequence[int],
     publish: bool,
     settings: Mapping[str, str],
+    data_root: str | None = None,
     results_dir: Path,
     data_dir: Path,
     logs_dir: Path,
@@ -62,6 +64,7 @@ def check_all(
         recids: of the records.
         publish: whether they go on from a draft.
         settings: name of the present settings by part, as in results/settings.
+        data_root: holds the folders of the records (source.data_root), None if their files are fetched.
         results_dir, data_dir, logs_dir: what runs have left.
         table_path: gets one row per misfit (CSV).
 
@@ -69,6 +72,8 @@ def check_all(
         IntegrityError: some do not fit; the message has the first ones, and the command that mends all.
     """
     found = _find(recids, publish=publish, settings=settings, results_dir=results_dir, logs_dir=logs_dir)
+    folders = FolderStates(data_root, results_dir=results_dir)
+    changed = [recid for recid in found.finished if folders.is_outdated(recid)]
     write_csv(table_path, ["recid", "step", "receipt", "problem"], map(astuple, found.misfits))
     command = read_run().command
     mending = f"{command} -- mend && {command}"
@@ -81,6 +86,12 @@ def check_all(
     if found.outdated:
         made = plural(found.outdated, "record")
         lines.append(f"{made} made with other settings than the present ones: a plain run brings them up to date")
+    if changed:
+        named = ", ".join(map(str, changed[:MOST_LINES])) + (", …" if len(changed) > MOST_LINES else "")
+        lines.append(
+            f"{plural(len(changed), 'record')} whose folder in source.data_root has changed since ({named}): a plain "
+            "run takes it up"
+        )
     if unanswered := _unanswered(found.unfinished, data_dir, results_dir):
         lines.append(
             f"  nobody has answered what was asked for of {_first(unanswered)}: it may be done all the same, or yet; a "

@@ -75,7 +75,7 @@ def _require_empty(recid: int, folder: Path, settings: LocalSettings) -> None:
 
 
 def _nothing_there(record: Mapping[str, Any], sorted_out: SortedOut, folder: Path) -> PermanentError:
-    beside = f" but {named(sorted_out.beside)}" if sorted_out.beside else ""
+    beside = f" but {sorted_out.kind_beside} ({named(sorted_out.beside)})" if sorted_out.beside else ""
     remedy = (
         'write "files": {"enabled": false} beside "metadata" in its document'
         if origin_of(record) == "own"

@@ -64,6 +64,11 @@ class SortedOut:
     is_bag: bool
 
     @property
+    def kind_beside(self) -> str:
+        """What is no data, for messages."""
+        return "what lies beside the payload of a bag" if self.is_bag else "what is named as a manifest"
+
+    @property
     def not_read(self) -> str:
         """What is to be said of files that are manifests by their names, of an algorithm that is not read here."""
         names = [name for name in self.there if _NOT_READ.fullmatch(name.rpartition("/")[2])]
@@ -103,12 +108,12 @@ def sort_out(there: Mapping[str, LocalFile], *, folder: str, listed: Collection[
         manifests = beside = [name for name in may_be if _NAME.fullmatch(name.rpartition("/")[2])]
     left_out = set(beside)
     data = {name: file for name, file in there.items() if name not in left_out}
-    if beside:
-        what = "what lies beside the payload of a bag" if is_bag else "what is named as a manifest"
-        log.info("%s: left out, %s: %d, %s", folder, what, len(beside), named(beside))
     if is_bag:
         data = {name.removeprefix(_PAYLOAD): file for name, file in data.items()}
-    return SortedOut(folder, there, data, manifests, beside, is_bag)
+    found = SortedOut(folder, there, data, manifests, beside, is_bag)
+    if beside:
+        log.info("%s: left out, %s: %d, %s", folder, found.kind_beside, len(beside), named(beside))
+    return found
 
 
 def read_statements(found: SortedOut) -> dict[Path, Sequence[Mapping[str, str]]]:
@@ -144,9 +149,9 @@ def _by_file(lines: Mapping[str, Sequence[_Line]], found: SortedOut) -> dict[str
     gone: list[_Line] = []
     manifests = set(found.manifests)
 
-    def meant(line: _Line, manifest: str) -> list[str]:
-        """Return the data of a line: from the manifest's own folder, else from the folder of the record."""
-        for name in dict.fromkeys((f"{manifest.rpartition('/')[0]}/{line.name}".lstrip("/"), line.name)):
+    def meant(line: _Line, folder: str) -> list[str]:
+        """Return the data of a line: from the manifest's own folder, else from that of the record."""
+        for name in (f"{folder}{line.name}", line.name) if folder else (line.name,):
             if name in manifests:
                 return [name]
             bare = name.removeprefix(found.prefix)
@@ -156,8 +161,9 @@ def _by_file(lines: Mapping[str, Sequence[_Line]], found: SortedOut) -> dict[str
         return []
 
     for manifest in lines:
+        folder = manifest[: manifest.rfind("/") + 1]
         for line in lines[manifest]:
-            alike = meant(line, manifest)
+            alike = meant(line, folder)
             if len(alike) != 1:
                 gone.append(line)
             elif alike[0] in found.data:  # `sha256sum * > SHA256SUMS` writes of itself too, and cannot be right

@@ -194,10 +194,13 @@ def test_files_of_which_nothing_is_stated_are_not_carried_until_that_is_allowed(
 NOTHING = {
     "no file at all": ({}, r"root/7: expected the record's files, as it lists none, found none;"),
     "ignored files only": ({".DS_Store": b"x", "night/Thumbs.db": b"x"}, r"root/7: .* found none;"),
-    "an empty manifest only": ({"SHA256SUMS": b""}, r"root/7: .* found none but SHA256SUMS;"),
+    "an empty manifest only": (
+        {"SHA256SUMS": b""},
+        r"root/7: .* found none but what is named as a manifest \(SHA256SUMS\);",
+    ),
     "a bag without payload": (
         {"bagit.txt": b"x", "manifest-md5.txt": b""},
-        r"found none but bagit\.txt, manifest-md5\.txt;",
+        r"found none but what lies beside the payload of a bag \(bagit\.txt, manifest-md5\.txt\);",
     ),
 }
 
@@ -259,6 +262,10 @@ WRONG = {
     "a line of no file": (line("gone.dat", b"x"), r"found 1 of none: gone\.dat \(SHA256SUMS line 3\)"),
     "a line of another folder": (line("../8/x", b"x"), r"found 1 of none: \.\./8/x"),
     "a line of a whole path": (line("/etc/passwd", b"x"), r"found 1 of none: /etc/passwd"),
+    "a line of a whole path that is one in the folder without its stroke": (
+        line("/a.dat", b"1"),
+        r"found 1 of none: /a\.dat",
+    ),
     "two lines that differ": (
         line("a.dat", b"other"),
         rf"one sha256 of a\.dat, found {hashlib.sha256(b'1').hexdigest()} \(SHA256SUMS line 1\) and .* \(.* line 3\)",

@@ -115,6 +115,19 @@ def test_a_record_is_not_published_at_another_host(sandbox, tmp_path):
         assert other.heard == []
 
 
+@pytest.mark.parametrize("address", ["https://elsewhere.example.org/records/1", "javascript:alert(1)//"])
+def test_the_page_of_a_record_is_none_of_another_host(sandbox, tmp_path, address):
+    def change(answer):
+        found = answer.json
+        found["links"] = {**found["links"], "self_html": address}
+        answer.json = found
+
+    made = Fault("elsewhere", method="POST", path=r"/api/records(\?|$)", times=None, change=change)
+    read = Fault("elsewhere", method="GET", path=r"/draft(\?|$)", times=None, change=change)
+    with through(sandbox, made, read) as seen:
+        assert deposit(seen, tmp_path, contents=ONE_FILE).receipt["record_url"].startswith(f"{seen.url}/")
+
+
 def test_a_search_does_not_lead_to_another_host(sandbox, tmp_path):
     def next_page(answer):
         answer.json = {**answer.json, "links": {"next": f"{other.url}/api/user/records?page=2"}}

@@ -39,6 +39,7 @@ from ferry.repository.errors import (
 from ferry.repository.files import RepositoryFiles
 from ferry.repository.http import HttpSession, RateLimitedRequest
 from ferry.repository.models import RemoteRecord
+from ferry.repository.origins import origin_of
 from ferry.repository.rate_limit import RateLimiter
 from ferry.repository.reviews import RepositoryReviews
 from ferry.repository.traffic import RequestStats
@@ -395,7 +396,10 @@ def _hit(hit: Mapping[str, Any]) -> RemoteRecord:
 def _record(record: Record) -> RemoteRecord:
     extra = dict(record._extra_data)  # nrp-cmd's place for what its model does not name
     links = {key: str(value) for key, value in getattr(record.links, "_extra_data", {}).items()}
-    page = links.get("self_html") or record.links.self_html or record.links.self_
+    named = links.get("self_html") or record.links.self_html
+    # tables and pages show it: an address of somebody else's is none of the record
+    is_own = named and origin_of(named) == origin_of(record.links.self_)
+    page = named if is_own else record.links.self_
     files_url = record.links.files or record.links.self_ / "files"
     is_draft = bool(extra.get("is_draft", str(record.links.self_).rstrip("/").endswith("/draft")))
     return RemoteRecord(

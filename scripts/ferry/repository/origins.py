@@ -7,10 +7,10 @@ from ferry.config import is_loopback
 from ferry.errors import PermanentError
 
 
-def origin_of(url: URL) -> URL | None:
+def origin_of(url: URL | str) -> URL | None:
     """Return scheme, host and port of an address; None if it is none."""
     try:
-        return url.origin()
+        return URL(url).origin()
     except ValueError:
         return None
 

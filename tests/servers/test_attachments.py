@@ -13,6 +13,7 @@ from ferry.deposit.manifest import Manifest
 from ferry.deposit.state import DepositState
 from ferry.errors import TransientError
 from ferry.identity import record_url, source_identifier
+from ferry.receipts import read_receipt
 from ferry.repository.client import Repository
 from ferry.repository.discovery import discover
 from sandbox import launcher
@@ -65,6 +66,8 @@ def act(sandbox, action):
 def deposit(sandbox, data_dir, source, *, spoil=None):
     uploads = run_package(data_dir, max_files=2, attachments=frozenset({"source", "manifest"}))
 
+    downloaded = read_receipt(data_dir / "download.json", "download", recid=RECID)["files"]
+
     async def run(repository):
         if spoil:
             spoil(repository)
@@ -75,7 +78,9 @@ def deposit(sandbox, data_dir, source, *, spoil=None):
             document=document(source),
             uploads=uploads,
             open_upload=lambda entry: read_chunks(entry, data_dir=data_dir),
-            manifest=Manifest(recid=RECID, source=record_url(RECID), uploads=uploads, data_dir=data_dir),
+            manifest=Manifest(
+                recid=RECID, source=record_url(RECID), uploads=uploads, downloaded=downloaded, data_dir=data_dir
+            ),
             state=DepositState.load(path=data_dir / "deposit.json", recid=RECID, repository=repository.name),
             settings=DepositSettings(settle_s=2, attempts=2),
             sleep=lambda seconds: asyncio.sleep(min(seconds, 0.05)),

@@ -16,7 +16,7 @@ from ferry.upload_names import source_key
 
 FOLDER = "attachments"
 """Below data/<recid>."""
-LINE_BYTES = 320
+LINE_BYTES = 360
 """More than a file takes in the manifest beside its key, and a bundle with its own line."""
 
 

@@ -9,6 +9,9 @@ from ferry.bundle.attachments import attach
 from ferry.deposit.plan import LocalFile
 from ferry.upload_names import manifest_key
 
+_TOLD = ("verified", "original_name")
+"""Of the receipt `download`."""
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -19,6 +22,8 @@ class Manifest:
     """The identifier by which the record is found again."""
     uploads: Sequence[Mapping[str, Any]]
     """Of the receipt `package`."""
+    downloaded: Sequence[Mapping[str, Any]]
+    """Files of the receipt `download`: what each was verified by, and what it was called before it got its key."""
     data_dir: Path
 
     @property
@@ -49,12 +54,14 @@ class Manifest:
 
     def _files(self, confirmed: Sequence[LocalFile]) -> Iterator[dict[str, str | int | None]]:
         sent_by_key = {sent.key: sent for sent in confirmed}
+        told = {file["key"]: {name: file[name] for name in _TOLD if name in file} for file in self.downloaded}
         for upload in self.uploads:
             sent = sent_by_key[upload["key"]]
             if upload["kind"] == "file":
-                yield _line(upload, md5=sent.md5, bundle=None)
+                yield _line(upload, md5=sent.md5, bundle=None) | told[upload["key"]]
             for member in upload["members"]:
-                yield _line(member, md5=sent.member_md5s[member["key"]], bundle=sent.key)
+                line = _line(member, md5=sent.member_md5s[member["key"]], bundle=sent.key)
+                yield line | told[member["key"]]
 
 
 def _line(file: Mapping[str, Any], *, md5: str | None, bundle: str | None) -> dict[str, str | int | None]:

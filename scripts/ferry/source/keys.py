@@ -68,7 +68,7 @@ def former_key(key: str) -> str | None:
 def _formerly(part: str) -> str:
     if part in {"%2E%2E", "%63ontent", "%63ommit"}:
         return part
-    return _ESCAPES.sub(lambda found: "".join(map(_as_before, unquote(found[0], errors="surrogatepass"))), part)
+    return _ESCAPES.sub(lambda found: "".join(map(_as_before, unquote(found[0], errors="surrogateescape"))), part)
 
 
 def _as_before(char: str) -> str:
@@ -106,7 +106,9 @@ def _is_unsafe(char: str) -> bool:
 
 
 def _escaped(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+    # a byte of a name on disk that is no UTF-8 is read as one of these, and is itself again
+    errors = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", errors))
 
 
 def _no_address(key: str) -> str:

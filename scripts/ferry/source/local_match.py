@@ -1,9 +1,11 @@
 """Which file on the disk is which of a record, and what its bytes must be: by the record, and by manifests there."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ferry.errors import IntegrityError, PermanentError
 from ferry.formatting import plural
@@ -44,7 +46,7 @@ def choose_local_files(source: Mapping[str, Any], settings: LocalSettings) -> li
     if not found:
         raise _nothing_there(source["record"], sorted_out, folder)
     stated = read_statements(sorted_out)
-    files = source["files"] or [_entry(key, file) for key, file in found.items()]
+    files = source["files"] or [_entry(*each) for each in zip(found, sorted_out.data, found.values(), strict=True)]
     chosen = [(_with_stated(file, stated.get(found[file["key"]].path, ())), found[file["key"]]) for file in files]
     unproven = {there.path for file, there in chosen if file["checksum"] is None}
     unstated = [name for name, file in sorted_out.data.items() if file.path in unproven]
@@ -92,8 +94,9 @@ def _unlisted(sorted_out: SortedOut, *, recid: int) -> dict[str, LocalFile]:
     return dict(zip(keys, sorted_out.data.values(), strict=True))
 
 
-def _entry(key: str, file: LocalFile) -> SourceFile:
-    return {"key": key, "uri": file.path.absolute().as_uri(), "size_bytes": None, "checksum": None}
+def _entry(key: str, name: str, file: LocalFile) -> SourceFile:
+    entry = {"key": key, "uri": file.path.absolute().as_uri(), "size_bytes": None, "checksum": None}
+    return entry if key == name else {**entry, "original_name": quote(os.fsencode(name))}
 
 
 def _with_stated(file: SourceFile, stated: Sequence[Mapping[str, str]]) -> SourceFile:

@@ -84,7 +84,7 @@ def receipt_entry(file: SourceFile, proof: Proof, verified: str) -> dict[str, An
         "crc32": proof.digests["crc32"],
         "verified": verified,
     }
-    return entry | ({"stated": file["stated"]} if "stated" in file else {})
+    return entry | {name: file[name] for name in ("original_name", "stated") if name in file}
 
 
 class VerifiedFiles:

@@ -75,7 +75,10 @@ def test_the_manifest_has_every_file_with_its_md5_and_where_it_is(tmp_path, mode
     attached = frozenset({"source", "manifest"})
     uploads = run_package(tmp_path, max_files=max_files, mode=mode, attachments=attached)
     assert read_receipt(tmp_path / "package.json", "package", recid=RECID)["manifest"] is True
-    manifest = Manifest(recid=RECID, source=record_url(RECID), uploads=uploads, data_dir=tmp_path)
+    downloaded = read_receipt(tmp_path / "download.json", "download", recid=RECID)["files"]
+    manifest = Manifest(
+        recid=RECID, source=record_url(RECID), uploads=uploads, downloaded=downloaded, data_dir=tmp_path
+    )
     entry = manifest.make(sent(tmp_path, uploads))
     content = b"".join(read_chunks(entry, data_dir=tmp_path))
     document = json.loads(content)
@@ -92,6 +95,7 @@ def test_the_manifest_has_every_file_with_its_md5_and_where_it_is(tmp_path, mode
             "md5": md5(CONTENTS[key]),
             "bundle": bundle,
             "member": key if bundle else None,
+            "verified": "adler32",
         }
         for key in sorted(CONTENTS)
     ]

@@ -18,7 +18,7 @@ from ferry.repository import discovery
 from ferry.repository.discovery import discover
 from sandbox import launcher
 from sandbox.settings import Settings
-from servers.depositing import act, deposit, document, publish
+from servers.depositing import IDENTIFIER, act, deposit, document, publish
 from servers.fault_proxy import fault_proxy
 from servers.faults import Fault
 
@@ -137,6 +137,58 @@ def test_a_search_does_not_lead_to_another_host(sandbox, tmp_path):
         with through(sandbox, fault) as seen, pytest.raises(PermanentError, match=rf"found one at {other.url}"):
             deposit(seen, tmp_path, contents=ONE_FILE)
         assert other.heard == []
+
+
+OWN = "/api/user/records"
+
+
+@pytest.mark.parametrize("kind", ["itself", "ever new"])
+def test_a_search_whose_pages_never_end_is_left(sandbox, tmp_path, kind):
+    def next_page(answer):
+        page = fault.fired if kind == "ever new" else 2
+        answer.json = {**answer.json, "links": {"next": f"{seen.url}{OWN}?page={page}"}}
+
+    fault = Fault("endless", method="GET", path=OWN, times=None, change=next_page)
+    with through(sandbox, fault) as seen, pytest.raises(PermanentError, match=r"each once, .*not understood"):
+        deposit(seen, tmp_path, contents=ONE_FILE)
+    assert fault.fired <= 40
+
+
+def searched(sandbox, *, hits, following=False):
+    """Search where the repository answers with these hits; return what is told, and how often it asks."""
+
+    def change(answer):
+        answer.json = {"hits": {"hits": hits}, "links": {"next": f"{seen.url}{OWN}?page=2"} if following else {}}
+
+    fault = Fault("hits", method="GET", path=OWN, times=None, change=change)
+    with through(sandbox, fault) as seen, pytest.raises(PermanentError) as told:
+        act(seen, lambda repository: repository.search_own(IDENTIFIER))
+    return str(told.value), fault.fired
+
+
+@pytest.fixture
+def hit(sandbox, tmp_path):
+    """Give a draft as a search shows it."""
+    made = deposit(sandbox, tmp_path, contents=ONE_FILE).receipt["record_id"]
+
+    async def whole(repository):
+        return await repository.read_whole(await repository.read_draft(made))
+
+    return act(sandbox, whole)
+
+
+def test_a_search_that_finds_thousands_is_left(sandbox, hit):
+    told, asked = searched(sandbox, hits=[hit] * 1001, following=True)
+    assert "found 1001 hits on 1 pages and a next one: the answer was not understood" in told
+    assert asked == 1
+
+
+@pytest.mark.parametrize("name", ["created", "id", "links"])
+def test_a_hit_without_what_each_has_is_told_in_one_line(sandbox, hit, name):
+    del hit[name]
+    told, _ = searched(sandbox, hits=[hit])
+    assert told.startswith(f"search for {IDENTIFIER}: expected hits, found an answer that was not understood")
+    assert "\n" not in told
 
 
 @pytest.mark.parametrize("where", ["http://storage.example.org", "http://10.0.0.1:9000"])

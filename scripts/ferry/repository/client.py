@@ -44,6 +44,10 @@ from ferry.repository.rate_limit import RateLimiter
 from ferry.repository.reviews import RepositoryReviews
 from ferry.repository.traffic import RequestStats
 
+MOST_HITS = 1000
+"""Of a search for one record: a handful of versions and drafts are real, and those that look alike to a search."""
+MOST_PAGES = 40
+
 
 class _Request(RateLimitedRequest, AuthenticatedClientRequest):
     """A request with nrp-cmd's token and our manners."""
@@ -216,7 +220,14 @@ class Repository(RepositoryFiles, RepositoryReviews):
         params = {"q": query, "size": "25", "shared_with_me": "false"}
         found: list[RemoteRecord] = []
         url: URL | None = self._own_records()
+        read: set[URL] = set()
         while url is not None:
+            if url in read or len(read) == MOST_PAGES or len(found) > MOST_HITS:
+                raise PermanentError(
+                    f"search for {identifier}: expected at most {MOST_HITS} hits on {MOST_PAGES} pages, each once, "
+                    f"found {len(found)} hits on {len(read)} pages and a next one: the answer was not understood"
+                )
+            read.add(url)
             async with self._asking_for(f"search for {identifier}"):
                 answer = await self._connection.get(
                     url=url, params=params, headers={"Accept": self._info.default_content_type}, result_class=dict
@@ -224,11 +235,12 @@ class Repository(RepositoryFiles, RepositoryReviews):
             try:
                 found += map(_hit, answer["hits"]["hits"])
                 following = (answer.get("links") or {}).get("next")
-            except (KeyError, TypeError, AttributeError) as error:
+                url, params = URL(following) if following else None, {}
+            except (KeyError, TypeError, ValueError, AttributeError, StructureError) as error:
                 raise PermanentError(
-                    f"search for {identifier}: expected hits, found an answer that was not understood"
+                    f"search for {identifier}: expected hits, found an answer that was not understood: "
+                    f"{_first_line(error)}"
                 ) from error
-            url, params = URL(following) if following else None, {}
         # the search analyses its words: only what says exactly this counts
         return [hit for hit in found if hit.is_of(identifier=identifier, recid=recid) and self._is_of_model(hit)]
 

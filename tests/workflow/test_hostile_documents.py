@@ -75,7 +75,7 @@ def test_a_correction_that_is_no_yaml_is_told_by_its_line_only(flow: Flow) -> No
     (flow.folder / "metadata" / "corrections" / "7.yaml").write_text(SECRET, encoding="ascii")
     looked = flow.run("validate")
     table = (flow.folder / "results" / "validation.csv").read_text(encoding="utf-8")
-    assert "7.yaml: line 1, column 23,YAML,none" in table
+    assert '7,refused,"line 1, column 23",YAML,none' in table
     assert "4711" not in looked.stdout + looked.stderr + table
 
 

@@ -6,6 +6,7 @@ it leaves the process: in an error's own text, in a log, in a journal and in a r
 
 import json
 import logging
+import re
 import traceback
 from itertools import takewhile
 from types import TracebackType
@@ -13,9 +14,15 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "[secret]"
 LONGEST_LINE = 2000
-"""Characters of a line of an error."""
+"""Characters of a line of an error, and of what a server has said in one."""
+LONGEST_TEXT = 30_000
+"""Characters of an error: a table of what is wrong, with what to do at its end."""
 _SHORTEST_SECRET = 8
 """What is shorter is no token, and stands in many a text by chance."""
+
+_AT_BEGINNING = re.compile(r"\n(?=[^ \n])")
+
+_BREAK = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\\s*")
 
 _secrets: set[str] = set()
 
@@ -68,19 +75,35 @@ def _escaped(sign: str) -> str:
 
 
 def safe_text(text: str) -> str:
-    """Return the text as an error may hold it: redacted, printable, no line longer than `LONGEST_LINE`."""
-    lines = printable(redact(text)).split("\n")
+    """Return the text as an error may hold it: redacted, printable, with lines and as a whole no longer than may be.
+
+    Whoever wrote a line, it is told from what this program says itself: all but the first are indented.
+    """
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[: LONGEST_TEXT - LONGEST_LINE]} …\n… {text[-LONGEST_LINE:]}"
+    lines = indented(printable(redact(text))).split("\n")
     return "\n".join(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…" for line in lines)
+
+
+def indented(text: str) -> str:
+    """Return the text with no line but the first at the beginning of a line of a terminal or log."""
+    return _AT_BEGINNING.sub("\n  ", text)
+
+
+def in_one_line(text: str, *, longest: int = LONGEST_LINE) -> str:
+    """Return what somebody else has said, or what holds it, in one line."""
+    line = _BREAK.sub(" ", text[: 10 * longest])
+    return line if len(line) <= longest else line[:longest] + " …"
 
 
 class SafeFormatter(logging.Formatter):
     """A log's lines, tracebacks among them, redacted and printable."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the lines of one record."""
-        return printable(redact(super().format(record)))
+        """Return the lines of one record, those after the first indented."""
+        return indented(printable(redact(super().format(record))))
 
 
 def uncaught_text(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> str:
-    """Return what Python would tell of an error that nobody caught, redacted and printable."""
-    return printable(redact("".join(traceback.format_exception(kind, error, trace))))
+    """Return what Python would tell of an error that nobody caught, redacted, printable and indented."""
+    return indented(printable(redact("".join(traceback.format_exception(kind, error, trace)))))

@@ -2,14 +2,26 @@
 
 import json
 import logging
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 
 from ferry import safe_text
 from ferry.csv_tables import csv_cell
-from ferry.errors import FerryError
-from ferry.safe_text import HIDDEN, LONGEST_LINE, SafeFormatter, hide, redact, redact_bytes
+from ferry.errors import FerryError, PermanentError
+from ferry.repository.errors import error_for_response
+from ferry.safe_text import (
+    HIDDEN,
+    LONGEST_LINE,
+    LONGEST_TEXT,
+    SafeFormatter,
+    hide,
+    redact,
+    redact_bytes,
+    uncaught_text,
+)
+from ferry.source.xrootd import _check
 
 SECRET = 'a/b+c=d"e\\f~0123'
 
@@ -46,8 +58,40 @@ def test_an_error_holds_no_sign_that_a_terminal_obeys_and_no_endless_line():
     text = str(FerryError("a\x1b[2Jb\u202ec\u2028d\r\x00\udc80\nä 語 " + "x" * 9000))
     first, second = text.split("\n")
     assert first == "a\\x1b[2Jb\\u202ec\\u2028d\\r\\x00\\udc80"
-    assert second.startswith("ä 語 x")
+    assert second.startswith("  ä 語 x")
     assert len(second) == LONGEST_LINE
+
+
+FAKED = "gone\nferry: 1 ok, 0 failed, 0 not reached, of 1 records\n\n\nferry: again"
+
+
+def test_no_line_from_outside_begins_where_our_own_do():
+    record = logging.LogRecord("a", logging.ERROR, "a.py", 1, "%s", (FAKED,), None)
+    error = ValueError(FAKED)
+    told = [
+        str(FerryError(f"draft {FAKED}")),
+        SafeFormatter("%(message)s").format(record),
+        uncaught_text(type(error), error, None),
+        error_for_response("read", 400, FAKED).args[0],
+    ]
+    for text in told:
+        assert "ferry: 1 ok" in text
+        assert not any(line.startswith("ferry") for line in text.splitlines())
+
+
+def test_a_text_of_a_server_is_bounded_as_a_whole_and_keeps_what_is_to_be_done_at_its_end():
+    text = str(FerryError("no: " + "x\n" * 200_000 + "set repository.url"))
+    assert len(text) < 2 * LONGEST_TEXT
+    assert text.startswith("no: x\n  x")
+    assert text.endswith("x\n  set repository.url")
+
+
+def test_what_an_xrootd_server_says_is_one_short_line():
+    message = "\n".join([FAKED, *["x" * 100] * 500])
+    with pytest.raises(PermanentError, match="expected to be opened") as told:
+        _check(SimpleNamespace(ok=False, message=message, code=400, errno=3011), "root://h//f", "opened")
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 2200
 
 
 def test_a_traceback_in_a_log_is_safe_too():
@@ -55,7 +99,7 @@ def test_a_traceback_in_a_log_is_safe_too():
         raise ValueError(f"\x1b[2J{SECRET}")
     except ValueError as error:
         record = logging.LogRecord("a", logging.ERROR, "a.py", 1, "%s", (SECRET,), (ValueError, error, None))
-    assert SafeFormatter("%(message)s").format(record) == f"{HIDDEN}\nValueError: \\x1b[2J{HIDDEN}"
+    assert SafeFormatter("%(message)s").format(record) == f"{HIDDEN}\n  ValueError: \\x1b[2J{HIDDEN}"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ from ferry.repository.origins import origin_of
 from ferry.repository.rate_limit import RateLimiter
 from ferry.repository.reviews import RepositoryReviews
 from ferry.repository.traffic import RequestStats
+from ferry.safe_text import in_one_line, printable
 
 MOST_HITS = 1000
 """Of a search for one record: a handful of versions and drafts are real, and those that look alike to a search."""
@@ -416,7 +417,7 @@ def _record(record: Record) -> RemoteRecord:
     is_draft = bool(extra.get("is_draft", str(record.links.self_).rstrip("/").endswith("/draft")))
     return RemoteRecord(
         id=str(record.id),
-        page_url=str(page),
+        page_url=in_one_line(printable(str(page))),
         is_published=bool(extra.get("is_published", not is_draft)) and not is_draft,
         document=extra,
         errors=tuple(extra.get("errors") or ()),

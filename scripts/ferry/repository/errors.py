@@ -9,6 +9,7 @@ from typing import Any
 
 from ferry.errors import ConfigError, FerryError, PermanentError, TransientError
 from ferry.repository.tokens import TOKEN_VARIABLE
+from ferry.safe_text import in_one_line
 
 BUSY = (429, 503)
 LONGEST_WAIT_S = 3660.0
@@ -71,7 +72,7 @@ class AnswerError(Exception):
 
 def error_for_response(action: str, status: int, text: str) -> FerryError:
     """Return the error that an answer stands for, by what is to be done about it."""
-    answer = _shortened(text) or f"status {status}, no text"
+    answer = in_one_line(text.strip(), longest=_LONGEST_TEXT) or f"status {status}, no text"
     if status == 404:
         return NotFoundError(f"{action}: the repository answers that it is not there (404)")
     if status == 410:
@@ -148,8 +149,3 @@ def _date(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _LONGEST_TEXT else flat[:_LONGEST_TEXT] + " …"

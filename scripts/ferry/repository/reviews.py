@@ -15,6 +15,7 @@ from yarl import URL
 from ferry.errors import FerryError, PermanentError
 from ferry.repository.errors import DeniedError, NotFoundError
 from ferry.repository.models import Community, RemoteRecord, ReviewRequest
+from ferry.safe_text import in_one_line, printable
 
 _PUBLISHING = frozenset({"publish_draft", "publish_new_version", "publish_changed_metadata"})
 _MOST_WORDS = 1000
@@ -193,7 +194,7 @@ def _request(answer: Mapping[str, Any]) -> ReviewRequest:
     return ReviewRequest(
         id=str(answer.get("id")),
         status=str(answer.get("status") or answer.get("status_code")),
-        url=str(links.get("self_html") or links.get("self")),
+        url=in_one_line(printable(str(links.get("self_html") or links.get("self")))),
         type=str(answer.get("type")),
         actions=frozenset(links.get("actions") or ()),
         last_comment=str(comment) if comment else None,

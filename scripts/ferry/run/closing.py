@@ -8,6 +8,7 @@ from ferry.report.failures import failure_lines, kept_lines, rerun_command, unve
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import RunPlan
 from ferry.run.standing import Standing, standing_of
+from ferry.safe_text import LONGEST_TEXT, in_one_line, printable
 
 MOST_LINES = 20
 
@@ -20,7 +21,7 @@ def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Pat
     if beside := sorted(plan.to_do.difference(recids)):
         found, command = standing_of(replace(plan, recids=beside), latest), rerun_command(beside, plan.command)
         lines += _lines_of(found, "records that are not in the list", command)
-    return lines
+    return [in_one_line(printable(line), longest=LONGEST_TEXT) for line in lines]
 
 
 def _lines_of(found: Standing, which: str, command: str) -> list[str]:

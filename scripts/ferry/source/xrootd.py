@@ -17,6 +17,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from ferry.errors import PermanentError, TransientError
+from ferry.safe_text import in_one_line
 from ferry.source.allowed import AllowedSources
 
 log = logging.getLogger(__name__)
@@ -263,7 +264,8 @@ def _with_cgi(url: str, *parts: str) -> str:
 def _check(status: Any, url: str, what: str) -> None:
     if status.ok:
         return
-    message = f"{url}: expected to be {what}, found {status.message.strip()} (code {status.code}, error {status.errno})"
+    found = f"{in_one_line(status.message.strip())} (code {status.code}, error {status.errno})"
+    message = f"{url}: expected to be {what}, found {found}"
     if status.code == _REFUSED_LOGIN:
         raise PermanentError(f"{message}; the server wants to know who asks: name one of its protocols in {_SECURITY}")
     if status.errno in _PERMANENT_ERRNOS or status.code in _PERMANENT_CODES:

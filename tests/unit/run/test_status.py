@@ -288,6 +288,15 @@ def test_what_is_in_review_is_told_wherever_the_run_is(tmp_path: Path):
     assert len(lines) == 2 + 20 + 1
 
 
+def test_what_a_repository_says_begins_no_line_of_its_own_among_the_closing_ones(tmp_path: Path):
+    address = "https://r.example/1\nferry: 9 ok, 0 failed\x1b[2J"
+    row = {"recid": 1, "status": "ok", "state": "in_review", "review_url": address, "kept_fields": ["a\n\nferry: b"]}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    lines = closing_lines([1], plan=RunPlan("r", [1], publish=True), stats_log=tmp_path / "rows.jsonl")
+    assert "  1  https://r.example/1 ferry: 9 ok, 0 failed\\x1b[2J" in lines
+    assert lines[-1] == "  1  a ferry: b"
+
+
 def test_the_page_names_what_runs_and_what_failed():
     page = status_page(STATUS)
     assert "  9  upload_record for 1 min 15 s\n" in page

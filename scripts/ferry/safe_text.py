@@ -12,42 +12,47 @@ from itertools import takewhile
 from types import TracebackType
 from urllib.parse import quote, quote_plus
 
+from ferry.secret_forms import MAY_BE_ESCAPED, SHORTEST, EscapedForm, in_base64
+
 HIDDEN = "[secret]"
 LONGEST_LINE = 2000
 """Characters of a line of an error, and of what a server has said in one."""
 LONGEST_TEXT = 30_000
 """Characters of an error: a table of what is wrong, with what to do at its end."""
-_SHORTEST_SECRET = 8
-"""What is shorter is no token, and stands in many a text by chance."""
-
 _AT_BEGINNING = re.compile(r"\n(?=[^ \n])")
 
 _BREAK = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\\s*")
 
-_secrets: set[str] = set()
+_secrets: dict[str, EscapedForm | None] = {}
+"""What is not shown; a form whose letters may be escaped has an `EscapedForm`."""
 
 
 def hide(secret: str) -> None:
-    """From now on, show this secret nowhere: neither as it is nor as it stands in an address or in JSON."""
-    if len(secret) >= _SHORTEST_SECRET:
+    """From now on, show this secret nowhere: neither as it is nor escaped, nor in base64."""
+    if len(secret) >= SHORTEST:  # what is shorter is no token, and stands in many a text by chance
         quoted = {quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}
-        _secrets.update({secret, *quoted, *(each.lower() for each in quoted if "%" in each)})
+        quoted |= {each.lower() for each in quoted if "%" in each} | in_base64(secret)
+        _secrets.update({**dict.fromkeys(quoted), secret: EscapedForm(secret)})
 
 
 def redact(text: str) -> str:
     """Return the text with each known secret hidden, also where a text that was cut holds its beginning or end only."""
-    secrets = sorted(_secrets, key=len, reverse=True)
-    for secret in secrets:
-        text = text.replace(secret, HIDDEN)
-    for secret in secrets:
-        text = _without_beginnings(text, secret, HIDDEN)
-        text = _without_beginnings(text[::-1], secret[::-1], HIDDEN[::-1])[::-1]
+    if MAY_BE_ESCAPED.search(text):
+        for form in filter(None, _secrets.values()):
+            text = form.replace(text, HIDDEN)
+    if any(secret[:SHORTEST] in text or secret[-SHORTEST:] in text for secret in _secrets):
+        secrets = sorted(_secrets, key=len, reverse=True)
+        for secret in secrets:
+            text = text.replace(secret, HIDDEN)
+        for secret in secrets:
+            text = _without_beginnings(text, secret, HIDDEN)
+            text = _without_beginnings(text[::-1], secret[::-1], HIDDEN[::-1])[::-1]
     return text
 
 
 def _without_beginnings(text: str, secret: str, hidden: str) -> str:
-    first, *pieces = text.split(secret[:_SHORTEST_SECRET])
-    rest = secret[_SHORTEST_SECRET:]
+    first, *pieces = text.split(secret[:SHORTEST])
+    rest = secret[SHORTEST:]
     return first + "".join(hidden + piece[_same_signs(piece, rest) :] for piece in pieces)
 
 
@@ -58,9 +63,9 @@ def _same_signs(one: str, other: str) -> int:
 
 def redact_bytes(text: bytes) -> bytes:
     """Return a text in UTF-8 with each known secret hidden."""
-    ends = ((secret[:_SHORTEST_SECRET], secret[-_SHORTEST_SECRET:]) for secret in _secrets)
-    found = any(end.encode() in text for pair in ends for end in pair)
-    return redact(text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape") if found else text
+    shown = text.decode("utf-8", "surrogateescape")
+    hidden = redact(shown)
+    return text if hidden == shown else hidden.encode("utf-8", "surrogateescape")
 
 
 def printable(text: str) -> str:

@@ -180,7 +180,7 @@ def into_nrp(flow, nrp):
 
 def refused_lines(done):
     lines = (done.stdout + done.stderr).splitlines()
-    return sorted({" ".join(line.split()) for line in lines if line.startswith("NOT")})
+    return sorted({" ".join(line.split()) for line in lines if line.strip().startswith("NOT")})
 
 
 @pytest.mark.nrp

@@ -1,5 +1,6 @@
 """What leaves the process is printable and has no secret in it, in any of the forms in which one may come back."""
 
+import base64
 import json
 import logging
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ SECRET = 'a/b+c=d"e\\f~0123'
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    monkeypatch.setattr(safe_text, "_secrets", set())
+    monkeypatch.setattr(safe_text, "_secrets", {})
     hide(SECRET)
 
 
@@ -39,6 +40,37 @@ def test_a_secret_is_hidden_in_each_form(form):
     assert redact(f"<{form}>") == f"<{HIDDEN}>"
     assert redact_bytes(f"ü{form}".encode() + b"\xff") == f"ü{HIDDEN}".encode() + b"\xff"
     assert str(FerryError(f"refused: {form}")) == f"refused: {HIDDEN}"
+
+
+ESCAPED = {
+    "percent": "".join(f"%{ord(sign):02X}" for sign in SECRET),
+    "percent, small": "".join(f"%{ord(sign):02x}" for sign in SECRET),
+    "percent, twice": "".join(f"%25{ord(sign):02x}" for sign in SECRET),
+    "json": "".join(f"\\u{ord(sign):04x}" for sign in SECRET),
+    "json, twice": "".join(f"\\\\u{ord(sign):04X}" for sign in SECRET),
+    "html": "".join(f"&#{ord(sign)};" for sign in SECRET),
+    "html, sixteens": "".join(f"&#x{ord(sign):x};" for sign in SECRET),
+    "unseen": "\u200b".join(SECRET),
+    "unseen, once": SECRET[:5] + "\u2060\ufeff" + SECRET[5:],
+}
+
+
+@pytest.mark.parametrize("form", ESCAPED.values(), ids=ESCAPED)
+@pytest.mark.parametrize("part", ["whole", "beginning", "end"])
+def test_a_secret_is_hidden_letter_by_letter_too(form, part):
+    length = len(form) * 3 // 4 // 6 * 6
+    cut = {"whole": form, "beginning": form[:length], "end": form[-length:]}[part]
+    for shown in (redact(f"<{cut}>"), redact_bytes(f"<{cut}>".encode()).decode(), str(FerryError(f"<{cut}>"))):
+        assert HIDDEN in shown
+        assert len(shown) < len(HIDDEN) + 12
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("before", ["", "x", "xy", "Bearer ", "user:"])
+def test_a_secret_is_hidden_in_base64_wherever_it_begins(encode, before):
+    shown = redact(f"<{encode(f'{before}{SECRET}'.encode()).decode()}>")
+    assert HIDDEN in shown
+    assert len(shown) < len(HIDDEN) + 20
 
 
 @pytest.mark.parametrize("length", range(8, len(SECRET)))

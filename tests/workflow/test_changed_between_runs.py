@@ -36,7 +36,7 @@ def carry(flow, *arguments, recids=(RECID,)):
 
 def mend(flow, found):
     """Do what a check has said."""
-    (command,) = [line.partition(": ")[2] for line in found.stderr.splitlines() if line.startswith("to mend all of")]
+    (command,) = [line.partition(": ")[2] for line in found.stderr.splitlines() if line.startswith("  to mend all of")]
     return subprocess.run(command, shell=True, cwd=flow.folder, capture_output=True, text=True, check=False)
 
 

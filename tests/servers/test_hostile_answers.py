@@ -18,7 +18,7 @@ from ferry.repository import discovery
 from ferry.repository.discovery import discover
 from sandbox import launcher
 from sandbox.settings import Settings
-from servers.depositing import IDENTIFIER, act, deposit, document, publish
+from servers.depositing import IDENTIFIER, act, deposit, document, own_recid, publish
 from servers.fault_proxy import fault_proxy
 from servers.faults import Fault
 
@@ -189,6 +189,20 @@ def test_a_hit_without_what_each_has_is_told_in_one_line(sandbox, hit, name):
     told, _ = searched(sandbox, hits=[hit])
     assert told.startswith(f"search for {IDENTIFIER}: expected hits, found an answer that was not understood")
     assert "\n" not in told
+
+
+@pytest.mark.parametrize("name", ["../../../x", "a/b", "..", "", "x" * 101, "gone\nferry: 1 ok, 0 failed", "a%2e"])
+def test_an_id_that_could_lead_elsewhere_is_none(sandbox, tmp_path, hit, name):
+    def other_id(answer):
+        answer.json = {**answer.json, "id": name}
+
+    told, _ = searched(sandbox, hits=[{**hit, "id": name}])
+    assert "expected an id of letters" in told
+    fault = Fault("id", method="POST", path=r"/api/records\?", times=None, change=other_id)
+    with through(sandbox, fault) as seen, pytest.raises(PermanentError, match="expected an id of letters") as refused:
+        deposit(seen, tmp_path / "other", contents=ONE_FILE, recid=own_recid())
+    assert "\n" not in str(refused.value)
+    assert seen.proxy.log[-1].method == "POST", "nothing was asked with it"
 
 
 @pytest.mark.parametrize("where", ["http://storage.example.org", "http://10.0.0.1:9000"])

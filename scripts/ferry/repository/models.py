@@ -1,10 +1,15 @@
 """What the repository tells of records and files, in this package's words."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from yarl import URL
+
+from ferry.errors import PermanentError
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,10 @@ class RemoteRecord:
     parent_id: str | None = None
     """What all versions of a record have in common. Known of what a search has found."""
 
+    def __post_init__(self) -> None:
+        """Refuse an id that could lead elsewhere in an address."""
+        _refuse_odd_id(self.id)
+
     @property
     def version(self) -> int:
         """Which version it is, from 1 on."""
@@ -118,6 +127,10 @@ class Community:
     lets_members_publish: bool = False
     """Whether its own people publish without a review."""
 
+    def __post_init__(self) -> None:
+        """Refuse an id that could lead elsewhere in an address."""
+        _refuse_odd_id(self.id)
+
     @property
     def workflows(self) -> tuple[str, ...]:
         """All that a record may have to be submitted to it, its own first; empty where none are told."""
@@ -142,7 +155,20 @@ class ReviewRequest:
     community: str | None = None
     """Id of the one that decides."""
 
+    def __post_init__(self) -> None:
+        """Refuse an id that could lead elsewhere in an address."""
+        _refuse_odd_id(self.id)
+        _refuse_odd_id(self.last_comment or self.id)
+
     @property
     def is_pending(self) -> bool:
         """Whether somebody has still to decide."""
         return self.status == "submitted"
+
+
+def _refuse_odd_id(found: str) -> None:
+    if not _ID.fullmatch(found):
+        raise PermanentError(
+            "the repository's answer was not understood: expected an id of letters, digits and . _ -, at most 100 of "
+            f"them, found {found[:100]!r}"
+        )

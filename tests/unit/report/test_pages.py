@@ -157,6 +157,15 @@ def test_the_plan_is_in_the_report_if_one_was_made(bulk: Path):
     (bulk / "plan.csv").unlink()
 
 
+def test_no_page_has_signs_that_a_terminal_obeys(tmp_path: Path):
+    pages = make_pages(tmp_path, records=3, files=3, failed=1, title="a\x1b[2J\x9b1m\u202eb")
+    for page in (pages / "overview.html", *(pages / "tables").glob("*.html")):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search("[\x1b\x9b\u202e]", text), page
+    assert "a\\x1b[2J\\x9b1m\\u202eb" in (pages / "overview.html").read_text(encoding="utf-8")
+    assert {row["title"][:-2] for row in rows_of(pages / "tables" / "records.html")} == {"a\\x1b[2J\\x9b1m\\u202eb"}
+
+
 def test_a_hostile_title_becomes_text_and_no_tag(bulk: Path):
     overview = (bulk / "overview.html").read_text()
     assert "img" not in Tags(overview).tags

@@ -6,6 +6,7 @@ from typing import Any
 
 from ferry.formatting import format_bytes, format_count, format_part_of, format_seconds, plural, truncate
 from ferry.report.pages.summary import WORST, Summary
+from ferry.safe_text import printable
 
 _SHOWN_FAILURES = 10
 
@@ -92,7 +93,7 @@ def next_steps(summary: Summary, *, command: str, publish: bool) -> list[str]:
 def overview(
     summary: Summary, *, failures: Sequence[Mapping[str, Any]], command: str, publish: bool, stylesheet: str = _STYLE
 ) -> str:
-    """Return the fragment; every text from outside is escaped."""
+    """Return the fragment; every text from outside is escaped, as are signs that nobody sees."""
     parts = [f"<style>{stylesheet}</style>", '<div class="ferry">', f"<h1>{escape(headline(summary))}</h1>"]
     parts += [_bar(summary), _table([(name, text) for name, text in facts(summary)])]
     parts += ["<h2>How to go on</h2>", "<ul>"]
@@ -113,7 +114,7 @@ def overview(
         "<b>unverified</b>. The figures and tables are in the menu.</p>",
         "</div>",
     ]
-    return "\n".join(parts) + "\n"
+    return printable("\n".join(parts) + "\n")
 
 
 def _failure_line(row: Mapping[str, Any]) -> str:

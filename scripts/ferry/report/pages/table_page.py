@@ -9,6 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ferry.safe_text import printable
+
 _TEMPLATE = Path(__file__).with_name("table_page.html")
 
 
@@ -50,5 +52,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 3) if math.isfinite(value) else None
     if isinstance(value, list):
-        return "; ".join(value)
-    return value
+        value = "; ".join(value)
+    return printable(value) if isinstance(value, str) else value

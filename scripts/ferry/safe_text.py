@@ -80,19 +80,15 @@ def _escaped(sign: str) -> str:
 
 
 def safe_text(text: str) -> str:
-    """Return the text as an error may hold it: redacted, printable, with lines and as a whole no longer than may be.
+    """Return the text as it may be shown: redacted, printable, with lines and as a whole no longer than may be.
 
     Whoever wrote a line, it is told from what this program says itself: all but the first are indented.
     """
+    text = redact(text)
     if len(text) > LONGEST_TEXT:
         text = f"{text[: LONGEST_TEXT - LONGEST_LINE]} …\n… {text[-LONGEST_LINE:]}"
-    lines = indented(printable(redact(text))).split("\n")
+    lines = _AT_BEGINNING.sub("\n  ", printable(text)).split("\n")
     return "\n".join(line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 1] + "…" for line in lines)
-
-
-def indented(text: str) -> str:
-    """Return the text with no line but the first at the beginning of a line of a terminal or log."""
-    return _AT_BEGINNING.sub("\n  ", text)
 
 
 def in_one_line(text: str, *, longest: int = LONGEST_LINE) -> str:
@@ -102,13 +98,13 @@ def in_one_line(text: str, *, longest: int = LONGEST_LINE) -> str:
 
 
 class SafeFormatter(logging.Formatter):
-    """A log's lines, tracebacks among them, redacted and printable."""
+    """What stands in a log, tracebacks among it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the lines of one record, those after the first indented."""
-        return indented(printable(redact(super().format(record))))
+        """Return the lines of one record."""
+        return safe_text(super().format(record))
 
 
 def uncaught_text(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> str:
-    """Return what Python would tell of an error that nobody caught, redacted, printable and indented."""
-    return indented(printable(redact("".join(traceback.format_exception(kind, error, trace)))))
+    """Return what Python would tell of an error that nobody caught."""
+    return safe_text("".join(traceback.format_exception(kind, error, trace)))

@@ -111,11 +111,19 @@ def test_no_line_from_outside_begins_where_our_own_do():
         assert not any(line.startswith("ferry") for line in text.splitlines())
 
 
-def test_a_text_of_a_server_is_bounded_as_a_whole_and_keeps_what_is_to_be_done_at_its_end():
-    text = str(FerryError("no: " + "x\n" * 200_000 + "set repository.url"))
-    assert len(text) < 2 * LONGEST_TEXT
-    assert text.startswith("no: x\n  x")
-    assert text.endswith("x\n  set repository.url")
+def test_a_text_is_bounded_as_a_whole_and_keeps_what_is_to_be_done_at_its_end():
+    endless = "no: " + "x\n" * 200_000 + "set repository.url"
+    record = logging.LogRecord("a", logging.ERROR, "a.py", 1, "%s", (endless,), None)
+    error = ValueError(endless)
+    told = (
+        str(FerryError(endless)),
+        SafeFormatter("%(message)s").format(record),
+        uncaught_text(type(error), error, None).rstrip(),
+    )
+    for text in told:
+        assert len(text) < 2 * LONGEST_TEXT + 100
+        assert "no: x\n  x" in text
+        assert text.endswith("x\n  set repository.url")
 
 
 def test_what_an_xrootd_server_says_is_one_short_line():

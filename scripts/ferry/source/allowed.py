@@ -5,13 +5,13 @@ domain; of a domain nobody has named the host itself, and so it has to have a pu
 to lie below a folder that is listed. What the configuration itself names is listed.
 """
 
+import functools
 import ipaddress
 import re
 import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,8 +21,7 @@ KNOWN_S = 60.0
 """How long the addresses of a host are not asked for again."""
 # Stricter than any client reads it, so that no two of them can find different hosts in one address.
 _ADDRESS = re.compile(
-    r"(?P<scheme>[A-Za-z]+)://(?:[A-Za-z0-9._-]+@)?(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:/.*)?",
-    re.DOTALL,
+    r"(?P<scheme>[A-Za-z]+)://(?:[A-Za-z0-9._-]+@)?(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 )
 _IN_DIGITS = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)$|:")
 """Of a host: an IP address in any of the ways in which they are written, and no name."""
@@ -101,11 +100,11 @@ class AllowedSources:
             )
         return addresses
 
-    @cached_property
+    @functools.cached_property
     def _named(self) -> frozenset[str]:
         return frozenset(host.strip("[]").rstrip(".").lower() for host in self.hosts if not host.startswith("*"))
 
-    @cached_property
+    @functools.cached_property
     def _real_folders(self) -> tuple[Path, ...]:
         return tuple(folder.resolve() for folder in self.folders)
 
@@ -126,7 +125,13 @@ def local_path(url: str) -> Path:
 
 
 def _host_in(url: str) -> str | None:
-    found = _ADDRESS.fullmatch(url)
+    scheme, separator, rest = url.partition("://")
+    return _host_before(scheme + separator + rest.partition("/")[0])
+
+
+@functools.lru_cache(maxsize=1024)  # a record's files are of few hosts
+def _host_before(path: str) -> str | None:
+    found = _ADDRESS.fullmatch(path)
     return found["host"].strip("[]").rstrip(".").lower() if found is not None and found["scheme"] != "file" else None
 
 

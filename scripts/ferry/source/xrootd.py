@@ -237,9 +237,14 @@ def _sent(url: str) -> str:
         path = _with_cgi(name, *(part for part in cgi.split("&") if not part.startswith("xrd.")))
     if os.environ.get(_SECURITY) != _ANONYMOUS:
         return f"{scheme}://{host}{slash}{path}"
-    if _ASKS_EVERYBODY.fullmatch(host):
+    if _asks_everybody(host):
         path = _with_cgi(path, "xrd.wantprot=unix")
     return f"{scheme}://anon@{host}{slash}{path}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _asks_everybody(host: str) -> bool:
+    return _ASKS_EVERYBODY.fullmatch(host) is not None
 
 
 def _place_after(place: str, found: re.Match[str]) -> str:

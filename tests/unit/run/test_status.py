@@ -88,7 +88,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "scri
 
 def test_ctrl_c_ends_a_watch_without_a_word(going_on: Path):
     (going_on / "results" / "stats.jsonl").unlink()  # its rows here have not all columns
-    command = [*WATCH, "--folder", str(going_on), "--every", "60"]
+    # a program that was begun in the background of a shell is deaf to Ctrl-C, and so are its children
+    command = ["env", "--default-signal=INT", *WATCH, "--folder", str(going_on), "--every", "60"]
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
         assert watch.stdout.readline()
         watch.send_signal(signal.SIGINT)

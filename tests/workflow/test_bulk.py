@@ -249,7 +249,7 @@ def test_a_bulk_run_that_is_ended_in_a_later_part_has_forgotten_nothing(flow: Fl
     [
         ("download: {stal_s: 5}", "unknown key 'stal_s'"),
         ("records: {list: none.csv}", "none.csv: no such file"),
-        ("records: [", "parsing"),
+        ("records: [", "mine.yaml, line 1, column 11: expected YAML, found none"),
         ("- download", "mine.yaml: expected keys and values, found a list"),
         (None, "mine.yaml"),
     ],

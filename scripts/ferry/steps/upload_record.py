@@ -65,13 +65,15 @@ def upload(
         from ferry.bundle.ro_crate import attach_ro_crate  # noqa: PLC0415 - 0.4 s that only those pay who ask for it
 
         uploads = [*uploads, attach_ro_crate(identifier, document=document, uploads=uploads, data_dir=data_dir)]
-    manifest = Manifest(
-        recid=recid,
-        source=identifier,
-        uploads=package["uploads"],
-        downloaded=read_receipt(package_path.with_name("download.json"), "download", recid=recid)["files"],
-        data_dir=data_dir,
-    )
+    manifest = None
+    if package.get("manifest"):
+        manifest = Manifest(
+            recid=recid,
+            source=identifier,
+            uploads=package["uploads"],
+            downloaded=read_receipt(package_path.with_name("download.json"), "download", recid=recid)["files"],
+            data_dir=data_dir,
+        )
 
     def own_json() -> Upload:
         record = read_receipt(package_path.parent / "source.json", "source", recid=recid)["record"]
@@ -89,7 +91,7 @@ def upload(
                 uploads=uploads,
                 open_upload=reading(data_dir),
                 check_bytes=lambda entry: open_upload(entry, data_dir=data_dir).require(),
-                manifest=manifest if package.get("manifest") else None,
+                manifest=manifest,
                 own_json=own_json,
                 state=load_state(
                     recid=recid,

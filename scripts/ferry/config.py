@@ -45,6 +45,9 @@ def normalise_config(config: dict[str, Any]) -> None:
         part = config.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):
             part[key] = os.path.expanduser(part[key])  # ~nobody stays, and is no folder
+    allow = config["source"].get("allow") if isinstance(config.get("source"), dict) else None
+    if isinstance(allow, dict) and isinstance(allow.get("folders"), list):
+        allow["folders"] = [os.path.expanduser(each) if isinstance(each, str) else each for each in allow["folders"]]
     for section, key in ADDRESSES:
         part = config.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str) and _address_problem(part[key]) is None:

@@ -30,7 +30,7 @@ def read_document(path: Path, *, within: Path, folders: Sequence[str], most_byte
         OSError: it cannot be read.
     """
     real = path.resolve(strict=True)
-    roots = [within.resolve(), *(Path(folder).expanduser().resolve() for folder in folders)]
+    roots = [within.resolve(), *(Path(folder).resolve() for folder in folders)]
     root = next((root for root in roots if real.is_relative_to(root)), None)
     if root is None:
         raise MetadataError(

@@ -146,6 +146,13 @@ def test_a_number_of_a_file_that_could_be_another_one_is_refused(tmp_path, numbe
     assert "mine.yaml, line 3: records.recids[1]: expected a number as people write it" in str(refused.value)
 
 
+def test_a_home_folder_is_named_by_its_sign_also_where_links_may_lead(config, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/of-somebody")
+    given = _with(config, "source", allow={"hosts": [], "folders": ["~/data", "/data", 7]})
+    normalise_config(given)
+    assert given["source"]["allow"]["folders"] == ["/home/of-somebody/data", "/data", 7]
+
+
 def test_the_home_of_nobody_is_no_folder(config):
     given = _with(config, "metadata", dir="~nobody-of-that-name/records")
     normalise_config(given)

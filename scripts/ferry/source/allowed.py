@@ -54,7 +54,7 @@ class AllowedSources:
         """
         listed = cls(
             hosts=tuple(source["allow"]["hosts"]),
-            folders=tuple(Path(folder).expanduser() for folder in source["allow"]["folders"]),
+            folders=tuple(map(Path, source["allow"]["folders"])),
         )
         return listed.including(portal, *redirects.values())
 

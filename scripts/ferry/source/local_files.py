@@ -48,8 +48,7 @@ class LocalSettings:
     def of(cls, source: Mapping[str, Any]) -> "LocalSettings":
         """Take it from the configuration."""
         names = ("ignore", "hidden", "allow_unverified")
-        folders = [os.path.expanduser(folder) for folder in source["allow"]["folders"]]
-        return cls(Path(source["data_root"]), folders, **{name: source[name] for name in names})
+        return cls(Path(source["data_root"]), source["allow"]["folders"], **{name: source[name] for name in names})
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ protocol as it takes to open and read a file (https://xrootd.org/docs.html, prot
 
 import socketserver
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from loopback import serving
 
 OK, ERROR, REDIRECT = 0, 4003, 4004
 AUTH, CLOSE, PROTOCOL, LOGIN, OPEN, READ, STAT = 3000, 3003, 3006, 3007, 3010, 3013, 3017
@@ -113,12 +114,5 @@ def hostile_xrootd(
     answer: Callable[[str], Content | None], *, security: bytes = b"", host: str = "127.0.0.1"
 ) -> Iterator[HostileXrootd]:
     """Give a server that answers so."""
-    server = HostileXrootd(answer, security=security, host=host)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(HostileXrootd(answer, security=security, host=host)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
+from socketserver import BaseServer
 
 
 @contextmanager
-def serving[Server: ThreadingHTTPServer](server: Server) -> Iterator[Server]:
+def serving[Server: BaseServer](server: Server) -> Iterator[Server]:
     """Let a server answer in a thread of its own, and give it."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from loopback import serving
 
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import PermanentError, TransientError
@@ -49,15 +50,8 @@ class _Heard(socketserver.BaseRequestHandler):
 @contextmanager
 def listening(answer=None):
     """Give another host on loopback."""
-    server = Listener(answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(Listener(answer)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] = os.environ) -> 
     """Run snakemake to its end; when this process is told to stop, stop with it."""
     signals: list[int] = []
     before = _run_id()
-    job = subprocess.Popen(command, cwd=here, env=environment)  # noqa: S603
+    job = subprocess.Popen([*command, *quiet], cwd=here, env=environment)  # noqa: S603
 
     def stop(number: int, _frame: object) -> None:
         signals.append(number)
@@ -94,7 +94,7 @@ def _run_id() -> str | None:
 
 def _tell_why(command: Sequence[str], status: int) -> None:
     """Say why no run began: Snakemake, told to be quiet, is so about that too. A dry run has the same reasons."""
-    dry = [*command[: len(command) - len(quiet)], "--dry-run", "--quiet", "rules", "progress", "host"]
+    dry = [*command, "--dry-run", "--quiet", "rules", "progress", "host"]
     # of a dry run it tells all on standard output
     done = subprocess.run(dry, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # noqa: S603
     reason = f":\n{done.stdout.strip()}" if done.returncode else ", for a reason told above"
@@ -109,8 +109,8 @@ sys.exit(
         most=options.most or config["run"]["part_size"],
         publish=publishes(config),
         settings=SettingsFiles(config).names,
-        run_part=lambda targets: run([command[0], *targets, *command[1:], *pace, *quiet], part),
-        run_all=lambda: run([*command, *pace, *quiet]),
+        run_part=lambda targets: run([command[0], *targets, *command[1:], *pace], part),
+        run_all=lambda: run([*command, *pace]),
         made_progress=MadeProgress(),
     )
 )

@@ -90,7 +90,12 @@ def _place(inside: _Inside, *names: str | int) -> str:
     while inside.above and inside.above.above:
         steps.append(inside.name)
         inside = inside.above
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in reversed(steps)).lstrip(".")
+    return place_of(reversed(steps))
+
+
+def place_of(steps: Iterable[str | int]) -> str:
+    """Return the place to which the names and numbers on the way to a value lead, as `metadata.creators[0].name`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
 
 
 def _told(place: str, unfit: str) -> str:
@@ -206,4 +211,4 @@ def _deepest_place(text: bytes) -> str:
             word = mark
         if len(steps) > DEEPEST:
             break
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
+    return place_of(steps)

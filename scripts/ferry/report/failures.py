@@ -1,6 +1,6 @@
 """Records that are not complete: what failed, why, where its log is, and the command that runs just it again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,26 +54,28 @@ def failure_lines(failures: Sequence[Mapping[str, Any]], *, most: int, command: 
 
 def waiting_lines(waiting: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
     """Return what the terminal shows of records that are in review: where each is decided, of at most `most`."""
-    if not waiting:
-        return []
-    lines = [f"ferry: {len(waiting)} of those ok are in review: somebody has still to decide; each run asks again"]
-    lines += [f"  {row['recid']}  {row['review_url']}" for row in waiting[:most]]
-    return lines + ([f"  and {len(waiting) - most} more in results/stats.csv"] if len(waiting) > most else [])
+    head = "are in review: somebody has still to decide; each run asks again"
+    return _listed(head, waiting, lambda row: str(row["review_url"]), most=most)
 
 
 def unverified_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
     """Return what the terminal shows of records with files that nothing proves, of at most `most`."""
-    if not rows:
-        return []
-    lines = [f"ferry: {len(rows)} of those ok are unverified: they hold files that no checksum proves, as allowed"]
-    lines += [f"  {row['recid']}  {row['verified_count']} of {row['file_count']} files proven" for row in rows[:most]]
-    return lines + ([f"  and {len(rows) - most} more in results/stats.csv"] if len(rows) > most else [])
+    head = "are unverified: they hold files that no checksum proves, as allowed"
+    return _listed(head, rows, lambda row: f"{row['verified_count']} of {row['file_count']} files proven", most=most)
 
 
 def kept_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
     """Return what the terminal shows of records that keep what was changed by hand, of at most `most`."""
+    head = "keep what was changed by hand, as repository.when_edited says"
+    return _listed(head, rows, lambda row: ", ".join(row["kept_fields"]), most=most)
+
+
+def _listed(
+    head: str, rows: Sequence[Mapping[str, Any]], said: Callable[[Mapping[str, Any]], str], *, most: int
+) -> list[str]:
+    """Return a line on all these records, which are ok, one on each of the first, and where the others are."""
     if not rows:
         return []
-    lines = [f"ferry: {len(rows)} of those ok keep what was changed by hand, as repository.when_edited says"]
-    lines += [f"  {row['recid']}  {', '.join(row['kept_fields'])}" for row in rows[:most]]
+    lines = [f"ferry: {len(rows)} of those ok {head}"]
+    lines += [f"  {row['recid']}  {said(row)}" for row in rows[:most]]
     return lines + ([f"  and {len(rows) - most} more in results/stats.csv"] if len(rows) > most else [])

@@ -118,9 +118,9 @@ def _parents(recids: Sequence[int], results_dir: Path) -> Iterator[Parent]:
         except LostReceiptError:  # of a record that failed
             continue
         is_own = read_identifier(path, recid=recid) != source_identifier(recid)["identifier"]
-        if not is_own and (
-            members := members_of(document)
-        ):  # what is of the portal has no records of one's own as parts
+        # what is of the portal has no records of one's own as parts
+        members = [] if is_own else members_of(document)
+        if members:
             yield Parent(recid, document, members)
 
 

@@ -12,12 +12,12 @@ from snakemake.utils import update_config
 
 from ferry.config import check_config, normalise_config, publishes
 from ferry.errors import ConfigError, FerryError
-from ferry.formatting import plural
 from ferry.run.bulk import PART_OF_BULK, MadeProgress, run_in_parts
 from ferry.run.run import BULK_LOCK, lock_folder, read_run
 from ferry.run.selection import selection_of
 from ferry.run.settings_files import SettingsFiles
 from ferry.strict_yaml import read_config_file
+from ferry.text.formatting import plural
 
 LONG_LIST = 100
 

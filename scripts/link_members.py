@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ferry.run.step import write_log
 from ferry.steps.link_members import link_all
-from ferry.terminal import show
+from ferry.text.terminal import show
 
 write_log(Path(snakemake.log[0]))
 summary = link_all(

@@ -17,7 +17,6 @@ from ferry.chain import CHAIN
 from ferry.config import check_config, normalise_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import ConfigError, FerryError
 from ferry.flags import STOPPED, RunFlags
-from ferry.formatting import format_count, plural
 from ferry.jsonl import cut_torn_end
 from ferry.report.stats import outdate_tables
 from ferry.report.stats_log import STATS_LOG, latest_rows
@@ -42,7 +41,8 @@ from ferry.run.step import ATTEMPTS_FILE
 from ferry.run.termination import end_steps
 from ferry.steps.drop import drop_arrived
 from ferry.strict_yaml import read_config_file
-from ferry.terminal import tell
+from ferry.text.formatting import format_count, plural
+from ferry.text.terminal import tell
 from hooks.ending import OVERVIEW, RESULTS_DIR, tell_tables, tell_terminal
 
 RULES_THAT_SEND = {"link_members", *(step.name for step in CHAIN if step.asks_repository)}

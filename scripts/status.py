@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ferry.run.status import read_status
 from ferry.run.status_text import status_json, status_page
-from ferry.terminal import tell
+from ferry.text.terminal import tell
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--folder", type=Path, default=Path(), help="where results/ and logs/ are; here if not given")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.files import whole_text_file
-from ferry.safe_text import printable
+from ferry.text.safe_text import printable
 
 _FORMULA = re.compile(r"(^[ \u00a0]*|[;\n][ \u00a0]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """Where a cell begins with a sign that makes it a formula, of half or full width."""

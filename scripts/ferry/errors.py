@@ -3,7 +3,7 @@
 import errno
 from pathlib import Path
 
-from ferry.safe_text import safe_text
+from ferry.text.safe_text import safe_text
 
 
 class FerryError(Exception):

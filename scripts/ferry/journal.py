@@ -16,7 +16,7 @@ from typing import Any
 
 from ferry.errors import PermanentError
 from ferry.jsonl import read_lines
-from ferry.safe_text import safe_text
+from ferry.text.safe_text import safe_text
 
 MEASURES = ("bytes_moved", "files_moved", "retries", "rate_wait_s", "requests", "cpu_s", "peak_memory_bytes")
 """The numbers that `measured` of an end line may hold; others are kept in the journal and read by nobody."""

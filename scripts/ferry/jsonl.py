@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ferry.safe_text import redact_bytes
+from ferry.text.safe_text import redact_bytes
 
 _BLOCK_BYTES = 1 << 16
 

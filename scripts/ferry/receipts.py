@@ -10,8 +10,8 @@ import orjson
 from ferry.errors import IntegrityError, disk_error
 from ferry.files import write_whole
 from ferry.identity import source_identifier
-from ferry.safe_text import redact_bytes
 from ferry.schemas import problems
+from ferry.text.safe_text import redact_bytes
 
 REVIEW = "review.json"
 """Lies beside the receipts of a record that reviewers have to decide about, and is none: where to ask, and what for."""

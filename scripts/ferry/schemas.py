@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from ferry.formatting import plural
+from ferry.text.formatting import plural
 
 SCHEMA_DIR = Path(__file__).resolve().parents[2] / "schemas"
 MAX_VALUE = 100  # characters of a value in a line

@@ -17,7 +17,7 @@ from ferry.run.plan import RunPlan, read_plan
 from ferry.run.run import read_run
 from ferry.run.selection import Selection
 from ferry.run.standing import standing_of, tell_silent_ends, write_live_tables
-from ferry.terminal import tell
+from ferry.text.terminal import tell
 
 RESULTS_DIR, LOGS_DIR = Path("results"), Path("logs")
 OVERVIEW = RESULTS_DIR / "overview.html"

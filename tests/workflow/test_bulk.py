@@ -21,9 +21,9 @@ import pytest
 
 from browser import Page
 from bulk_records import write_bulk
-from ferry.formatting import format_bytes
 from ferry.run.run import is_locked
 from ferry.run.status import read_status
+from ferry.text.formatting import format_bytes
 from sandbox import launcher
 from sandbox.settings import Settings
 from workflow.conftest import ROOT, Flow

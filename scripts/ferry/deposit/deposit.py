@@ -25,12 +25,12 @@ from ferry.deposit.settling import bring_settled
 from ferry.deposit.state import DepositState
 from ferry.deposit.workflow import DraftWorkflow
 from ferry.errors import FerryError, PermanentError
-from ferry.notices import notice
 from ferry.receipts import digest
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeniedError, NotFoundError, RefusedError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy, Sleep
+from ferry.text.notices import notice
 from ferry.upload_names import source_key
 
 

@@ -9,10 +9,10 @@ from ferry.deposit.given import GivenMetadata
 from ferry.deposit.settings import DuplicateDrafts
 from ferry.errors import PermanentError
 from ferry.mapping.diff import record_fields
-from ferry.notices import notice
 from ferry.repository.client import Repository
 from ferry.repository.errors import NotFoundError
 from ferry.repository.models import RemoteRecord
+from ferry.text.notices import notice
 
 REMOVE = "--config repository='{duplicate_drafts: remove}'"
 _DATE = "metadata.publication_date"

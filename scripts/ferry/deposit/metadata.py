@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 from ferry.deposit.given import GivenMetadata
 from ferry.errors import MetadataError, PermanentError
-from ferry.formatting import truncate
 from ferry.identity import source_identifier
 from ferry.mapping.diff import FieldChange, field_of, with_fields
 from ferry.mapping.links import diff_but_links, links_in, with_links, without_links
-from ferry.notices import notice
 from ferry.repository.client import Repository
 from ferry.repository.errors import FailedError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy
+from ferry.text.formatting import truncate
+from ferry.text.notices import notice
 
 WhenEdited = Literal["fail", "keep", "overwrite"]
 

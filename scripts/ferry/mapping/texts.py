@@ -2,7 +2,6 @@
 
 from html import escape
 
-from ferry.formatting import truncate
 from ferry.identity import record_number
 from ferry.mapping import clean
 from ferry.mapping.leaves import Found
@@ -10,6 +9,7 @@ from ferry.mapping.relation_terms import decide_link, leads_on
 from ferry.mapping.rich_text import RichText, plain_text
 from ferry.mapping.sections import SECTIONS
 from ferry.mapping.work import RELATED, Note, Relation, Work
+from ferry.text.formatting import truncate
 
 MIN_LENGTH = 3  # characters of a title or description, below which InvenioRDM refuses it
 SECOND_TITLE = "alternative-title"

@@ -10,10 +10,10 @@ from typing import Any
 
 from ferry.chain import BY_NAME, FAILURE, LAST_STEP, mark_again, steps_of
 from ferry.errors import IntegrityError
-from ferry.formatting import plural
 from ferry.report.evidence import is_through, read_evidence, record_status
 from ferry.report.stats_log import write_failure
 from ferry.report.stats_row import attempt_row, stats_row
+from ferry.text.formatting import plural
 
 log = logging.getLogger(__name__)
 

@@ -43,7 +43,7 @@ from ferry.repository.origins import origin_of
 from ferry.repository.rate_limit import RateLimiter
 from ferry.repository.reviews import RepositoryReviews
 from ferry.repository.traffic import RequestStats
-from ferry.safe_text import in_one_line, printable
+from ferry.text.safe_text import in_one_line, printable
 
 MOST_HITS = 1000
 """Of a search for one record: a handful of versions and drafts are real, and those that look alike to a search."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ferry.errors import ConfigError, FerryError, PermanentError, TransientError
 from ferry.repository.tokens import TOKEN_VARIABLE
-from ferry.safe_text import in_one_line
+from ferry.text.safe_text import in_one_line
 
 BUSY = (429, 503)
 LONGEST_WAIT_S = 3660.0

@@ -15,7 +15,7 @@ from yarl import URL
 from ferry.errors import FerryError, PermanentError
 from ferry.repository.errors import DeniedError, NotFoundError
 from ferry.repository.models import Community, RemoteRecord, ReviewRequest
-from ferry.safe_text import in_one_line, printable
+from ferry.text.safe_text import in_one_line, printable
 
 _PUBLISHING = frozenset({"publish_draft", "publish_new_version", "publish_changed_metadata"})
 _MOST_WORDS = 1000

@@ -17,10 +17,10 @@ from typing import Any, Self
 from ferry.chain import LAST_STEP
 from ferry.errors import TransientError
 from ferry.flags import RunFlags
-from ferry.formatting import format_seconds
 from ferry.journal import Event, events_among
 from ferry.jsonl import parse_lines
 from ferry.run.hold import Hold, hold_back, let_go_on
+from ferry.text.formatting import format_seconds
 
 SURROUNDINGS = frozenset({"TransientError", "DeniedError", "ConfigError", "DiskError"})
 """Errors that are of the surroundings: names of classes, as the journal has them."""

@@ -8,7 +8,7 @@ from ferry.report.failures import failure_lines, kept_lines, rerun_command, unve
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import RunPlan
 from ferry.run.standing import Standing, standing_of
-from ferry.safe_text import LONGEST_TEXT, in_one_line, printable
+from ferry.text.safe_text import LONGEST_TEXT, in_one_line, printable
 
 MOST_LINES = 20
 

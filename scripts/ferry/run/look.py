@@ -8,7 +8,7 @@ from ferry.errors import FerryError
 from ferry.flags import FOUND_WRONG, RunFlags
 from ferry.run.run import read_run
 from ferry.run.step import write_log
-from ferry.terminal import show, tell
+from ferry.text.terminal import show, tell
 
 
 def look(log_path: Path, ask: Callable[[], str]) -> None:

@@ -15,7 +15,7 @@ from ferry.repository.client import Repository
 from ferry.repository.rate_limit import Limit, RateLimiter
 from ferry.repository.tokens import TOKEN_FILE_VARIABLE, TOKEN_VARIABLE, read_token
 from ferry.run.run import Run, require_target
-from ferry.safe_text import hide
+from ferry.text.safe_text import hide
 
 SANDBOX_SETTLE_S = 5.0
 """Nothing stands before the sandbox that could hand on a request late; its search shows a draft after a second."""

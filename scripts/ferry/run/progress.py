@@ -9,7 +9,7 @@ from typing import Self, TextIO
 from ferry.run.standing import Standing
 from ferry.run.status import Status, read_status
 from ferry.run.status_text import status_line, write_prometheus
-from ferry.terminal import tell
+from ferry.text.terminal import tell
 
 
 class ProgressReporter:

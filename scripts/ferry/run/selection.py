@@ -11,7 +11,7 @@ from typing import Any
 
 from ferry.documents import read_document
 from ferry.errors import ConfigError, MetadataError
-from ferry.formatting import plural
+from ferry.text.formatting import plural
 
 PLAN_TABLE = Path("results/plan.csv")
 PRIORITY_STEP = 1000

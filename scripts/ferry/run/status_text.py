@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from ferry.files import whole_file
-from ferry.formatting import format_bytes, format_count, format_seconds, plural
 from ferry.report.failures import failure_lines, failure_rows
 from ferry.run.status import Status
+from ferry.text.formatting import format_bytes, format_count, format_seconds, plural
 from ferry.waiting import Wait
 
 _SHOWN_RUNNING, _SHOWN_FAILED = 12, 10

@@ -16,7 +16,6 @@ from ferry.errors import DiskError, FerryError, PermanentError, StoppedError, di
 from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
 from ferry.jsonl import append
-from ferry.notices import show_notices
 from ferry.receipts import ReceiptError, file_digest
 from ferry.report.evidence import put_back
 from ferry.report.stats_log import tell_failed
@@ -24,8 +23,9 @@ from ferry.run.disk_budget import DiskBudget
 from ferry.run.hold import wait_while_held
 from ferry.run.run import read_run
 from ferry.run.termination import terminate_on_signal
-from ferry.safe_text import SafeFormatter, uncaught_text
-from ferry.terminal import tell
+from ferry.text.notices import show_notices
+from ferry.text.safe_text import SafeFormatter, uncaught_text
+from ferry.text.terminal import tell
 from ferry.waiting import WAITS, waits_told
 
 ATTEMPTS_FILE = Path("results/attempts.jsonl")

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 from ferry.csv_tables import write_csv
 from ferry.errors import ConfigError, MetadataError, TransientError
-from ferry.formatting import format_bytes, plural, truncate
 from ferry.source.facts import source_facts
 from ferry.source.portal import ask
+from ferry.text.formatting import format_bytes, plural, truncate
 
 RESULT_WINDOW = 10_000
 PAGE_SIZE = 200

@@ -19,7 +19,7 @@ from typing import Any
 
 from ferry.documents import open_below
 from ferry.errors import IntegrityError, PermanentError, disk_error
-from ferry.formatting import plural
+from ferry.text.formatting import plural
 
 log = logging.getLogger(__name__)
 

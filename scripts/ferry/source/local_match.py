@@ -8,13 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 from ferry.errors import IntegrityError, PermanentError
-from ferry.formatting import plural
 from ferry.source.keys import path_of, relative_keys
 from ferry.source.local_files import LocalFile, LocalSettings, files_below, named, same_form
 from ferry.source.origin import origin_of, wants_no_files
 from ferry.source.record import own_names
 from ferry.source.statements import SortedOut, read_statements, sort_out
 from ferry.source.verified import SourceFile
+from ferry.text.formatting import plural
 
 Choice = tuple[SourceFile, LocalFile]
 """What a file must be, and the file that lies on the disk."""

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ferry.checksums import HEX_DIGITS
 from ferry.errors import IntegrityError, MetadataError, disk_error
-from ferry.formatting import plural
 from ferry.source.local_files import LocalFile, named, same_form
+from ferry.text.formatting import plural
 
 log = logging.getLogger(__name__)
 

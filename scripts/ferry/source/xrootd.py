@@ -17,8 +17,8 @@ from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from ferry.errors import PermanentError, TransientError
-from ferry.safe_text import in_one_line
 from ferry.source.allowed import AllowedSources
+from ferry.text.safe_text import in_one_line
 
 log = logging.getLogger(__name__)
 

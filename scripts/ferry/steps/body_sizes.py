@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ferry.formatting import format_bytes
 from ferry.repository.client import Repository
 from ferry.steps.preflight_checks import Check
+from ferry.text.formatting import format_bytes
 
 
 async def check_body_sizes(*, repository: Repository, settings: Mapping[str, Any]) -> Check:

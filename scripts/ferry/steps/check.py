@@ -12,7 +12,6 @@ from ferry.chain import BY_NAME, UPLOAD_STEP, steps_of, take_away_from
 from ferry.csv_tables import write_csv
 from ferry.deposit.state import told_unanswered
 from ferry.errors import IntegrityError
-from ferry.formatting import plural
 from ferry.receipts import UNANSWERED
 from ferry.report.evidence import Evidence, is_through, read_evidence, record_status
 from ferry.report.stats_row import stats_row
@@ -20,6 +19,7 @@ from ferry.run.disk_budget import DEPOSIT
 from ferry.run.folder_states import FolderStates
 from ferry.run.run import read_run
 from ferry.run.settings_files import is_outdated
+from ferry.text.formatting import plural
 
 MOST_LINES = 20
 

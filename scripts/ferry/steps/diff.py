@@ -14,7 +14,6 @@ from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.given import GivenMetadata
 from ferry.deposit.state import DepositState
 from ferry.errors import FerryError, PermanentError
-from ferry.formatting import plural, truncate
 from ferry.identity import source_identifier
 from ferry.mapping.corrections import corrected
 from ferry.mapping.diff import FieldChange
@@ -30,6 +29,7 @@ from ferry.source.known_records import KnownRecords
 from ferry.steps.problem_lines import problem_lines
 from ferry.steps.transform_record import mapping_options
 from ferry.steps.validate import read_with_corrections
+from ferry.text.formatting import plural, truncate
 
 State = Literal["absent", "draft", "published", "failed"]
 SHOWN_CHANGES = 10

@@ -12,13 +12,13 @@ from ferry.csv_tables import write_csv
 from ferry.deposit.links import LinkMembers, link_of
 from ferry.deposit.read_back import DraftGoneError
 from ferry.errors import FerryError, PermanentError
-from ferry.formatting import plural
 from ferry.identity import source_identifier
 from ferry.mapping.links import Link, members_of
 from ferry.receipts import GIVEN, LostReceiptError, read_identifier, read_receipt, write_receipt
 from ferry.repository.client import Repository
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
+from ferry.text.formatting import plural
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ from ferry.bundle.plan import PackageSettings
 from ferry.config import publishes
 from ferry.csv_tables import write_csv
 from ferry.errors import FerryError
-from ferry.formatting import format_bytes, format_count, format_seconds, plural
 from ferry.journal import Event, read, working_s
 from ferry.report.stats_log import latest_rows
 from ferry.run.plan import requests_per_hour
@@ -23,6 +22,7 @@ from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, 
 from ferry.steps.problem_lines import problem_lines
 from ferry.steps.transform_record import mapping_options
 from ferry.steps.validate import read_with_corrections, validate_record
+from ferry.text.formatting import format_bytes, format_count, format_seconds, plural
 
 SHOWN = 15
 _AT_A_TIME = 50

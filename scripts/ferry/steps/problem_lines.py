@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from ferry.formatting import plural, truncate
+from ferry.text.formatting import plural, truncate
 
 SHOWN_RECIDS = 5
 LONGEST = 200

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from ferry.csv_tables import write_csv
 from ferry.errors import FerryError, MetadataError, TransientError
-from ferry.formatting import plural
 from ferry.limits import Limits
 from ferry.mapping.correction_files import FOLDER, read_correction
 from ferry.mapping.corrections import corrected
@@ -24,6 +23,7 @@ from ferry.source.portal import fetch_record
 from ferry.source.record import read_source
 from ferry.steps.problem_lines import common_text, first_recids, without_values
 from ferry.steps.transform_record import mapping_options
+from ferry.text.formatting import plural
 
 Source = Mapping[str, Any]
 """The receipt `source`."""

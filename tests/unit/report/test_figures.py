@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from ferry import chain
-from ferry.formatting import format_bytes, format_part_of, format_seconds, truncate
 from ferry.report.figures import FIGURES, draw_figures, style
 from ferry.report.figures.flow_layout import PAD, SLOT, gather, lay_out
 from ferry.report.figures.flows import outcome_of
@@ -20,6 +19,7 @@ from ferry.report.figures.tables import Run, on_working_time, read_run
 from ferry.report.figures.timeline import bytes_against_plan, concurrency
 from ferry.report.figures.working_time import bin_edges, bytes_per_second, jobs_at_once
 from ferry.report.stats import aggregate
+from ferry.text.formatting import format_bytes, format_part_of, format_seconds, truncate
 from synthetic_runs import plan_run, write_run
 
 

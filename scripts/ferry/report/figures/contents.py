@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 
 from ferry.chain import DOWNLOAD_STEP, PACKAGE_STEP
-from ferry.formatting import format_bytes, format_count, plural
 from ferry.report.figures.style import FAINT, INK, PAPER, QUIET, STEPS, Drawing, new_figure, nothing_to_draw
 from ferry.report.figures.tables import Run
+from ferry.text.formatting import format_bytes, format_count, plural
 
 _BLUE = LinearSegmentedColormap.from_list("blue", [PAPER, "#cfe0ec", "#8db4d3", "#2f6690"])
 _MOST_TYPES, _MOST_FIELDS = 7, 40

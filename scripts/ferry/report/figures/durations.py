@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ferry.formatting import format_bytes, format_seconds, plural
 from ferry.report.figures.style import (
     FAINT,
     INK,
@@ -18,6 +17,7 @@ from ferry.report.figures.style import (
     put_title,
 )
 from ferry.report.figures.tables import Run, looks_of
+from ferry.text.formatting import format_bytes, format_seconds, plural
 
 _NAMED = 6
 _CROWDED = 2000

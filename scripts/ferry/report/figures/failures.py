@@ -5,9 +5,9 @@ from typing import Any
 import pandas as pd
 
 from ferry.chain import STEPS
-from ferry.formatting import format_count, plural, truncate
 from ferry.report.figures.style import OUTCOMES, QUIET, Drawing, new_figure, nothing_to_draw, put_title
 from ferry.report.figures.tables import Run
+from ferry.text.formatting import format_count, plural, truncate
 
 _MOST_BARS = 14
 

@@ -9,9 +9,9 @@ from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as Curve
 from matplotlib.patheffects import withStroke
 
-from ferry.formatting import truncate
 from ferry.report.figures.flow_layout import Band, Layout, Order, lay_out
 from ferry.report.figures.style import HATCHES, INK, OUTCOMES, PAPER, QUIET
+from ferry.text.formatting import truncate
 
 BOX_WIDTH, STAGE_WIDTH, LABEL_WIDTH = 9.0, 146.0, 160.0
 MARGIN, HEAD, FOOT = 18.0, 62.0, 26.0

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from ferry.formatting import format_bytes, format_count, format_part_of, plural
 from ferry.report.figures.flow_chart import draw_flow_chart
 from ferry.report.figures.flow_layout import NO_NAME, Order, gather
 from ferry.report.figures.style import Drawing, nothing_to_draw
 from ferry.report.figures.tables import Run, looks_of
+from ferry.text.formatting import format_bytes, format_count, format_part_of, plural
 
 STAGES = ("Experiment and year", "Category", "Type", "Format", "Packaging", "Outcome")
 _MOST = (14, 9, 9, 9, 9, 14)

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from ferry.chain import DOWNLOAD_STEP, PACKAGE_STEP, UPLOAD_STEP
-from ferry.formatting import format_bytes, format_seconds, plural
 from ferry.report.figures.style import (
     FAINT,
     INK,
@@ -19,6 +18,7 @@ from ferry.report.figures.style import (
 )
 from ferry.report.figures.tables import MOVING_STEPS, Run
 from ferry.report.figures.working_time import arrived_bytes, bin_edges, bytes_per_second, jobs_at_once
+from ferry.text.formatting import format_bytes, format_seconds, plural
 
 _JOBS = {DOWNLOAD_STEP: "download", PACKAGE_STEP: "packing", UPLOAD_STEP: "upload"}
 _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ferry.formatting import format_bytes, format_count, format_part_of, format_seconds, plural, truncate
 from ferry.report.pages.summary import WORST, Summary
-from ferry.safe_text import printable
+from ferry.text.formatting import format_bytes, format_count, format_part_of, format_seconds, plural, truncate
+from ferry.text.safe_text import printable
 
 _SHOWN_FAILURES = 10
 

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ferry.safe_text import printable
+from ferry.text.safe_text import printable
 
 _TEMPLATE = Path(__file__).with_name("table_page.html")
 

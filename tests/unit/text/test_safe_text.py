@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 import pytest
 
-from ferry import safe_text
 from ferry.csv_tables import csv_cell
 from ferry.errors import FerryError, PermanentError
 from ferry.repository.errors import error_for_response
-from ferry.safe_text import (
+from ferry.source.xrootd import _check
+from ferry.text import safe_text
+from ferry.text.safe_text import (
     HIDDEN,
     LONGEST_LINE,
     LONGEST_TEXT,
@@ -22,7 +23,6 @@ from ferry.safe_text import (
     redact_bytes,
     uncaught_text,
 )
-from ferry.source.xrootd import _check
 
 SECRET = 'a/b+c=d"e\\f~0123'
 

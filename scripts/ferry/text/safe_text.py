@@ -12,7 +12,7 @@ from itertools import takewhile
 from types import TracebackType
 from urllib.parse import quote, quote_plus
 
-from ferry.secret_forms import MAY_BE_ESCAPED, SHORTEST, EscapedForm, in_base64
+from ferry.text.secret_forms import MAY_BE_ESCAPED, SHORTEST, EscapedForm, in_base64
 
 HIDDEN = "[secret]"
 LONGEST_LINE = 2000

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import TextIO
 
-from ferry.safe_text import printable, redact
+from ferry.text.safe_text import printable, redact
 
 
 def tell(text: str, stream: TextIO | None) -> None:

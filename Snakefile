@@ -38,13 +38,14 @@ cluster = JobResources(**config["cluster"])
 
 wildcard_constraints:
     recid="[1-9][0-9]*",
-    part="transform|package",
+    part="transform|package|source",
     digest="[0-9a-f]{12}",
 
 
 include: "rules/catalogue.smk"
 include: "rules/keep_settings.smk"
 include: "rules/keep_folder.smk"
+include: "rules/refresh.smk"
 include: "rules/read_record.smk"
 include: "rules/download_files.smk"
 include: "rules/transform_record.smk"
@@ -54,6 +55,8 @@ include: "rules/preflight.smk"
 include: "rules/diff.smk"
 include: "rules/check.smk"
 include: "rules/mend.smk"
+include: "rules/audit.smk"
+include: "rules/restore.smk"
 include: "rules/aggregate_metadata.smk"
 include: "rules/package_files.smk"
 include: "rules/upload_record.smk"
@@ -72,14 +75,21 @@ rule all:
         expand(rules.record_stats.input.finished, recid=selection.recids),
         expand(rules.record_stats.output.stats, recid=selection.recids),
         branch(
-            config["relations"]["target"],
-            then=rules.link_members.output.table,
+            bool(config["relations"]["target"] and selection.recids),
+            then=[*rules.link_members.output],
             otherwise=[],
         ),
-        rules.aggregate_stats.output,
-        rules.aggregate_metadata.output,
-        rules.draw_figures.output,
-        rules.write_pages.output,
+        branch(
+            bool(selection.recids),
+            then=[
+                *rules.aggregate_stats.output,
+                *rules.aggregate_metadata.output,
+                *rules.draw_figures.output,
+                *rules.write_pages.output,
+            ],
+            # an empty list: the tables stay as they are, and by a file that is there nothing is to be done
+            otherwise=str(HERE / "config.yaml"),
+        ),
 
 
 onstart:

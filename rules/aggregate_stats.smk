@@ -1,10 +1,11 @@
-# Needs: the stats of every wanted record.
-# Makes: one row per record, per file and per attempt.
+# Needs: the stats and the proof of every wanted record.
+# Makes: one row per record, per file and per attempt, and one manifest of all proofs.
 
 
 rule aggregate_stats:
     """Gather what became of all records into tables per record, per file and per attempt."""
     input:
+        proofs=expand(rules.record_stats.output.proof, recid=selection.recids),
         stats=expand(rules.record_stats.output.stats, recid=selection.recids),
     output:
         stats="results/stats.parquet",
@@ -12,6 +13,7 @@ rule aggregate_stats:
         jsonl="results/stats.jsonl",
         files="results/files.parquet",
         attempts="results/attempts.parquet",
+        manifest="results/manifest-sha256.txt",
         # gone after a run that failed, whose tables no rule has made
         done=touch("results/aggregate_stats.done"),
     log:

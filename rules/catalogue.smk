@@ -10,6 +10,7 @@ rule catalogue:
     conda:
         "../envs/workflow.yaml"
     params:
+        metadata_dir=config["metadata"]["dir"],
         portal=config["metadata"]["portal"],
         catalogue=config["catalogue"],
     script:

@@ -22,10 +22,10 @@ rule draw_figures:
             labels={"figure": "bytes by outcome"},
         ),
         report(
-            "results/figures/failures.svg",
-            caption="../report/failures.rst",
-            category="Outcome",
-            labels={"figure": "failures"},
+            "results/figures/records_over_time.svg",
+            caption="../report/records_over_time.rst",
+            category="Time",
+            labels={"figure": "records over time"},
         ),
         report(
             "results/figures/throughput.svg",
@@ -44,6 +44,12 @@ rule draw_figures:
             caption="../report/concurrency.rst",
             category="Time",
             labels={"figure": "jobs at once"},
+        ),
+        report(
+            "results/figures/waits_and_retries.svg",
+            caption="../report/waits_and_retries.rst",
+            category="Time",
+            labels={"figure": "rate limit and retries"},
         ),
         report(
             "results/figures/time_by_step.svg",
@@ -69,6 +75,8 @@ rule draw_figures:
             category="Contents",
             labels={"figure": "metadata coverage"},
         ),
+        # not in the report: where any record failed, its first page has the reasons as a table
+        failures="results/figures/failures.svg",
         others=expand(
             "results/figures/{name}.{form}",
             form=["png", "csv"],
@@ -76,9 +84,11 @@ rule draw_figures:
                 "records_by_outcome",
                 "bytes_by_outcome",
                 "failures",
+                "records_over_time",
                 "throughput",
                 "bytes_against_plan",
                 "concurrency",
+                "waits_and_retries",
                 "time_by_step",
                 "duration_by_size",
                 "files_and_sizes",

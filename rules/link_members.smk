@@ -9,6 +9,8 @@ rule link_members:
         finished=expand(rules.record_stats.input.finished, recid=selection.recids),
     output:
         table="results/relations.csv",
+        # gone after a run that failed, whose table no rule has made
+        done=touch("results/link_members.done"),
     log:
         "logs/link_members.log",
     localrule: True

@@ -10,9 +10,11 @@ rule mend:
     localrule: True
     conda:
         "../envs/workflow.yaml"
+    threads: 4
     params:
         recids=selection.recids,
         publish=publishes(config),
         settings=settings_files.names,
+        bytes_at_hand=config["check"]["bytes"],
     script:
         "../scripts/mend.py"

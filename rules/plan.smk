@@ -9,7 +9,7 @@ rule plan:
     localrule: True
     conda:
         "../envs/workflow.yaml"
-    threads: workflow.cores
+    threads: 8  # no more than --cores, which a run on a cluster need not name
     params:
         priorities=selection.priorities,
         config=config,

@@ -1,4 +1,4 @@
-# Needs: metadata/<recid>.json if there is one, else the portal.
+# Needs: metadata/<recid>.json if there is one, else what the portal has said before, else the portal.
 # Makes: the record as the portal gave it, and the list of its files in one form.
 
 
@@ -6,6 +6,7 @@ rule read_record:
     """Read a record and normalise its file list: keys one-to-one, checksums in one form, index files expanded."""
     input:
         metadata=record_inputs.metadata,
+        settings=settings_files.of_filter(),
     output:
         receipt="results/{recid}/source.json",
     log:
@@ -15,6 +16,7 @@ rule read_record:
     conda:
         "../envs/workflow.yaml"
     params:
+        metadata_dir=config["metadata"]["dir"],
         portal=config["metadata"]["portal"],
         limits=config["metadata"]["limits"],
         source=config["source"],

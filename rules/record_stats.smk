@@ -1,5 +1,6 @@
 # Needs: the last receipt that the configuration asks for.
-# Makes: what became of the record: times, files, bytes, bundles, where it is now.
+# Makes: the chain of proof from what the source declares to what the repository has, and what became of the record:
+#        times, files, bytes, bundles, where it is now.
 
 
 rule record_stats:
@@ -11,6 +12,7 @@ rule record_stats:
             otherwise=rules.upload_record.output.receipt,
         ),
     output:
+        proof="results/{recid}/proof.json",
         stats="results/{recid}/stats.json",
     log:
         "logs/{recid}/record_stats.log",

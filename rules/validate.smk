@@ -12,7 +12,7 @@ rule validate:
     params:
         recids=selection.recids,
         metadata=config["metadata"],
-        folders=config["source"]["allow"]["folders"],
+        source=config["source"],
         catalogue=config["catalogue"]["list"],
         transform=config["transform"],
         package=config["package"],

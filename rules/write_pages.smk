@@ -8,6 +8,8 @@ rule write_pages:
         stats=rules.aggregate_stats.output.stats,
         attempts=rules.aggregate_stats.output.attempts,
         files=rules.aggregate_stats.output.files,
+        manifest=rules.aggregate_stats.output.manifest,
+        flow=rules.draw_figures.output[0],
     output:
         overview="results/overview.html",
         failures_csv="results/failures.csv",
@@ -34,6 +36,12 @@ rule write_pages:
             caption="../report/plan.rst",
             category="Records",
             labels={"table": "plan"},
+        ),
+        audit=report(
+            "results/tables/audit.html",
+            caption="../report/audit.rst",
+            category="Records",
+            labels={"table": "audit"},
         ),
     log:
         "logs/write_pages.log",

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from ferry.run.look import look
+from ferry.source.file_filter import FileFilter
 from ferry.steps.diff import diff_all
 
 look(
@@ -12,7 +13,8 @@ look(
         diff_all,
         recids=snakemake.params.recids,
         metadata=snakemake.params.metadata,
-        folders=snakemake.params.folders,
+        folders=snakemake.params.source["allow"]["folders"],
+        chosen_by=FileFilter.of(snakemake.params.source),
         catalogue_path=Path(snakemake.params.catalogue),
         transform=snakemake.params.transform,
         package=snakemake.params.package,

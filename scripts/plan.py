@@ -3,7 +3,9 @@
 from functools import partial
 from pathlib import Path
 
+from ferry.flags import RunFlags
 from ferry.run.look import look
+from ferry.run.run import read_run
 from ferry.steps.plan import PlanInputs, plan_all
 
 look(
@@ -14,6 +16,7 @@ look(
             config=snakemake.params.config,
             results_dir=Path("results"),
             priorities=snakemake.params.priorities,
+            flags=RunFlags(run_id=read_run().run_id),
         ),
         cores=snakemake.threads,
         table_path=Path(snakemake.params.table),

@@ -4,15 +4,17 @@ from pathlib import Path
 
 from ferry.limits import Limits
 from ferry.run.step import record_step
+from ferry.source.portal_cache import PortalCache
 from ferry.steps.read_record import read_to_receipt
 
 recid = int(snakemake.wildcards.recid)
-metadata = next(iter(snakemake.input), None)
+metadata = next(iter(snakemake.input.metadata), None)
 with record_step(name="read_record", recid=recid, log_path=Path(snakemake.log[0])) as measured:
     measured.update(
         read_to_receipt(
             recid=recid,
             metadata_path=Path(metadata) if metadata else None,
+            cache=PortalCache.of(Path(snakemake.params.metadata_dir), snakemake.params.source["allow"]["folders"]),
             portal=snakemake.params.portal,
             source=snakemake.params.source,
             origin=snakemake.params.origin,

@@ -8,20 +8,20 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ferry.chain import CHAIN
 from ferry.config import check_config, normalise_config, publishes, uses_sandbox_repository, uses_sandbox_source
 from ferry.errors import ConfigError, FerryError
-from ferry.flags import STOPPED, RunFlags
+from ferry.flags import ENDED, STOPPED, RunFlags
 from ferry.jsonl import cut_torn_end
-from ferry.report.stats import outdate_tables
+from ferry.report.stats import RULES_OF_TABLES, outdate_tables
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.repository.tokens import refuse_token_in_environment
 from ferry.run.breaker import CircuitBreaker
+from ferry.run.bulk import GOES_ON, PART_OF_BULK
 from ferry.run.disk_budget import DiskBudget, refuse_too_few_cores
 from ferry.run.look import found_wrong
 from ferry.run.permissions import close_folders, keep_from_others
@@ -29,25 +29,38 @@ from ferry.run.plan import (
     RunPlan,
     caps_of_steps,
     command_without_targets,
-    requests_per_hour,
-    targets_of,
+    hopeless_among,
+    rate_limits,
     write_plan,
 )
-from ferry.run.progress import ProgressReporter
-from ferry.run.run import Target, begin_run, lock_folder, refuse_other_repository
-from ferry.run.selection import Selection, selection_of
+from ferry.run.run import (
+    RUN_WAITS,
+    Run,
+    Target,
+    begin_run,
+    lock_folder,
+    read_run,
+    refuse_other_repository,
+    run_ready,
+)
+from ferry.run.selection import Selection, nothing_listed, selection_of
 from ferry.run.standing import standing_of, write_live_tables
 from ferry.run.step import ATTEMPTS_FILE
-from ferry.run.termination import end_steps
+from ferry.run.termination import end_steps, take_signals_to_end
 from ferry.steps.drop import drop_arrived
 from ferry.strict_yaml import read_config_file
 from ferry.text.formatting import format_count, plural
+from ferry.text.safe_text import uncaught_text
 from ferry.text.terminal import tell
-from hooks.ending import OVERVIEW, RESULTS_DIR, tell_tables, tell_terminal
-
-RULES_THAT_SEND = {"link_members", *(step.name for step in CHAIN if step.asks_repository)}
-RULES_THAT_ASK = {"preflight", "diff"} | RULES_THAT_SEND
-RULES_THAT_ONLY_LOOK = {"catalogue", "validate", "plan", "diff", "preflight", "check", "mend"}
+from ferry.waiting import waits_told
+from hooks.ending import LOGS_DIR, OVERVIEW, RESULTS_DIR, progress_of, tell_tables, tell_terminal
+from hooks.rule_kinds import (
+    RULES_THAT_ASK,
+    RULES_THAT_ONLY_LOOK,
+    RULES_THAT_RESTORE,
+    RULES_THAT_SEND,
+    needs_no_list,
+)
 
 _run_state: dict[str, Any] = {}
 """What has to live as long as the run: the lock of the folder, the script server and the sandbox."""
@@ -55,16 +68,22 @@ _run_state: dict[str, Any] = {}
 
 @contextmanager
 def errors_told(*, is_silent: bool) -> Iterator[None]:
-    """Tell an error of what runs inside where Snakemake itself would not: with `--quiet all` it ends without a reason.
+    """Tell an error of what runs inside, and end Snakemake: it would add where in Python it was raised.
 
     Args:
-        is_silent: Snakemake was told to be.
+        is_silent: Snakemake was told to be, and tells nothing of an error that nobody knows of either.
+
+    Raises:
+        SystemExit: for an error of ours.
     """
     try:
         yield
     except FerryError as error:
+        tell(f"ferry: {error}\n", sys.stderr)
+        raise SystemExit(1) from None
+    except Exception as error:
         if is_silent:
-            tell(f"ferry: {error}\n", sys.stderr)
+            tell(f"ferry: {uncaught_text(type(error), error, error.__traceback__)}", sys.stderr)
         raise
 
 
@@ -78,6 +97,8 @@ def prepare(config: dict[str, Any], *, files: Iterable[str | Path]) -> Selection
     Raises:
         ConfigError: names the place, what was expected and what was found.
     """
+    # a full disk is told by the step that meets it, not by pages on each line of Snakemake's own log
+    logging.raiseExceptions = False
     for path in files:
         read_config_file(Path(path))  # refuses what Snakemake has taken without a word
     normalise_config(config)
@@ -87,15 +108,12 @@ def prepare(config: dict[str, Any], *, files: Iterable[str | Path]) -> Selection
         raise ConfigError(f"{OVERVIEW}: expected what a run has left for the report, found none; run first")
     # a graph of 76,000 jobs is no garbage: it need not be walked through again and again
     gc.set_threshold(50_000, 20, 50)
-    return Selection({}) if _makes_its_list(config) else selection_of(config)
-
-
-def _makes_its_list(config: Mapping[str, Any]) -> bool:
-    """Tell whether the run is to write a master list where there is none yet, as far as its command line tells."""
-    records = config["records"]
-    # Snakemake knows its targets after the Snakefile only, and a rule's name may have a prefix
-    asked = any(target.endswith("catalogue") for target in targets_of(sys.argv))
-    return asked and not records["recids"] and not Path(records["list"]).exists()
+    if needs_no_list(config):
+        return Selection({})
+    selection = selection_of(config)
+    if not selection.recids:
+        tell(f"ferry: {nothing_listed(config)}\n", sys.stderr)
+    return selection
 
 
 def begin(
@@ -124,7 +142,7 @@ def begin(
         PermanentError: no repository answers.
     """
     rules_to_run = {name for name, _ in jobs}
-    if not selection.recids and rules_to_run != {"catalogue"}:
+    if not selection.recids and not rules_to_run <= {"catalogue", *RULES_THAT_RESTORE}:
         selection_of(config)  # says what is wrong with the list
     if across_nodes:
         refuse_token_in_environment()
@@ -155,45 +173,105 @@ def begin(
         from hooks.script_jobs import serve_scripts  # noqa: PLC0415
 
         _run_state["scripts"] = serve_scripts()
-    asks = bool(RULES_THAT_ASK & rules_to_run)
     run = begin_run(
-        target=_find_target(config, sandbox_dir) if asks else None,
+        target=None,
         across_nodes=across_nodes,
         command=command_without_targets(sys.argv),
+        is_ready=False,
+        after=os.environ.get(GOES_ON, "").split(),
+        give_up_after_s=config["breaker"]["give_up_after_s"],
     )
+    plan = RunPlan(
+        run_id=run.run_id,
+        recids=selection.recids,
+        publish=publishes(config),
+        to_do=to_do - hopeless_among(jobs, after=run.after, logs_dir=LOGS_DIR),
+        caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
+        slots={name: config["upload"][name] for name in ("bytes_per_slot", "max_slots")},
+        limits=rate_limits(config["repository"]),
+        command=run.command,
+        started_at=run.started_at,
+        is_part=PART_OF_BULK in os.environ,
+        after=run.after,
+    )
+    if not _run_state["only_looks"]:
+        write_plan(plan)  # before anything is asked: who looks on from outside sees that a run has begun, and waits
+        _run_state["progress"] = progress_of(config).start()
+    with _beginning():
+        target = _ask_target(run, config, sandbox_dir, rules_to_run)
+    _tell_what_is_to_do(plan, rules_to_run)  # as long as the run only begins, nobody else writes the tables
+    run_ready(run, target=target)
+    if progress := _run_state.get("progress"):
+        progress.tell_now()
+    _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
+    atexit.register(_end_broken_down, Path.cwd(), config, selection)
+
+
+def _tell_what_is_to_do(plan: RunPlan, rules_to_run: Set[str]) -> None:
+    if plan.to_do and not _run_state["only_looks"]:
+        outdate_tables(RESULTS_DIR, rules=RULES_OF_TABLES & ({"aggregate_stats"} | rules_to_run))
+        write_live_tables(standing_of(plan, latest_rows()), RESULTS_DIR)
+        tell(f"ferry: {plural(len(plan.to_do), 'record')} to do, of {format_count(len(plan.recids))}\n", sys.stderr)
+
+
+def _ask_target(run: Run, config: Mapping[str, Any], sandbox_dir: Path, rules_to_run: Set[str]) -> Target | None:
+    """Ask the repository what it is, and whether it takes the records, if the run has anything to do with it."""
+    asks = bool(RULES_THAT_ASK & rules_to_run)
+    as_anybody = rules_to_run <= RULES_THAT_RESTORE
+    target = _find_target(config, sandbox_dir, as_anybody=as_anybody) if asks else None
     if RULES_THAT_SEND & rules_to_run:
         from ferry.steps.preflight import refuse_unready  # noqa: PLC0415 - nrp-cmd, 0.4 s
 
         refuse_unready(
-            run=run,
+            run=replace(run, target=target),
             repository=config["repository"],
             transform=config["transform"],
             stall_s=config["upload"]["stall_s"],
             sandbox_dir=sandbox_dir,
             maps=config["metadata"]["origin"] != "own",
         )
-    if not _run_state["only_looks"]:
-        plan = RunPlan(
-            run_id=run.run_id,
-            recids=selection.recids,
-            publish=publishes(config),
-            to_do=to_do,
-            caps=caps_of_steps({name: resource.value for name, resource in resources.items()}),
-            requests_per_hour=requests_per_hour(config["repository"]),
-            command=run.command,
-            started_at=run.started_at,
-        )
-        write_plan(plan)
-        if to_do:
-            outdate_tables(RESULTS_DIR, of_metadata="aggregate_metadata" in rules_to_run)
-            write_live_tables(standing_of(plan, latest_rows()), RESULTS_DIR)
-            tell(f"ferry: {plural(len(to_do), 'record')} to do, of {format_count(len(selection.recids))}\n", sys.stderr)
-    _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
-    atexit.register(_end_broken_down, Path.cwd(), config, selection)
+    return target
+
+
+def _say_wait(line: str) -> None:
+    tell(f"ferry: the run begins, {line}\n", sys.stderr)
+    if progress := _run_state.get("progress"):
+        progress.tell_now()
+
+
+@contextmanager
+def _beginning() -> Iterator[None]:
+    """Tell what the run waits for before it has jobs, and end it at SIGTERM: Snakemake heeds none until then."""
+    take_signals_to_end(_end_beginning, signal.SIGTERM)
+    try:
+        with waits_told(RUN_WAITS, say=_say_wait):
+            yield
+    except BaseException:
+        if progress := _run_state.pop("progress", None):
+            progress.stop()
+        if end := _run_state.pop("end", None):
+            raise end from None
+        raise
+
+
+def _end_beginning(number: int, _frame: object) -> None:
+    """End a run that has no jobs yet."""
+    signal.signal(number, signal.SIG_IGN)
+    reason = f"told to end ({signal.Signals(number).name})"
+    tell(f"ferry: the run was stopped before it had begun: {reason}\n  run the same command again\n", sys.stderr)
+    end = SystemExit(128 + number)
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise end from None
+    _run_state["end"] = end
+    for task in asyncio.all_tasks(loop):  # an exception raised here would be told with where in asyncio it came by
+        task.cancel()
+    loop.call_soon_threadsafe(lambda: None)
 
 
 def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callable[[], object]) -> None:
-    """Tell how the run stands, stop it when it cannot get on, and end it at SIGTERM."""
+    """Stop the run when it cannot get on, and end it at SIGTERM and Ctrl-C."""
 
     def stop(reason: str) -> None:
         _run_state["stopped"] = reason
@@ -204,14 +282,16 @@ def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callabl
         tell(f"ferry: nothing new is begun: {reason}\n", sys.stderr)
         begin_no_more()
 
-    def end_at_once(_number: int, _frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _run_state["in_a_hurry"] = True
-        stop("told to end (SIGTERM)")
+    def end_at_once(number: int, _frame: object) -> None:
+        _run_state["in_a_hurry"] = number == signal.SIGTERM
+        signal.signal(signal.SIGINT, signal.SIG_IGN if number == signal.SIGTERM else signal.default_int_handler)
+        if number == signal.SIGTERM:  # after Ctrl-C both still end the making of tables
+            signal.signal(number, signal.SIG_IGN)
+        stop(f"told to end ({signal.Signals(number).name})")
         end_steps()
         raise KeyboardInterrupt  # Snakemake cancels what it has submitted
 
-    signal.signal(signal.SIGTERM, end_at_once)
+    take_signals_to_end(end_at_once)
     _run_state["breaker"] = CircuitBreaker(
         attempts_file=ATTEMPTS_FILE,
         flags=flags,
@@ -219,20 +299,12 @@ def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callabl
         say=lambda text: tell(f"ferry: {text}\n", sys.stderr),
         **config["breaker"],
     ).start()
-    if _run_state["only_looks"]:
-        return  # nothing is carried that could be told of
-    prometheus = config["progress"]["prometheus"]
-    _run_state["progress"] = ProgressReporter(
-        every_s=config["progress"]["every_s"],
-        stream=sys.stderr,
-        prometheus=Path(prometheus) if prometheus else None,
-        write_tables=partial(write_live_tables, results_dir=RESULTS_DIR),
-    ).start()
 
 
 def _end_broken_down(folder: Path, config: Mapping[str, Any], selection: Selection) -> None:
     """End a run whose Snakemake broke down: it calls no handler then, and has left the folder of the run."""
     os.chdir(folder)
+    RunFlags(run_id=read_run().run_id).set(STOPPED, "Snakemake broke down")
     end(config, selection, failed=True)
 
 
@@ -252,8 +324,10 @@ def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> Non
                 tell_tables(config, selection, failed=failed, is_stopped=stopped is not None, in_a_hurry=in_a_hurry)
             finally:  # whatever becomes of tables and figures
                 if progress:
-                    progress.tell_end()
+                    progress.tell_now()
                 tell_terminal(selection, stopped=stopped)
+        with suppress(OSError):  # a full disk; then the run counts as one that was killed
+            RunFlags(run_id=read_run().run_id).set(ENDED, "")
     finally:
         if scripts := _run_state.pop("scripts", None):
             scripts.stop()
@@ -265,7 +339,7 @@ def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> Non
         sys.exit(1)
 
 
-def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:
+def _find_target(config: Mapping[str, Any], sandbox_dir: Path, *, as_anybody: bool) -> Target:
     from ferry.repository.discovery import discover  # noqa: PLC0415 - 0.4 s that a dry run does not pay
     from ferry.run.open_repository import limits_of, token_for  # noqa: PLC0415
 
@@ -279,7 +353,10 @@ def _find_target(config: Mapping[str, Any], sandbox_dir: Path) -> Target:
         settings = Settings(flavour=config["sandbox"]["flavour"], rate_limits=limits)
         _run_state["sandbox"] = launcher.start(sandbox_dir / "repository", settings=settings)
         url = _run_state["sandbox"].url
-    token_for(name=name, url=url, sandbox_dir=sandbox_dir)
+    if not as_anybody:
+        token_for(name=name, url=url, sandbox_dir=sandbox_dir)
     logging.getLogger("nrp_cmd").setLevel(logging.ERROR)
-    info = asyncio.run(discover(url=url, verify_tls=config["repository"]["verify_tls"]))
+    logging.getLogger("ferry.retry").addHandler(logging.NullHandler())  # each try; that it waits is said once
+    patience_s = config["breaker"]["give_up_after_s"] if GOES_ON in os.environ else 0
+    info = asyncio.run(discover(url=url, verify_tls=config["repository"]["verify_tls"], patience_s=patience_s))
     return Target(name=name, url=url, info=info)

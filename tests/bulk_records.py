@@ -69,6 +69,8 @@ def write_record(folder: Path, row: dict[str, str], *, fault: str) -> None:
     }
     if fault == "wrong checksum":
         document["files"][0]["checksum"] = "adler32:00000001"
+    if fault == "no number":
+        document["files"][0]["size"] = "many"
     if fault == "no such file":
         document["files"][0]["uri"] = f"file://{folder}/nowhere/{recid}.dat"
     if fault == "state in the way":

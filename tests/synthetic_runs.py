@@ -12,6 +12,8 @@ from pathlib import Path
 from target_records import mapping, target
 
 from ferry.receipts import digest, write_receipt
+from ferry.report.evidence import read_evidence
+from ferry.report.proof import proof_of
 from ferry.report.stats import record_stats
 
 URL = "https://repository.example.org"
@@ -84,8 +86,9 @@ def write_run(folder: Path, plans: list[Plan], *, title: str = "Data set", lanes
             sealed = document if name == "record" else {**document, "sha256": digest(document)}
             (results / f"{name}.json").write_text(json.dumps(sealed), encoding="utf-8")
         if plan.fault is None:
-            row = record_stats(recid=plan.recid, record_dir=results, journal=logs / "journal.jsonl", publish=False)
-            write_receipt(results / "stats.json", "stats", row)
+            evidence = read_evidence(recid=plan.recid, record_dir=results, journal=logs / "journal.jsonl")
+            write_receipt(results / "proof.json", "proof", proof_of(evidence.receipts))
+            write_receipt(results / "stats.json", "stats", record_stats(evidence, publish=False))
 
 
 def _journal(plan: Plan, *, begin_s: float, number: int) -> tuple[list[dict], float]:

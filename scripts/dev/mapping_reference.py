@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferry.mapping.experiments import find_experiment
+from ferry.mapping.experiments import special_experiments
 from ferry.mapping.profiles import PROFILES
 from ferry.mapping.rules import DROPPED, RULES
 from ferry.mapping.transform import transform_record
 from ferry.mapping.work import MappingOptions
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "mapping.md"
-EXPERIMENTS = ("DELPHI", "CMS", "LHCb")
-"""Those that have fields of their own."""
-
 _HEAD = """# Where each field goes
 
 What a record of the CERN Open Data portal has, and where it goes in a record of each profile (`transform.profile`).
@@ -241,8 +238,9 @@ def examples() -> Iterator[dict[str, Any]]:
 def example() -> dict[str, Any]:
     """Return a record that has every field."""
     record: dict[str, Any] = {}
+    names = [experiment.name for experiment in special_experiments()]
     for field in FIELDS:
-        _put(record, field.path.split("."), list(EXPERIMENTS) if field.path == "experiment[]" else field.example)
+        _put(record, field.path.split("."), names if field.path == "experiment[]" else field.example)
     return record
 
 
@@ -259,7 +257,7 @@ def _put(into: dict[str, Any], steps: list[str], value: Any) -> None:
 
 def ruled() -> list[str]:
     """Return the paths that the tables name, those of the experiments among them: of rules, and what is dropped."""
-    experiments = [found for name in EXPERIMENTS if (found := find_experiment(name))]
+    experiments = special_experiments()
     rules = [*RULES, *(rule for experiment in experiments for rule in experiment.rules)]
     dropped = [*DROPPED, *(path for experiment in experiments for path in experiment.dropped)]
     return [*(rule.source for rule in rules), *dropped]

@@ -18,6 +18,8 @@ class Step:
     """The steps whose receipts it reads."""
     beside: tuple[str, ...] = ()
     """What else it leaves in results/<recid>, by the same kind of name."""
+    noted: tuple[str, ...] = ()
+    """What is noted of that later, by the same kind of name; it goes with the receipts, and no rule makes it."""
     seconds: str | None = None
     """Column of the stats that tells how long it took."""
     slots: str | None = None
@@ -44,7 +46,7 @@ CHAIN = (
         asks_repository=True,
     ),
     Step("publish_record", "published", ("upload_record",), seconds="publish_s", asks_repository=True),
-    Step("record_stats", "stats", ("upload_record", "publish_record")),
+    Step("record_stats", "stats", ("upload_record", "publish_record"), beside=("proof",), noted=("read_back",)),
 )
 """In the order in which steps are told; transforming and downloading may overlap."""
 
@@ -92,15 +94,18 @@ def take_away_after(name: str, record_dir: Path) -> None:
     is gone, and as Snakemake looks at the last receipts only, it would find nothing to do.
     """
     for step in steps_after(name):
-        for receipt in step.receipts:
-            Path(record_dir, f"{receipt}.json").unlink(missing_ok=True)
+        _take_away(step, record_dir)
 
 
 def take_away_from(name: str, record_dir: Path) -> None:
     """Remove the receipts of a step and of all that come after it."""
     take_away_after(name, record_dir)
-    for receipt in BY_NAME[name].receipts:
-        Path(record_dir, f"{receipt}.json").unlink(missing_ok=True)
+    _take_away(BY_NAME[name], record_dir)
+
+
+def _take_away(step: Step, record_dir: Path) -> None:
+    for name in (*step.receipts, *step.noted):
+        Path(record_dir, f"{name}.json").unlink(missing_ok=True)
 
 
 def mark_again(name: str, record_dir: Path) -> None:
@@ -145,3 +150,8 @@ def has_arrived(record_dir: Path, *, publish: bool) -> bool:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     return bool(is_ok) and (not publish or (record_dir / "published.json").exists())
+
+
+def upload_slots(size_bytes: int, *, bytes_per_slot: int, max_slots: int) -> int:
+    """Return the weight of an upload: one slot per `bytes_per_slot` begun, from 1 to `max_slots`."""
+    return max(1, min(max_slots, -(-size_bytes // bytes_per_slot)))

@@ -35,7 +35,7 @@ def normalise_checksum(declared: Any) -> dict[str, str] | None:
 
 
 class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: bytes | memoryview, /) -> None: ...
     def hexdigest(self) -> str: ...
 
 
@@ -56,7 +56,7 @@ class Digests:
             if name in HEX_DIGITS and name != "adler32"
         }
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | memoryview) -> None:
         """Take the next bytes."""
         self.size_bytes += len(data)
         self._adler32 = isal_zlib.adler32(data, self._adler32)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ferry.errors import ConfigError
 from ferry.identity import is_of_portal
@@ -127,6 +127,26 @@ def _unfit_addresses(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{section}.{key}: {problem}"
 
 
+def _redirect_problems(redirects: Mapping[str, str]) -> Iterator[str]:
+    for prefix, place in redirects.items():
+        if "~" in place.partition("://")[2].lstrip("/")[:1] or place.startswith("~"):
+            yield f"source.redirects, {prefix}: a ~ stands for no folder in an address; expected the whole path"
+        if place.startswith("file:") and (meant := _unescaped(place)):
+            yield (
+                f"source.redirects, {prefix}: a file: address is taken as it stands, its % signs too; expected a "
+                f"folder that is there, found none at {place}; did you mean {meant}?"
+            )
+
+
+def _unescaped(place: str) -> str | None:
+    """Return what a file: address of a folder may mean, if there is one only where its % signs are read as escapes."""
+    path = place.removeprefix("file:").removeprefix("//").removeprefix("localhost/")
+    scheme = place.removesuffix(path)
+    root = "/" if scheme.endswith("localhost/") else ""
+    is_meant = not Path(root + path).exists() and Path(root + unquote(path)).exists()
+    return scheme + unquote(path) if is_meant else None
+
+
 def _address_problem(value: str) -> str | None:
     scheme, there, _ = value.partition("://")
     if not there:
@@ -186,6 +206,7 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
             "the portal, and no correction applied"
         )
     found += _origin_problems(config["metadata"], config["source"])
+    found += _filter_problems(config["source"])
     of_nrp = config["sandbox"]["flavour"] == "nrp"
     if config["repository"]["url"] == SANDBOX and config["repository"]["community"] and not of_nrp:
         found.append("repository.community: the sandbox has communities with sandbox.flavour: nrp only; expected null")
@@ -195,9 +216,7 @@ def _contradictions(config: Mapping[str, Any]) -> list[str]:
             "repository.finish: review needs somebody who reviews; expected repository.community, or a "
             "repository.workflow that wants a review"
         )
-    for prefix, place in config["source"]["redirects"].items():
-        if "~" in place.partition("://")[2].lstrip("/")[:1] or place.startswith("~"):
-            found.append(f"source.redirects, {prefix}: a ~ stands for no folder in an address; expected the whole path")
+    found += _redirect_problems(config["source"]["redirects"])
     breaker = config["breaker"]
     if breaker["failed"] > breaker["of_last"]:
         found.append(f"breaker.failed: expected at most breaker.of_last ({breaker['of_last']}), or 0 for never")
@@ -231,6 +250,21 @@ def _origin_problems(metadata: Mapping[str, Any], source: Mapping[str, Any]) -> 
             "source.data_root: expected the folder of the files with metadata.origin: own, found null; a record "
             'that has none says so in its document, "files": {"enabled": false}'
         )
+
+
+def _filter_problems(source: Mapping[str, Any]) -> Iterator[str]:
+    chosen = source["files"]
+    if chosen["regexp"] is not None:
+        try:
+            re.compile(chosen["regexp"])
+        except re.error as error:
+            yield f"source.files.regexp: expected a regular expression, found {chosen['regexp']!r}: {error}"
+    for text in chosen["ranges"]:
+        first, _, last = text.partition("-")
+        if int(first) > int(last):
+            yield f"source.files.ranges: expected the smaller place first, found {text!r}"
+    if any(chosen.values()) and source["data_root"] is not None:
+        yield "source.files: expected nothing with source.data_root, where the folder says which files there are"
 
 
 def publishes(config: Mapping[str, Any]) -> bool:

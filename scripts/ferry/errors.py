@@ -34,6 +34,10 @@ class MetadataError(PermanentError):
     """A record, or a field of it, is not what it must be; the message names the path inside the record."""
 
 
+class OnTapeError(PermanentError):
+    """Files of a record are on tape: no failure; it waits until somebody has them staged at the portal."""
+
+
 class ConfigError(PermanentError):
     """The configuration, the master list or the surroundings are not as they must be; nothing was started."""
 

@@ -11,7 +11,12 @@ PARTS_REFUSED = "parts-refused"
 WITHOUT_FILES_REFUSED = "records-without-files-refused"
 EMPTY_FILES_REFUSED = "empty-files-refused"
 STOPPED = "stopped"
+ENDED = "ended"
+"""The run has told how its records stand; one that is gone without it was killed, or its machine went down."""
 HELD = "held"
+WAS_HELD, WENT_ON = "was-held", "went-on"
+AWAY = "away"
+PORTAL_AWAY, PORTAL_TOLD = "portal-away", "portal-told"
 FOUND_WRONG = "found-wrong"
 
 
@@ -27,7 +32,7 @@ class RunFlags:
 
         Of two that are set at the same moment, either is there.
         """
-        path = self._path(name)
+        path = Path(self._path(name))
         if path.exists() and not replace:
             return
         write_whole(path, f"{text}\n", shared=True)  # jobs find out the same at the same time, also on several nodes
@@ -35,21 +40,24 @@ class RunFlags:
     def get(self, name: str) -> str | None:
         """Return the text of a flag, None if nobody has left it."""
         try:
-            return self._path(name).read_text(encoding="utf-8").strip()
+            with open(self._path(name), encoding="utf-8") as stream:
+                return stream.read().strip()
         except FileNotFoundError:
             return None
 
     def remove(self, name: str) -> None:
         """Take a flag away."""
-        self._path(name).unlink(missing_ok=True)
+        Path(self._path(name)).unlink(missing_ok=True)
 
     def take(self, name: str) -> bool:
         """Leave a flag and tell whether it was not there: of several that try, one is told so."""
+        self.directory.mkdir(parents=True, exist_ok=True)
         try:
-            self._path(name).touch(exist_ok=False)
+            Path(self._path(name)).touch(exist_ok=False)
         except FileExistsError:
             return False
         return True
 
-    def _path(self, name: str) -> Path:
-        return self.directory / f"{self.run_id}.{name}"
+    def _path(self, name: str) -> str:
+        # a flag is asked for before each request, and a Path costs more
+        return f"{self.directory}/{self.run_id}.{name}"

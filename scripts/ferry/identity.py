@@ -10,6 +10,7 @@ PORTAL_DOIS = "10.7483/"
 """What each DOI that the portal makes begins with."""
 
 _RECORD_URL = re.compile(rf"{re.escape(PORTAL)}/record/([1-9][0-9]*)")
+_NUMBER = re.compile("[1-9][0-9]{0,17}")
 _BEFORE_HOST = re.compile(r"\s*(?:doi:|https?:)?[\s/]*", re.IGNORECASE)
 _USUAL_PORTS = (None, 80, 443)
 _UNQUOTED = 3  # times: what is escaped more often than that means nothing to anybody
@@ -32,6 +33,14 @@ def source_identifier(recid: int, *, prefix: str | None = None) -> dict[str, str
     That is its address on the portal; of a record of one's own, `prefix` and the number of its folder.
     """
     return {"identifier": record_url(recid) if prefix is None else f"{prefix}{recid}", "scheme": "url"}
+
+
+def recid_of(identifier: str, *, prefix: str | None) -> int | None:
+    """Return the recid whose `source_identifier` with this prefix it is, None of any other text."""
+    if prefix is None:
+        return record_number(identifier)
+    number = identifier.removeprefix(prefix)
+    return int(number) if number != identifier and _NUMBER.fullmatch(number) else None
 
 
 def is_of_portal(identifier: str) -> bool:

@@ -8,12 +8,13 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ferry.chain import BY_NAME, steps_after
 from ferry.errors import PermanentError
 from ferry.jsonl import read_lines
 from ferry.text.safe_text import safe_text
@@ -172,9 +173,29 @@ def failed_for_good(path: Path, *, run_id: str, step: str) -> str | None:
     if not any(event["step"] == step for event in events):
         return None
     for event in reversed(events):
-        failure = event.get("error")
-        if isinstance(failure, dict) and failure.get("permanent"):
-            return f"{event['step']} failed for good: {failure.get('message')}"
+        if (why := _failed_for_good(event)) is not None:
+            return f"{event['step']} failed for good: {why}"
+    return None
+
+
+def _failed_for_good(event: Event) -> str | None:
+    """Return the message of a permanent error that ended an attempt, None for all else."""
+    failure = event.get("error")
+    return str(failure.get("message")) if isinstance(failure, dict) and failure.get("permanent") else None
+
+
+def hopeless(path: Path, *, after: Sequence[str], step: str) -> str | None:
+    """Return why a step that failed in one of these runs will fail again, None if it may fare better.
+
+    It may after an error that passes, and where a step before it in the chain was begun anew since.
+    """
+    if not after:
+        return None
+    for event in reversed(read(path)):
+        if event["step"] == step:
+            return _failed_for_good(event) if event.get("run_id") in after else None
+        if event["step"] in BY_NAME and any(later.name == step for later in steps_after(event["step"])):
+            return None
     return None
 
 

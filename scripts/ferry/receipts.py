@@ -24,7 +24,9 @@ UNANSWERED = "unanswered.json"
 
 _SEAL = "sha256"
 """Holds the digest of all the rest of a document."""
-_SEALED = frozenset({"source", "download", "mapping", "package", "upload", "published", "stats", "given"})
+_SEALED = frozenset(
+    {"source", "download", "mapping", "package", "upload", "published", "stats", "proof", "read_back", "given"}
+)
 """Those that steps go by. The target metadata are sent as they are: the receipt `mapping` has their digest."""
 _TARGET = "record"
 
@@ -76,10 +78,18 @@ def write_json(path: Path, document: Any) -> None:
     Raises:
         OSError: disk full, or the folder cannot be written; `path` is as it was before.
     """
-    text = redact_bytes(
+    write_whole(path, _text(document))
+
+
+def _text(document: Any) -> bytes:
+    return redact_bytes(
         orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     )
-    write_whole(path, text)
+
+
+def receipt_digest(kind: str, document: dict[str, Any]) -> str:
+    """Return the digest of the file (see `file_digest`) that `write_receipt` would leave."""
+    return hashlib.sha256(_text(sealed(document) if kind in _SEALED else document)).hexdigest()
 
 
 def write_receipt(path: Path, kind: str, document: dict[str, Any]) -> None:
@@ -116,7 +126,7 @@ def read_receipt(path: Path, kind: str, *, recid: int) -> dict[str, Any]:
         mapping, wrong = _read(path.with_name("mapping.json"), "mapping", recid)
         if wrong is not None:
             found = f"none that the receipt mapping beside it vouches for, which is {wrong}"
-        elif (found := _other_record(document, recid, _identifier(mapping, recid))) is None:
+        elif (found := _other_record(document, recid, identifier_of(mapping, recid))) is None:
             is_as_made = mapping.get("record_sha256") == digest(document)
             found = None if is_as_made else "another one than was made (the receipt mapping beside it has its digest)"
     if found is not None:
@@ -131,10 +141,11 @@ def read_identifier(record_path: Path, *, recid: int) -> str:
     Raises:
         ReceiptError: the receipt `mapping` beside them, which tells, is not that of this record.
     """
-    return _identifier(read_receipt(record_path.with_name("mapping.json"), "mapping", recid=recid), recid)
+    return identifier_of(read_receipt(record_path.with_name("mapping.json"), "mapping", recid=recid), recid)
 
 
-def _identifier(mapping: Mapping[str, Any], recid: int) -> str:
+def identifier_of(mapping: Mapping[str, Any], recid: int) -> str:
+    """Return the same of the receipt `mapping` itself."""
     return str(mapping.get("identifier") or source_identifier(recid)["identifier"])
 
 

@@ -16,7 +16,7 @@ from sandbox.answers import Refusal, no_such_page, server_error, wrong_method
 from sandbox.bodies import Interrupted
 from sandbox.file_routes import FileRoutes
 from sandbox.other_routes import OtherRoutes
-from sandbox.rate_limit import RateLimiter
+from sandbox.rate_limit import LIMIT_HEADERS, RateLimiter
 from sandbox.record_routes import RecordRoutes
 from sandbox.site import Handler, Site, json_answer
 
@@ -74,7 +74,7 @@ class Application:
             headers = verdict.headers
             if not verdict.allowed:
                 return json_answer(429, {"message": verdict.limit, "status": 429}, headers)
-            request["rate_limit_headers"] = headers
+            request[LIMIT_HEADERS] = headers
             response = await handler(request, *arguments)
         except Moved as moved:
             return web.Response(status=308, headers={"Location": self._public_url + quote(moved.path)})

@@ -10,6 +10,7 @@ from aiohttp.web_request import BaseRequest
 
 from sandbox.answers import wrong_content_type
 from sandbox.bodies import Interrupted
+from sandbox.rate_limit import LIMIT_HEADERS
 from sandbox.record_routes import DRAFT, RECORD
 from sandbox.site import Route, Site, json_answer, json_body
 from sandbox.store import Document
@@ -118,7 +119,7 @@ class FileRoutes:
             }
         )
         response.content_length = entry["size"]  # the whole of it: a Range is not looked at
-        response.headers.update(request.get("rate_limit_headers", {}))
+        response.headers.update(request.get(LIMIT_HEADERS, {}))
         await response.prepare(request)
         if request.method != "HEAD":
             with path.open("rb") as stream:

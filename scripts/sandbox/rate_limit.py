@@ -5,7 +5,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aiohttp import web
+
 MOST_CLIENTS = 1000
+LIMIT_HEADERS = web.RequestKey("LIMIT_HEADERS", dict)
+"""Of a request: what goes out with its answer."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """The download step beside xrdcp and cernopendata-client, from a real XRootD server on loopback.
 
-The server's files and what is fetched lie in /dev/shm, so that no disk is measured. Ours is the whole step in a
-process of its own, as Snakemake starts it (Python's start and imports included, Snakemake's own work not): it reads
-the receipt `source`, fetches, proves size and Adler-32 of every file, computes CRC-32, forces each file to the disk,
-names it, and writes the receipt `download`; with the settings of config.yaml. xrdcp copies the same list of files and
+The server's files and what is fetched lie in /dev/shm, so that no disk is measured. Ours is the whole step as a run
+starts it, a child of the script server (Snakemake's own work is not counted): it reads the receipt `source`, fetches,
+proves size and Adler-32 of every file, computes CRC-32, forces each file to the disk, names it, and writes the receipt
+`download`; with the settings of config.yaml. xrdcp copies the same list of files and
 verifies nothing; it runs with the number of --parallel (or --streams for a single file) that was quickest in a trial
 before. cernopendata-client 1.0.2 is installed into a folder of its own and downloads with its XRootD engine and
 without --verify; the portal that it asks is a server in this process, and its address of CERN's is replaced.
 
-`--scale 0.1` takes a tenth of the files and writes no result.
+The same over a line of 1, 40 and 150 ms there and back and 100 MB/s, which is a proxy in this process.
+
+`--scale 0.1` takes a tenth of the files and writes no result; `--only TEXT` the cases that have it in their names.
 """
 
 import argparse
@@ -20,9 +22,10 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,8 @@ from loopback import serving
 
 from bench.side_by_side import RUNS, Result, compared, measure, report, seconds
 from ferry.receipts import read_receipt, write_receipt
+from ferry.run.script_server import ScriptServer
+from hooks.script_jobs import MODULES
 from servers.tcp_proxy import tcp_proxy
 from servers.xrootd_server import EXPORT, XrootdServer, running_server
 
@@ -41,18 +46,17 @@ CERN = "root://eospublic.cern.ch/"
 CONFIG = yaml.safe_load(Path("config.yaml").read_text())
 
 STEP = """
-import json, sys
+import json, os
 from pathlib import Path
 from ferry.steps.download_files import download_to_receipt
 from ferry.run.step import write_log
-folder, config = Path(sys.argv[1]), json.loads(sys.argv[2])
+folder, config = Path(os.environ["FOLDER"]), json.loads(os.environ["CONFIG"])
 write_log(folder / "log")
 measured = download_to_receipt(
-    recid=int(sys.argv[3]),
+    recid=int(os.environ["RECID"]),
     source_path=folder / "source.json", receipt_path=folder / "target/download.json", data_dir=folder / "target/data",
     sandbox_dir=folder, **config)
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(json.dumps({**measured, "peak_bytes": int(peak.split()[1]) * 1024}))
+(folder / "target/measured.json").write_text(json.dumps(measured))
 """
 CLIENT = """
 import sys
@@ -67,6 +71,7 @@ class Record:
     """A record on the test server, and a folder to fetch it to."""
 
     folder: Path
+    scripts: ScriptServer
     prefix: str
     keys: list[str]
     size_bytes: int
@@ -81,17 +86,16 @@ class Record:
         parts = ("source", "download", "package", "storage")
         config = {"repository": "", "portal": CONFIG["metadata"]["portal"], **{part: CONFIG[part] for part in parts}}
         config["source"] = {**config["source"], "redirects": {CERN: self.prefix}}
-        done = subprocess.run(
-            [sys.executable, "-c", STEP, self.folder, json.dumps(config), str(RECID)],
-            env={**os.environ, "PYTHONPATH": "scripts"},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
+        script = self.folder / "step.py"
+        script.write_text(STEP)
+        environment = {"FOLDER": str(self.folder), "CONFIG": json.dumps(config), "RECID": str(RECID)}
+        ended = self.scripts.run(str(script), environment=environment)
+        assert ended.status == 0
         receipt = read_receipt(self.folder / "target/download.json", "download", recid=RECID)
         assert [file["verified"] for file in receipt["files"]] == ["adler32"] * len(self.keys)
-        measured: dict[str, int] = json.loads(done.stdout)
+        measured: dict[str, int] = json.loads((self.folder / "target/measured.json").read_text())
         assert measured["bytes_moved"] == self.size_bytes
-        return measured
+        return {**measured, "peak_bytes": ended.peak_bytes}
 
     def xrdcp(self, *options: str) -> None:
         """Copy the same files with xrdcp."""
@@ -111,25 +115,77 @@ def main() -> None:
     """Measure all cases."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--scale", type=float, default=1)
-    scale = parser.parse_args().scale
+    parser.add_argument("--only", default="")
+    asked = parser.parse_args()
     results = []
-    with record(files=1, size_bytes=int(2e9 * scale)) as one:
-        results.append(beside_xrdcp("1x2GB vs xrdcp", one, best_of(one, "--streams", (1, 4, 8)), goal=1.5))
-        results.append(memory("1x2GB", one))
-    with record(files=int(2000 * scale), size_bytes=1_000_000) as many, client_installed() as client:
-        results.append(beside_xrdcp("2000x1MB vs xrdcp", many, best_of(many, "--parallel", (4, 16, 64)), goal=1.5))
-        results.append(beside_client("2000x1MB vs cernopendata-client", many, client, goal=3))
-        results.append(memory("2000x1MB", many))
-    with record(files=int(20_000 * scale), size_bytes=10_000) as small:
-        results.append(beside_xrdcp("20000x10kB vs xrdcp", small, best_of(small, "--parallel", (4, 16, 64)), goal=1.1))
-        results.append(memory("20000x10kB", small))
-    with record(files=int(600 * scale), size_bytes=10_000, delay_s=0.020, bytes_per_s=30e6) as far:
-        options = best_of(far, "--parallel", (16, 64))
-        results.append(per_second(beside_xrdcp("small files/s at 40 ms, 30 MB/s", far, options, goal=None), far))
-    if scale == 1:
+    for name, case in CASES.items():
+        if asked.only in name:
+            results += case(name, asked.scale)
+    if asked == parser.parse_args([]):
         report("download", results)
     else:
         print(*results, sep="\n")
+
+
+def one_large(name: str, scale: float) -> list[Result]:
+    """Measure one file of 2 GB on loopback."""
+    with record(files=1, size_bytes=int(2e9 * scale)) as one:
+        return [
+            beside_xrdcp(f"{name} vs xrdcp", one, best_of(one, "--streams", (1, 4, 8)), goal=1.5),
+            memory(name, one),
+        ]
+
+
+def many(name: str, scale: float) -> list[Result]:
+    """Measure 2,000 files of 1 MB on loopback."""
+    with record(files=int(2000 * scale), size_bytes=1_000_000) as files, client_installed() as client:
+        return [
+            beside_xrdcp(f"{name} vs xrdcp", files, best_of(files, "--parallel", (4, 16, 64)), goal=1.5),
+            beside_client(f"{name} vs cernopendata-client", files, client, goal=3),
+            memory(name, files),
+        ]
+
+
+def many_small(name: str, scale: float) -> list[Result]:
+    """Measure 20,000 files of 10 kB on loopback."""
+    with record(files=int(20_000 * scale), size_bytes=10_000) as files:
+        return [
+            beside_xrdcp(f"{name} vs xrdcp", files, best_of(files, "--parallel", (4, 16, 64)), goal=1.1),
+            memory(name, files),
+        ]
+
+
+def far(
+    name: str, scale: float, *, files: int, size_bytes: int, round_trip_s: float, goal: float | None
+) -> list[Result]:
+    """Measure files over a line, beside xrdcp; a large one beside the line's own rate too."""
+    if files == 1:
+        size_bytes = int(size_bytes * scale)
+    else:
+        files = int(files * scale)
+    option, numbers = ("--streams", (1, 4, 8)) if files == 1 else ("--parallel", (16, 64, 128))
+    with record(files=files, size_bytes=size_bytes, round_trip_s=round_trip_s, bytes_per_s=LINE_BYTES_PER_S) as record_:
+        compared_ = beside_xrdcp(f"{name} vs xrdcp", record_, best_of(record_, option, numbers), goal=goal)
+        results = [compared_, memory(name, record_)]
+        if files == 1:
+            line_s = size_bytes / LINE_BYTES_PER_S
+            results.append(compared(f"{name} vs line", ours=[compared_.ours], other=[line_s], unit="s", goal=0.9))
+        return results
+
+
+LINE_BYTES_PER_S = 100e6
+FAR = {"1000x10kB": (1000, 10_000, 2.0), "300x1MB": (300, 1_000_000, 1.2), "1x500MB": (1, 500_000_000, 1.0)}
+CASES: dict[str, Callable[[str, float], list[Result]]] = {
+    "1x2GB": one_large,
+    "2000x1MB": many,
+    "20000x10kB": many_small,
+} | {
+    f"{name} at {ms} ms": partial(
+        far, files=files, size_bytes=size_bytes, round_trip_s=ms / 1000, goal=goal if ms > 1 else None
+    )
+    for ms in (1, 40, 150)
+    for name, (files, size_bytes, goal) in FAR.items()
+}
 
 
 def beside_xrdcp(case: str, record: Record, options: Sequence[str], *, goal: float | None) -> Result:
@@ -175,19 +231,14 @@ def memory(name: str, record: Record) -> Result:
     return compared(f"peak memory {name} vs 200 MB", ours=peaks, other=[200], unit="MB", goal=1)
 
 
-def per_second(result: Result, record: Record) -> Result:
-    """Say a result in files per second."""
-    files = len(record.keys)
-    return replace(result, ours=round(files / result.ours, 1), other=round(files / result.other, 1), unit="1/s")
-
-
 @contextmanager
-def record(*, files: int, size_bytes: int, delay_s: float = 0, bytes_per_s: float | None = None):
-    """Give a record of so many files on a server of its own, behind a proxy where the link is to be slow."""
+def record(*, files: int, size_bytes: int, round_trip_s: float = 0, bytes_per_s: float | None = None):
+    """Give a record of so many files on a server of its own, at the end of a line where one is asked for."""
     with (
         tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-download-") as folder,
         running_server(MEMORY) as server,
         tcp_proxy(server.port) as proxy,
+        script_server() as scripts,
     ):
         entries = list(lay_files(server, files, size_bytes))
         write_receipt(
@@ -197,9 +248,19 @@ def record(*, files: int, size_bytes: int, delay_s: float = 0, bytes_per_s: floa
         )
         prefix = server.prefix
         if bytes_per_s is not None:
-            proxy.delay_s, proxy.bytes_per_s = delay_s, bytes_per_s
+            proxy.delay_s, proxy.bytes_per_s = round_trip_s / 2, bytes_per_s
             prefix = f"root://127.0.0.1:{proxy.port}/"
-        yield Record(Path(folder), prefix, [entry["key"] for entry in entries], files * size_bytes)
+        yield Record(Path(folder), scripts, prefix, [entry["key"] for entry in entries], files * size_bytes)
+
+
+@contextmanager
+def script_server() -> Iterator[ScriptServer]:
+    """Have the server of a run, with all modules loaded."""
+    server = ScriptServer(*MODULES)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def lay_files(server: XrootdServer, files: int, size_bytes: int):

@@ -17,7 +17,7 @@ from pathlib import Path
 from generated_records import ROOT, delphi_sizes, write_records
 
 from bench.side_by_side import Result, compared, report
-from bench.whole_chain import large_files_beside_asyncio, tiny_files_beside_asyncio
+from bench.whole_chain import tiny_files_beside_asyncio
 
 COUNTS = (1000, 12_711)
 RECEIPTS = ("source", "download", "record", "mapping", "package", "upload", "stats")
@@ -26,7 +26,6 @@ LIMIT_CPU_S, LIMIT_MB = 150, 1600
 
 CHAINS = {
     "1000 records vs asyncio": partial(tiny_files_beside_asyncio, 1000),
-    "100 records of 50 MB vs asyncio": partial(large_files_beside_asyncio, 100),
 }
 
 

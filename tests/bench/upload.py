@@ -5,10 +5,16 @@ receipt to receipt, with the settings of config.yaml but for the limits on reque
 none): it looks for an earlier draft, makes one, announces, sends, hashes, commits, and lists again to compare every
 size and md5. curl makes a draft, announces the file, sends it (`curl -T`) and commits it; it compares nothing.
 nrp-cmd makes a draft and calls `files.upload` for one file after the other, in a process as ours; it compares nothing.
-Processes have loaded their modules when the clock starts. InvenioRDM takes 100 files a record by default, and 10^10
+Processes have loaded their modules when the clock starts; ours begins and ends as a child of the script server does,
+which takes down no module in good order. InvenioRDM takes 100 files a record by default, and 10^10
 bytes: here it is told to take more, where 500 files go into one record.
 
-`--scale 0.1` takes a tenth of the bytes and of the files and writes no result; `--only sandbox` asks only that one.
+The same over a line of 1, 40 and 150 ms there and back and 100 MB/s, a proxy in this process, into the sandbox, beside
+curl at its best: it makes a draft, announces all files in one request, sends them with `--parallel` and the number that
+was quickest in a trial before, and then commits them so; it looks for nothing.
+
+`--scale 0.1` takes a tenth of the bytes and of the files and writes no result; `--only sandbox` asks only that one,
+`--only far` only over the line.
 """
 
 import argparse
@@ -24,13 +30,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 from target_records import write_target
 
-from bench.side_by_side import RUNS, Result, compared, measure, report
+from bench.far import sandbox_behind_line
+from bench.side_by_side import RUNS, Result, compared, measure, report, seconds
 from ferry.identity import source_identifier
 from ferry.receipts import read_receipt, write_receipt
 from ferry.repository.discovery import discover
@@ -44,20 +52,24 @@ MEMORY = Path("/dev/shm")
 CONFIG = yaml.safe_load(Path("config.yaml").read_text())
 MOST_FILES = 1000
 MOST_BYTES = 10**11
+LINE_BYTES_PER_S = 100e6
+ROUND_TRIPS_MS = (1, 40, 150)
 recids = itertools.count(1)
 
 OURS = """
-import json, sys
+import gc, json, os, sys
 from pathlib import Path
 from ferry.journal import peak_memory_bytes
 from ferry.run.step import write_log
 from ferry.steps.upload_record import upload
 write_log(Path("log"))
+gc.freeze()
 print("ready", flush=True)
 arguments = json.loads(sys.stdin.readline())
 paths = {name: Path(value) for name, value in arguments.items() if name.endswith(("_path", "_dir", "journal"))}
 measured = upload(**{**arguments, **paths})
 print(json.dumps({**measured, "peak_bytes": peak_memory_bytes()}), flush=True)
+os._exit(0)
 """
 NRP_CMD = """
 import asyncio, json, os, sys
@@ -161,6 +173,40 @@ class Cargo:
             entry = self._curl(f"{files}/{file['key']}/commit", "-X", "POST")
             assert (entry["status"], entry["size"]) == ("completed", file["size_bytes"]), entry
 
+    def curl_parallel(self, number: int) -> None:
+        """Send all files with curl, so many at once, after all are announced, and commit them so."""
+        record = self._curl("/api/records", "--json", json.dumps(document()))
+        files = f"/api/records/{record['id']}/draft/files"
+        self._curl(files, "--json", json.dumps([{"key": file["key"]} for file in self.files]))
+        sent = [f'upload-file = "{self.folder / "data" / file["path"]}"' for file in self.files]
+        self._curl_all(number, [f"{files}/{file['key']}/content" for file in self.files], sent)
+        self._curl_all(
+            number, [f"{files}/{file['key']}/commit" for file in self.files], ['request = "POST"'] * len(sent)
+        )
+        listed = self._curl(files)["entries"]
+        assert sum(entry["size"] for entry in listed if entry["status"] == "completed") == sum(
+            file["size_bytes"] for file in self.files
+        )
+
+    def _curl_all(self, number: int, paths: list[str], options: list[str]) -> None:
+        config = self.folder / "curl.config"
+        common = ["-H", f"Authorization: Bearer {self.repository.token}", "-H", "Expect:"]
+        common += [
+            "-H",
+            "Content-Type: application/octet-stream",
+            "--parallel",
+            "--parallel-immediate",
+            "--no-progress-meter",
+        ]
+        lines = [
+            f'url = "{self.repository.url}{path}"\n{option}\noutput = "/dev/null"\n'
+            for path, option in zip(paths, options, strict=True)
+        ]
+        config.write_text("".join(lines))
+        subprocess.run(
+            ["curl", "--silent", "--fail", "--parallel-max", str(number), *common, "--config", str(config)], check=True
+        )
+
     def _curl(self, path: str, *options: str) -> dict[str, Any]:
         token = f"Authorization: Bearer {self.repository.token}"
         command = ["curl", "--silent", "--fail", "-H", token, *options, self.repository.url + path]
@@ -202,13 +248,17 @@ def main() -> None:
     """Measure all cases."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--scale", type=float, default=1)
-    parser.add_argument("--only", choices=list(REPOSITORIES))
+    parser.add_argument("--only", choices=[*REPOSITORIES, "far"])
     parser.add_argument("--runs", type=int, default=RUNS)
     asked = parser.parse_args()
     results = []
-    for name in [asked.only] if asked.only else list(REPOSITORIES):
-        with REPOSITORIES[name]() as repository:
-            results += cases(repository, scale=asked.scale, runs=asked.runs)
+    for name, start in REPOSITORIES.items():
+        if asked.only in (None, name):
+            with start() as repository:
+                results += cases(repository, scale=asked.scale, runs=asked.runs)
+    for ms in ROUND_TRIPS_MS if asked.only in (None, "far") else ():
+        with far_sandbox(round_trip_ms=ms) as repository:
+            results += far_cases(repository, ms, scale=asked.scale, runs=asked.runs)
     if asked.scale == 1 and asked.only is None and asked.runs == RUNS:
         report("upload", results)
     else:
@@ -230,6 +280,32 @@ def cases(repository: Repository, *, scale: float, runs: int) -> Iterator[Result
         yield peak(f"peak memory 500x100kB vs 150 MB, {name}", many)
         requests = [each["requests"] / len(many.files) for each in many.measured]
         yield compared(f"requests per file vs 2.1, {name}", ours=requests, other=[2.1], unit="", goal=1)
+
+
+def far_cases(repository: Repository, ms: int, *, scale: float, runs: int) -> Iterator[Result]:
+    """Measure small files and a large one over a line."""
+    with cargo(repository, files=max(1, int(98 * scale)), size_bytes=100_000) as many:
+        number = best_number(many)
+        curl = partial(many.curl_parallel, number)
+        ways = {"ours": many.ours, "other": curl, "before": many.prepare, "runs": runs}
+        yield measure(f"98x100kB at {ms} ms vs curl --parallel", **ways, goal=1.0 if ms > 1 else None)
+        requests = [each["requests"] for each in many.measured]
+        yield compared(
+            f"requests at {ms} ms vs 4 + 2 a file", ours=requests, other=[4 + 2 * len(many.files)], unit="", goal=1
+        )
+    with cargo(repository, files=1, size_bytes=int(500e6 * scale)) as one:
+        ways = {"ours": one.ours, "other": one.curl, "before": one.prepare, "runs": runs}
+        yield measure(f"1x500MB at {ms} ms vs curl -T", **ways, goal=0.95 if ms > 1 else None)
+
+
+def best_number(cargo: Cargo) -> int:
+    """Return how many at once curl is quickest with (the better of two tries each)."""
+    taken: dict[int, float] = {}
+    for number in (16, 48, 98) * 2:
+        cargo.repository.clear()
+        taken[number] = min(taken.get(number, float("inf")), seconds(lambda n=number: cargo.curl_parallel(n)))  # type: ignore[misc]
+    print("curl --parallel-max", ", ".join(f"{number}: {taken[number]:.2f} s" for number in taken), flush=True)
+    return min(taken, key=taken.__getitem__)
 
 
 def peak(case: str, cargo: Cargo) -> Result:
@@ -284,6 +360,19 @@ def sandbox() -> Iterator[Repository]:
             yield Repository("sandbox", started.url, started.token, Path(folder) / "blobs", told_by(started.url))
         finally:
             started.stop()
+
+
+@contextmanager
+def far_sandbox(*, round_trip_ms: int) -> Iterator[Repository]:
+    """Start a sandbox at the other end of a line."""
+    settings = {"quota_bytes": MOST_BYTES, "index_lag_s": 0, "rate_limits": ()}
+    with (
+        tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-sandbox-") as folder,
+        sandbox_behind_line(Path(folder), **settings) as (started, url, line),
+    ):
+        info = told_by(url)
+        line.delay_s, line.bytes_per_s = round_trip_ms / 2000, LINE_BYTES_PER_S
+        yield Repository("sandbox", url, started.token, Path(folder) / "blobs", info)
 
 
 @contextmanager

@@ -115,12 +115,6 @@ def tiny_files_beside_asyncio(count: int) -> Result:
     return _beside_asyncio(f"{count} records vs asyncio", sizes, goal=0.33)
 
 
-def large_files_beside_asyncio(count: int) -> Result:
-    """Carry `count` records of two files and 50 MB both ways."""
-    sizes = {100_000 + number: [25_000_000] * 2 for number in range(count)}
-    return _beside_asyncio(f"{count} records of 50 MB vs asyncio", sizes, goal=0.9)
-
-
 def _beside_asyncio(case: str, sizes: Mapping[int, Sequence[int]], *, goal: float, cores: int = 2) -> Result:
     with records_on_server(sizes) as records:
         other_s, folder = by_asyncio(records)

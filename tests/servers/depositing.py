@@ -78,7 +78,7 @@ def act(sandbox, action, *, token=None, **options):
 
 def deposit(
     sandbox, tmp_path, *, contents=CONTENTS, read=None, doc=None, settings=None, token=None, spoil=None, packed=None,
-    open_upload=None, recid=RECID, **options
+    open_upload=None, recid=RECID, manifest=None, **options
 ):  # fmt: skip
     """Deposit these contents, or what was packed, read by `open_upload`."""
 
@@ -98,6 +98,7 @@ def deposit(
             document=doc or document(files_enabled=bool(contents), recid=recid),
             uploads=packed or uploads(contents),
             open_upload=open_upload or reading(read or contents),
+            manifest=manifest,
             state=DepositState.load(path=tmp_path / "data" / "deposit.json", recid=recid, repository=repository.name),
             given_path=tmp_path / "given.json",
             settings=settings or DepositSettings(settle_s=2),

@@ -181,7 +181,6 @@ class FaultProxy:
                 head.set("Expect", None)
                 writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             head.set("Connection", "close")
-            downstream.write(head.encode())
             sending = asyncio.create_task(self._send_body(record, head, reader, downstream))
             answering = asyncio.create_task(read_head(upstream))
             try:
@@ -236,6 +235,11 @@ class FaultProxy:
         self, record: _Record, head: Head, reader: asyncio.StreamReader, downstream: asyncio.StreamWriter
     ) -> None:
         fault = record.fault
+        # as clients do it, in one piece with a small body: a server that needs none may have closed when it comes alone
+        unsent = head.encode()
+        if fault is not NO_FAULT or not head.length:
+            downstream.write(unsent)
+            unsent = b""
         await asyncio.sleep(fault.hold_upload_s)
         begun = time.monotonic()
         if fault.cut_upload_at == 0:
@@ -253,7 +257,8 @@ class FaultProxy:
                 if fault.flip_upload_at is not None and 0 <= fault.flip_upload_at - record.request_bytes < len(part):
                     place = fault.flip_upload_at - record.request_bytes
                     part = part[:place] + bytes([part[place] ^ 1]) + part[place + 1 :]
-                downstream.write(part)
+                downstream.write(unsent + part)
+                unsent = b""
                 await downstream.drain()
                 record.request_bytes += len(part)
                 if fault.cut_upload_at is not None and record.request_bytes >= fault.cut_upload_at:

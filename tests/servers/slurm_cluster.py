@@ -48,6 +48,7 @@ MpiDefault=none
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 {nodes}
 PartitionName=debug Nodes={names} Default=YES MaxTime=INFINITE State=UP
+PartitionName=long Nodes={names} MaxTime=INFINITE State=UP
 """
 
 
@@ -112,7 +113,7 @@ def slurm_cluster(root: Path) -> Iterator[SlurmCluster]:
 
 def _idle_nodes(cluster: SlurmCluster) -> int:
     try:
-        return cluster.ask("sinfo", "--noheader", "--Node", "--format=%t").split().count("idle")
+        return cluster.ask("sinfo", "--noheader", "--Node", "--partition=debug", "--format=%t").split().count("idle")
     except subprocess.CalledProcessError:
         return 0  # the controller does not answer yet
 

@@ -127,7 +127,10 @@ def test_a_record_without_files_is_skipped_with_the_reason_where_that_is_wanted(
     receipt = refusing.bring({}, empty_records="skip", takes_records_without_files=known)
     assert (receipt["record_id"], receipt["files"]) == (None, [])
     assert "takes no record without files; skipped" in receipt["skipped"]
+    assert "to carry it all the same change that, delete" in receipt["skipped"]
     assert refusing.count_own() == before
+    carried = refusing.bring({}, empty_records="metadata_file", takes_records_without_files=known)
+    assert [file["key"] for file in carried["files"]] == [f"{refusing.recid}.json"]
 
 
 @pytest.mark.parametrize("known", [None, False])

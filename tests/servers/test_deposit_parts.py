@@ -67,11 +67,11 @@ def test_a_part_that_fails_is_sent_again_and_no_other(sandbox, tmp_path):
         send_part = repository.send_part
         failed = []
 
-        async def send(file, part, chunks, size_bytes):
+        async def send(file, part, open_body, size_bytes):
             if part.number == 4 and len(failed) < 2:
                 failed.append(part)
                 raise TransientError("503")
-            await send_part(file, part, chunks, size_bytes)
+            await send_part(file, part, open_body, size_bytes)
 
         repository.send_part = send
 
@@ -84,10 +84,10 @@ def test_a_file_with_a_part_that_was_never_sent_is_not_committed(sandbox, tmp_pa
     def spoil(repository):
         send_part = repository.send_part
 
-        async def send(file, part, chunks, size_bytes):
+        async def send(file, part, open_body, size_bytes):
             if part.number == 4:
                 raise TransientError("timed out")
-            await send_part(file, part, chunks, size_bytes)
+            await send_part(file, part, open_body, size_bytes)
 
         repository.send_part = send
 
@@ -101,13 +101,13 @@ def test_a_part_said_to_be_there_that_is_not_is_found_out_and_the_file_sent_agai
         send_part = repository.send_part
         lost = []
 
-        async def send(file, part, chunks, size_bytes):
+        async def send(file, part, open_body, size_bytes):
             if part.number == 4 and not lost:
                 lost.append(part)
-                async for _ in chunks:
+                async for _ in open_body():
                     pass
                 return
-            await send_part(file, part, chunks, size_bytes)
+            await send_part(file, part, open_body, size_bytes)
 
         repository.send_part = send
 

@@ -164,7 +164,7 @@ def test_what_is_left_of_a_refused_body_is_not_sent(taking, tmp_path):
                 given.append(len(piece))
                 yield piece
 
-        await repository.send_content(entry, body(), count << 20)
+        await repository.send_content(entry, body, count << 20)
 
     with pytest.raises(PermanentError, match=r"\(413\)"):
         act(sandbox, send)

@@ -48,6 +48,7 @@ def asked(repository):
         return info["version"], sorted(info["models"]), len(proxy.log)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_one_failure_of_any_request_changes_nothing_of_what_is_learnt(repository, trouble):
     version, models, count = asked(repository)
@@ -78,6 +79,15 @@ def test_a_repository_that_stays_down_is_told_after_a_bounded_number_of_requests
         with pytest.raises(PermanentError, match=r"none that answers \(/.well-known/repository: status 503\)"):
             look(proxy.url)
         assert len(proxy.log) == discovery.ATTEMPTS
+
+
+def test_a_repository_that_is_down_for_long_is_asked_for_as_long_as_that_may_be(repository):
+    async def ask(url, **patience):
+        return await discover(url=url, verify_tls=True, sleep=hurried, **patience)
+
+    with fault_proxy(repository.url) as proxy:
+        proxy.add(Fault("down", status=503, times=discovery.ATTEMPTS + 7))
+        assert asyncio.run(ask(proxy.url, patience_s=discovery.LONGEST_S + 1))["models"]
 
 
 def test_what_hangs_in_a_thread_holds_up_nobody():

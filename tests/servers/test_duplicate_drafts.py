@@ -85,6 +85,7 @@ def test_one_that_is_as_it_was_given_before_is_removed(repository, tmp_path):
     assert not is_there(api, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_files", [False, True], ids=["empty", "with the same files"])
 @pytest.mark.parametrize(
     ("parts", "field"),
@@ -110,6 +111,7 @@ def test_one_that_somebody_has_a_hand_in_is_left_at_once_too(doubled, repository
     assert is_there(api, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [{"key": "a.al", "data": b"others"}, {"key": "note.txt", "data": b"of hand"}])
 def test_one_with_files_of_its_own_is_left(doubled, repository, tmp_path, parts):
     api, used, other = doubled
@@ -163,6 +165,25 @@ def test_a_draft_that_no_search_can_show_is_left_to_what_tells_of_that(sandbox, 
     else:
         change(api, record_id, metadata={**OURS["metadata"], "identifiers": []})
     confirm_first(record_id)
+
+
+@pytest.mark.parametrize("how", ["published", "deleted"])
+def test_an_older_draft_that_goes_away_while_it_is_looked_at_is_looked_for_again(sandbox, tmp_path, confirm_first, how):
+    older = bring(sandbox, tmp_path).receipt["record_id"]
+    api, newer = make_second(sandbox, tmp_path)
+
+    def go(_answer):
+        gone = Draft(api, older).publish() if how == "published" else api.call("DELETE", f"/api/records/{older}/draft")
+        assert gone.ok, gone.text
+
+    with fault_proxy(sandbox.url) as proxy:
+        read = proxy.add(Fault("read", method="GET", path=rf"/api/records/{older}/draft(\?|$)", change=go))
+        if how == "deleted":
+            confirm_first(newer, url=proxy.url)
+        else:
+            with pytest.raises(DuplicateError, match=rf"{older} \(published, .*Delete what is too much \({newer}\)"):
+                confirm_first(newer, url=proxy.url)
+    assert read.fired == 1
 
 
 @pytest.mark.rdm

@@ -9,7 +9,7 @@ from servers.raw_api import Api, Draft, eventually
 from workflow.conftest import Flow
 from workflow.test_chain import assert_ok
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 BY_HAND = "Changed by hand"
 

@@ -77,6 +77,7 @@ def led_elsewhere(name, other, *, of=None):
     return change
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("method", "path", "name", "of"),
     [
@@ -282,6 +283,7 @@ def with_body(body, **headers):
 LISTING = r"/draft/files$"
 
 
+@pytest.mark.smoke
 def test_an_answer_without_end_is_left(sandbox, tmp_path):
     fault = Fault("endless", method="POST", path=LISTING, times=None, change=with_body(b" " * LARGE))
     refused = pytest.raises(PermanentError, match=r"POST .*/files: expected an answer of at most \d+ bytes, found more")

@@ -68,7 +68,7 @@ def writes(server):
     return sum(json.loads(line)["method"] != "GET" for line in lines)
 
 
-def change_by_hand(server, flow):
+def change_by_hand(server, flow, *, title="By hand"):
     """Give the parent another title, as somebody would on the repository's pages; publish that if it is public."""
     record_id = flow.receipt(PARENT, "upload")["record_id"]
     url = f"{server.url}/api/records/{record_id}/draft"
@@ -76,7 +76,7 @@ def change_by_hand(server, flow):
     if is_public:
         write(server, "POST", url, {})
     draft = get(server, f"/api/records/{record_id}/draft")
-    metadata = {**draft["metadata"], "title": "By hand"}
+    metadata = {**draft["metadata"], "title": title}
     write(server, "PUT", url, {"metadata": metadata, "access": draft["access"], "files": draft["files"]})
     if is_public:
         write(server, "POST", f"{url}/actions/publish", {})
@@ -194,10 +194,16 @@ def test_a_draft_that_somebody_has_changed_is_left_as_it_is(collection, sandbox)
     change_by_hand(sandbox, collection)
     before = writes(sandbox)
     collection.config["relations"]["target"] = True
-    assert_ok(collection.run())
+    done = collection.run()
+    assert_ok(done)
     assert writes(sandbox) == before
     [row] = rows(collection)
     assert "it differs in more than its links (metadata.title)" in row["why_not"]
+    assert "once that is changed, delete results/relations.csv and run again" in done.stdout + done.stderr
+    change_by_hand(sandbox, collection, title=collection.receipt(PARENT, "record")["metadata"]["title"])
+    (collection.folder / "results/relations.csv").unlink()
+    assert_ok(collection.run())
+    assert set(links_of(sandbox, collection)) == {FIRST, SECOND}
 
 
 def test_a_collection_whose_draft_was_deleted_is_told_and_made_anew_and_linked_by_the_next_run(collection, sandbox):

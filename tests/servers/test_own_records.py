@@ -62,6 +62,7 @@ def forget(carrier, cargo, sandbox):
     shutil.rmtree(carrier.folder)
 
 
+@pytest.mark.slow
 def test_drafts_that_no_search_shows_are_made_twice_at_most_also_by_later_runs(line, sandbox):
     proxy, carrier = line
     cargo = Cargo()

@@ -7,7 +7,7 @@ import small_records
 from servers.xrootd_server import need_xrootd, running_server
 from workflow.conftest import Flow
 
-pytestmark = pytest.mark.xrootd
+pytestmark = [pytest.mark.slow, pytest.mark.xrootd]
 
 
 def test_records_are_read_from_a_real_xrootd_server_and_a_missing_file_fails_its_record_alone(tmp_path):

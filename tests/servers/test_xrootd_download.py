@@ -1,6 +1,5 @@
 """The download against Debian's real XRootD server: what arrives, what is left alone, what is refused."""
 
-import os
 import time
 
 import pytest
@@ -272,12 +271,25 @@ def test_a_byte_that_flips_on_the_way_is_found_and_the_file_fetched_once_anew(xr
     assert contents(tmp_path / "files") == {"a.dst": LARGE["large/a.dst"]}
 
 
-def test_many_small_files_keep_a_distant_link_busy(xrootd_server, tmp_path):
-    files = {f"wan/{n}": make_bytes(10_000, n) for n in range(400)}
-    source = serve(xrootd_server, files)
+def tries_s(xrootd_server, source, tmp_path):
+    """Give the seconds of up to three tries on a line of 150 ms and 100 MB/s: a busy machine is no fault of ours."""
     with tcp_proxy(xrootd_server.port) as proxy:
-        proxy.delay_s, proxy.bytes_per_s = 0.020, 30e6
-        started = time.monotonic()
-        download(source, tmp_path, prefix=f"root://127.0.0.1:{proxy.port}/", parallel_files=32)
-        rate = len(files) / (time.monotonic() - started)
-    assert rate > (60 if os.environ.get("CI") == "true" else 100), "2 ways of 40 ms per file, 32 at once: 400/s at best"
+        proxy.delay_s, proxy.bytes_per_s = 0.075, 100e6
+        for number in range(3):
+            started = time.monotonic()
+            download(source, tmp_path / str(number), prefix=f"root://127.0.0.1:{proxy.port}/")
+            yield time.monotonic() - started
+
+
+@pytest.mark.slow
+def test_many_small_files_keep_a_distant_link_busy(xrootd_server, tmp_path):
+    source = serve(xrootd_server, {f"wan/{n}": make_bytes(10_000, n) for n in range(1000)})
+    bound_s = 1000 * 2 * 0.150 / 64  # 2 ways of 150 ms per file, 64 at once on the average
+    assert any(taken_s < bound_s for taken_s in tries_s(xrootd_server, source, tmp_path))
+
+
+@pytest.mark.slow
+def test_a_lone_large_file_fills_a_distant_link(xrootd_server, tmp_path):
+    source = serve(xrootd_server, {"far/a": make_bytes(120 << 20)})
+    bound_s = 1.5 + 1.2 * (120 << 20) / 100e6  # its own time on the line; 4 pieces at once take 4.5 s
+    assert any(taken_s < bound_s for taken_s in tries_s(xrootd_server, source, tmp_path))

@@ -208,6 +208,7 @@ def stored(folder):
     return sum(path.stat().st_size for path in (folder / "files").rglob("*") if path.is_file())
 
 
+@pytest.mark.smoke
 def test_a_terminated_job_ends_at_once(server, tmp_path):
     source = serve(server, FILES)
     with tcp_proxy(server.port) as proxy:
@@ -221,6 +222,7 @@ def test_a_terminated_job_ends_at_once(server, tmp_path):
     no_half_file(tmp_path, FILES)
 
 
+@pytest.mark.smoke
 def test_a_full_disk_fails_the_record_and_leaves_no_half_file(server, tmp_path):
     source = serve(server, FILES)
     job = Job(source, tmp_path, prefix=server.prefix, limit_bytes=(2 << 20) + 17)

@@ -37,6 +37,17 @@ def test_a_misspelt_key_is_refused_with_the_key_that_was_meant(config):
         check_config(_with(config, "package", max_fles=3))
 
 
+def test_a_folder_whose_address_is_escaped_is_refused_with_what_was_meant(config, tmp_path):
+    (tmp_path / "my data").mkdir()
+    (tmp_path / "50%25").mkdir()
+    for place in (f"file://{tmp_path}/my data/", f"file://{tmp_path}/50%25/", f"file://localhost{tmp_path}/none%20/"):
+        check_config(_with(config, "source", redirects={"root://x/": place}))
+    for scheme in ("file://", "file:", "file://localhost"):
+        place, meant = (f"{scheme}{tmp_path}/my{space}data/" for space in ("%20", " "))
+        with pytest.raises(ConfigError, match=re.escape(f"found none at {place}; did you mean {meant}?")):
+            check_config(_with(config, "source", redirects={"root://x/": place}))
+
+
 def test_every_problem_is_told_at_once(config):
     broken = _with(_with(config, "download", attempts="many"), "package", max_files=500)
     with pytest.raises(ConfigError) as refused:

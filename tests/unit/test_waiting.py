@@ -1,14 +1,22 @@
 """What a job waits for is told while it does, and no longer."""
 
 import json
+import re
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+import ferry.waiting
 from ferry.errors import TransientError
 from ferry.retry import retried
-from ferry.waiting import ANOTHER_TRY, RATE_LIMIT, ROOM, Wait, read_wait, waiting, waits_told
+from ferry.waiting import ANOTHER_TRY, PORTAL, RATE_LIMIT, REPOSITORY, ROOM, Wait, read_wait, waiting, waits_told
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ferry.waiting, "_told", ferry.waiting._Told())
 
 
 @pytest.fixture
@@ -34,13 +42,47 @@ def test_of_waits_at_the_same_time_the_longest_is_told(note: Path):
             assert read_wait(note).reason == RATE_LIMIT
 
 
-def test_a_short_wait_and_one_of_no_job_are_told_to_nobody(note: Path, tmp_path: Path):
+def test_a_short_wait_is_told_to_nobody(note: Path):
     with waiting(RATE_LIMIT, 0.2):
         assert not note.exists()
-    with waits_told(tmp_path / "other.waits"):
-        pass
-    with waiting(RATE_LIMIT, 60):
-        assert list(tmp_path.iterdir()) == []
+
+
+def test_what_has_no_log_says_on_the_terminal_what_it_waits_for_until_when_and_once(tmp_path: Path, capsys):
+    """`plan` said nothing for half a minute while the portal refused."""
+
+    def fail() -> None:
+        raise TransientError("https://portal.example: refused")
+
+    began = datetime.now().astimezone()
+    with pytest.raises(TransientError):
+        retried(fail, attempts=5, sleep=lambda _: None, waits_for=PORTAL)
+    (line,) = capsys.readouterr().err.splitlines()
+    said = re.fullmatch(r"ferry: waiting for the portal to answer until (\S+): https://portal.example: refused", line)
+    ends = {f"{began + timedelta(seconds=seconds):%H:%M:%S}" for seconds in range(30, 35)}
+    assert said is not None
+    assert said[1] in ends, "pauses of 2, 4, 8 and 16 s"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_answers_again_at_some_time_is_told_with_the_end_of_all_tries(note: Path):
+    with waiting(REPOSITORY, 8, most_s=600):
+        assert read_wait(note).until == pytest.approx(time.time() + 600, abs=5)
+    with waiting(ANOTHER_TRY, 8, most_s=600):
+        assert read_wait(note).until == pytest.approx(time.time() + 8, abs=5)
+
+
+def test_a_run_that_begins_says_it_and_leaves_a_note(tmp_path: Path, capsys):
+    said: list[str] = []
+    with waits_told(tmp_path / "run.waits", say=said.append), waiting(ROOM, why="it is full"):
+        assert read_wait(tmp_path / "run.waits") == Wait(ROOM)
+    assert said == ["waiting for room on the disk: it is full"]
+    assert capsys.readouterr().err == ""
+
+
+def test_the_note_of_one_that_was_killed_tells_nothing_of_the_next(tmp_path: Path):
+    (tmp_path / "x.waits").write_text('{"reason": "the rate limit", "until": null}')
+    with waits_told(tmp_path / "x.waits"):
+        assert read_wait(tmp_path / "x.waits") is None
 
 
 def test_a_pause_before_another_try_is_a_wait(note: Path):

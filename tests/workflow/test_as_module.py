@@ -33,7 +33,7 @@ def test_a_workflow_that_imports_this_one_carries_the_records_of_its_own_folder(
     assert_ok(done)
     assert f"rule {prefix}upload_record:" in done.stderr
     assert f"localrule {prefix}transform_record:" in done.stderr
-    assert "ferry: 1 ok, 0 failed, 0 not reached, of 1 records" in done.stderr
+    assert "ferry: 1 ok, 0 failed, 0 to go, of 1 records" in done.stderr
     assert flow.receipt(RECID, "stats")["status"] == "ok"
     assert {step for _, step in flow.jobs()} >= {"read_record", "upload_record", "record_stats"}
     assert "Nothing to be done" in run("--dry-run").stdout
@@ -51,3 +51,12 @@ def test_an_importer_without_the_handlers_is_told_where_they_stand(flow):
     assert done.returncode != 0
     assert "ConfigError: logs/run.json: expected what the run's start wrote" in done.stderr
     assert "the three handlers of docs/as-module.md" in done.stderr
+
+
+def test_the_workflow_is_found_where_catalogues_of_workflows_look_for_it(flow):
+    flow.want(RECID)
+    command = flow.command("--dry-run")
+    command[command.index("--snakefile") + 1] = str(ROOT / "workflow" / "Snakefile")
+    done = subprocess.run(command, cwd=flow.folder, capture_output=True, text=True, check=False)
+    assert_ok(done)
+    assert "rule upload_record:" in done.stdout + done.stderr

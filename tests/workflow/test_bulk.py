@@ -137,7 +137,7 @@ def carry(flow: Flow, recids: list[int], steps: dict[int, str], *, timeout_s: fl
     done = flow.run(timeout_s=timeout_s)
     assert done.returncode != 0
     told = done.stdout + done.stderr
-    assert f"ferry: {records - failing} ok, {failing} failed, 0 not reached, of {records} records" in told
+    assert f"ferry: {records - failing} ok, {failing} failed, 0 to go, of {records} records" in told
     assert f"to go, of {records}" in told, "a line every tenth of a second was asked for"
     assert all(f"\n  {recid}  {step}, attempt 1: " in told for recid, step in steps.items())
     assert "\n  again, only what is missing: " in told
@@ -145,7 +145,6 @@ def carry(flow: Flow, recids: list[int], steps: dict[int, str], *, timeout_s: fl
     assert f'ferry_records{{status="ok"}} {records - failing}\n' in metrics
 
 
-@pytest.mark.slow
 def test_what_the_report_says_is_what_the_repository_lists(flow: Flow):
     recids, failing = write_bulk(flow, records=8, failing=5)
     carry(flow, recids, failing, timeout_s=200)
@@ -178,7 +177,6 @@ def test_what_the_report_says_of_300_records_is_what_the_repository_lists(flow: 
     check_report(flow, recids, failing)
 
 
-@pytest.mark.slow
 def test_in_parts_a_failing_record_stops_nothing_and_the_tables_are_of_all(flow: Flow):
     recids, failing = write_bulk(flow, records=6, failing=2)
     command = flow.command()
@@ -193,14 +191,15 @@ def test_in_parts_a_failing_record_stops_nothing_and_the_tables_are_of_all(flow:
     told = done.stdout + done.stderr
     assert told.count("ferry: ") >= 4, "three parts and all"
     assert "Finished jobid" not in told
-    assert "ferry: 4 ok, 2 failed, 0 not reached, of 6 records" in told
+    assert "ferry: 4 ok, 2 failed, 0 to go, of 6 records" in told
     check_against_repository(flow, recids, failing)
     arrived = Counter(recid for recid, step in flow.jobs() if step == "upload_record")
     assert all(arrived[recid] == 1 for recid in set(recids) - set(failing))
+    assert set(flow.stats().loc[list(failing), "attempts"]) == {1}, "the last run tries nothing that failed for good"
 
     flow.config["transform"] = {"access": "restricted"}
     flow.command()  # writes it down
-    assert run().stderr.count("not reached, of 6 records") == 4, "what is outdated goes in parts too"
+    assert run().stderr.count("to go, of 6 records") == 4, "what is outdated goes in parts too"
 
 
 def failed_by(flow: Flow) -> dict[str, set[int]]:
@@ -217,7 +216,6 @@ def failed_by(flow: Flow) -> dict[str, set[int]]:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_bulk_run_that_is_ended_in_a_later_part_has_forgotten_nothing(flow: Flow, number: signal.Signals):
     recids, failing = write_bulk(flow, records=6, failing=2)
@@ -244,6 +242,7 @@ def test_a_bulk_run_that_is_ended_in_a_later_part_has_forgotten_nothing(flow: Fl
     check_against_repository(flow, recids, failing)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -265,6 +264,16 @@ def test_bad_input_to_a_bulk_run_is_one_clear_error(tmp_path, text, told):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.smoke
+def test_a_bulk_run_of_a_list_without_a_record_says_so_and_ends_well(tmp_path):
+    (tmp_path / "records.csv").write_text("recid,step,error\n")
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = "bulk.py: nothing to be done: records.csv lists no record\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", told)
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_bulk_run_that_cannot_begin_says_why(flow: Flow):
     """Told to be quiet, Snakemake ended with 1 and not a word."""
     flow.want(81494)
@@ -278,20 +287,23 @@ def test_a_bulk_run_that_cannot_begin_says_why(flow: Flow):
 def test_a_run_of_make_says_what_counts_and_no_more(flow: Flow):
     """The demo's eight records took 299 lines."""
     flow.want(81494)
+    flow.config = {"progress": {"every_s": 600}}  # on a busy machine it may take longer than the 60 s of the default
     command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), *flow.command()[3:]]
 
     def told() -> list[str]:
         done = subprocess.run(command, cwd=flow.folder, capture_output=True, text=True, check=True)
         return [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("Using workflow")]
 
-    begun, stands, where = told()
+    begun, stands, where, proofs = told()
     assert begun == "ferry: 1 record to do, of 1"
-    assert stands == "ferry: 1 ok, 0 failed, 0 not reached, of 1 records"
+    assert stands == "ferry: 1 ok, 0 failed, 0 to go, of 1 records"
     assert where.startswith("ferry: each record is in results/stats.csv; one page about all of them: ")
+    assert proofs.startswith("ferry: proofs: results/manifest-sha256.txt, which closes with sha256 ")
     assert told() == ["bulk.py: nothing to be done: 1 record through already"]
+    run = json.loads((flow.folder / "logs" / "run.json").read_bytes())
+    assert Path(shlex.split(run["command"])[0]).name == "snakemake"
 
 
-@pytest.mark.slow
 def test_a_bulk_run_of_another_folder_takes_the_list_that_lies_there(flow: Flow, tmp_path_factory):
     recids, _ = write_bulk(flow, records=4, failing=1)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
@@ -301,7 +313,7 @@ def test_a_bulk_run_of_another_folder_takes_the_list_that_lies_there(flow: Flow,
     command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), "--most", "2", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
-    assert "ferry: 3 ok, 1 failed, 0 not reached, of 4 records" in done.stderr
+    assert "ferry: 3 ok, 1 failed, 0 to go, of 4 records" in done.stderr
     assert {recid for recid, _ in flow.jobs()} == set(recids)
     assert [path.name for path in elsewhere.iterdir()] == ["records.csv"]
 
@@ -346,10 +358,12 @@ def test_a_run_that_is_refused_at_its_start_says_why_once_however_quiet_it_is(fl
         ([sys.executable, str(ROOT / "scripts" / "bulk.py"), *command[1:]], no_token),
         (command, no_token),
         ([*command, "--quiet", "all", "--config", "records={list: none.csv}"], no_list),
+        ([*command, "--quiet", "rules", "--config", "records={list: none.csv}"], no_list),
     ]:
         done = subprocess.run(each, cwd=flow.folder, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert (done.stdout + done.stderr).count(told) == 1, done.stderr
+        assert 'File "' not in done.stdout + done.stderr, "where in Python it was raised helps nobody"
 
 
 def test_a_correction_that_corrects_nothing_is_told_however_quiet_it_is(flow: Flow):
@@ -361,3 +375,19 @@ def test_a_correction_that_corrects_nothing_is_told_however_quiet_it_is(flow: Fl
     done = subprocess.run(command, cwd=flow.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert (done.stdout + done.stderr).count("80505.yml: expected corrections by the name <recid>.yaml") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limit"),
+    [((), "none"), (("--executor", "local"), "none"), (("--executor", "touch"), "100 in 1.0 s")],
+)
+def test_snakemake_without_a_pace_has_no_limit_on_jobs_but_where_a_plugin_may_need_one(tmp_path, arguments, limit):
+    (tmp_path / "Snakefile").write_text(
+        "def told(limit):\n"
+        "    return 'none' if limit is None else f'{limit.max_jobs} in {limit.timespan} s'\n"
+        "rule one:\n    output: 'one'\n    shell: 'touch {output}'\n"
+        "onsuccess:\n    print('limit:', told(workflow.scheduling_settings.max_jobs_per_timespan))\n"
+    )
+    unpaced = [sys.executable, "-P", ROOT / "scripts" / "hooks" / "unpaced.py", "--cores", "1", *arguments]
+    done = subprocess.run(unpaced, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"limit: {limit}" in done.stdout

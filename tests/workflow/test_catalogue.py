@@ -9,6 +9,7 @@ from workflow.conftest import Flow
 from workflow.test_chain import MANUAL, assert_ok
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("has_list", [True, False])
 def test_the_list_is_written_and_can_be_run(flow, has_list):
     hits = [{"metadata": {"recid": MANUAL, "title": "A manual", "type": {"secondary": ["Manual"]}}}]

@@ -20,6 +20,7 @@ def assert_ok(done):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.smoke
 def test_demo_records_arrive_proven_and_a_second_run_does_nothing(flow):
     flow.want(COLLISION, MANUAL, MANY_FILES, NO_FILES)
     assert_ok(flow.run())
@@ -52,6 +53,7 @@ def test_demo_records_arrive_proven_and_a_second_run_does_nothing(flow):
     assert (len(flow.requests()), len(flow.jobs())) == (asked, jobs)
 
 
+@pytest.mark.smoke
 def test_figures_and_report_are_made(flow):
     flow.want(MANUAL)
     assert_ok(flow.run())
@@ -75,6 +77,7 @@ def test_prioritised_records_go_first(flow):
     assert finished[0] == 81592
 
 
+@pytest.mark.smoke
 def test_a_wrong_checksum_fails_its_record_alone_and_a_correction_reruns_it_alone(flow):
     flow.want(COLLISION, MANUAL)
     good = flow.metadata(MANUAL)
@@ -114,6 +117,7 @@ def test_a_bad_metadata_file_fails_its_record_and_is_told(flow, text, told):
     assert f"{MANUAL}.json" in stats.loc[MANUAL, "error"]
 
 
+@pytest.mark.smoke
 def test_bad_configuration_stops_before_any_job(flow):
     flow.want(MANUAL)
     flow.config = {"package": {"max_fles": 3}}
@@ -123,6 +127,7 @@ def test_bad_configuration_stops_before_any_job(flow):
     assert not (flow.folder / "results").exists()
 
 
+@pytest.mark.smoke
 def test_a_recid_that_is_no_number_or_stands_twice_stops_before_any_job(flow):
     for text, told in (("recid\nabc\n", "line 2"), ("recid\n5\n5\n", "stands in line 2 already")):
         (flow.folder / "records.csv").write_text(text, encoding="utf-8")
@@ -132,6 +137,7 @@ def test_a_recid_that_is_no_number_or_stands_twice_stops_before_any_job(flow):
         assert not (flow.folder / "results").exists()
 
 
+@pytest.mark.smoke
 def test_a_missing_token_stops_before_any_job(flow):
     flow.want(MANUAL)
     flow.config = {"repository": {"url": "http://127.0.0.1:9"}}
@@ -217,6 +223,7 @@ def test_the_caps_are_kept_and_giants_do_not_go_up_together(flow):
     assert most("upload_record", slots) <= 40
 
 
+@pytest.mark.smoke
 def test_a_killed_run_leaves_no_sandbox_and_a_plain_rerun_completes_it(flow):
     flow.want(COLLISION, MANUAL, MANY_FILES)
     run = subprocess.Popen(

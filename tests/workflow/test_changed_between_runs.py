@@ -54,7 +54,7 @@ def test_a_run_that_only_looks_leaves_the_status_of_the_last_one_that_carried(ca
 
 def test_an_upload_that_was_asked_for_by_itself_leaves_no_record_to_go(carried):
     done = carried.run("--force", f"results/{RECID}/upload.json", "--quiet", "all")
-    assert "ferry: 1 ok, 0 failed, 0 not reached, of 1 records" in done.stderr
+    assert "ferry: 1 ok, 0 failed, 0 to go, of 1 records" in done.stderr
     found = read_status(carried.folder, now=datetime.now(UTC)).standing
     assert (len(found.ok), found.to_go) == (1, [])
 
@@ -76,7 +76,7 @@ def test_a_receipt_that_is_lost_or_torn_is_found_by_the_check_whose_command_mend
     found = carried.run("check")
     assert found.returncode != 0
     with (carried.folder / "results" / "check.csv").open(encoding="utf-8") as stream:
-        rows = {row["receipt"]: row for row in csv.DictReader(stream)}
+        rows = {row["path"]: row for row in csv.DictReader(stream)}
     row = rows[f"results/{RECID}/{name}.json"]
     assert row["recid"] == str(RECID)
     assert f"results/{RECID}/{name}.json: {row['problem']}" in found.stderr
@@ -241,13 +241,19 @@ def test_a_dry_run_shows_what_failed_and_changes_nothing(half_carried, changed):
     assert [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)] == []
 
 
-def test_tables_of_a_failed_run_are_older_than_anything_and_made_again(half_carried):
+def test_tables_of_a_failed_run_have_true_times_and_are_made_again_though_no_record_has_changed(half_carried):
     tables = [half_carried.folder / "results" / name for name in ("stats.parquet", "coverage.csv", "failures.csv")]
-    assert [path.stat().st_mtime for path in tables] == [1, 1, 1]
+    receipt = half_carried.folder / f"results/{RECID}/stats.json"
+    assert min(path.stat().st_mtime for path in tables) > receipt.stat().st_mtime
     assert dict(half_carried.stats()["status"]) == {RECID: "ok", OTHER: "failed"}
+    half_carried.want(RECID)
+    before = [path.stat().st_mtime for path in tables]
+    assert_ok(half_carried.run())
+    assert all(path.stat().st_mtime > earlier for path, earlier in zip(tables, before, strict=True))
+    assert dict(half_carried.stats()["status"]) == {RECID: "ok"}
+    half_carried.want(RECID, OTHER)
     make_good(half_carried)
     assert_ok(half_carried.run())
-    assert min(path.stat().st_mtime for path in tables) > 1
     assert dict(half_carried.stats()["status"]) == {RECID: "ok", OTHER: "ok"}
     assert "Nothing to be done" in half_carried.run("--dry-run").stdout
 
@@ -272,7 +278,7 @@ def test_what_failed_is_told_though_the_tables_cannot_be_made(half_carried):
     assert done.returncode != 0
     assert "ferry: the tables could not be made: " in done.stderr
     assert "stats.parquet" in done.stderr
-    assert "ferry: 1 ok, 1 failed, 0 not reached, of 2 records" in done.stderr
+    assert "ferry: 1 ok, 1 failed, 0 to go, of 2 records" in done.stderr
 
 
 def test_a_failed_record_that_is_wanted_no_more_is_in_no_table(half_carried):

@@ -8,6 +8,8 @@ import pytest
 from workflow.conftest import ROOT
 from workflow.test_chain import MANUAL, assert_ok
 
+pytestmark = pytest.mark.smoke
+
 
 def refused(flow, text):
     """Run with this file as the configuration; return what was told. Nothing may have been begun."""
@@ -67,6 +69,7 @@ def test_an_address_is_refused_with_what_is_wrong_about_it(flow, key, address, t
     assert "@" not in line
 
 
+@pytest.mark.slow
 def test_a_slash_at_the_end_of_an_address_is_no_other_repository(flow):
     flow.want(MANUAL)
     receipt = flow.folder / "results" / str(MANUAL) / "upload.json"

@@ -3,6 +3,8 @@
 import csv
 import json
 
+import pytest
+
 from workflow.test_chain import MANUAL, assert_ok, first_record
 
 
@@ -35,6 +37,7 @@ def test_a_change_is_shown_then_uploaded_and_then_there_is_none(flow):
     assert "1 record: 1 equal" in done.stdout
 
 
+@pytest.mark.smoke
 def test_a_record_that_cannot_be_compared_is_told_beside_the_others(flow):
     flow.want(MANUAL, 99)
     flow.write_metadata(99, {"recid": "99"})

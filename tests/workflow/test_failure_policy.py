@@ -6,14 +6,21 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 from generated_records import put_below, redirect, write_records
 
+from ferry.repository.rate_limit import Limit, RateLimiter
+from ferry.run.open_repository import pace_path
+from ferry.run.status import read_status
+from ferry.waiting import RATE_LIMIT
 from sandbox import launcher
-from workflow.test_chain import assert_ok
+from workflow.conftest import ROOT
+from workflow.test_chain import COLLISION, MANUAL, assert_ok, first_record
 
 RECIDS = range(7000, 7024)  # 24
 
@@ -93,21 +100,20 @@ def test_a_run_stops_when_the_repository_is_gone_and_a_plain_rerun_completes_it(
     assert re.search(r"ferry: the run was stopped: [34] of the last 4 records failed in upload_record \(Tra", told)
     assert "run the same command again" in told
     assert steps_begun(many, "upload_record") < len(RECIDS)
-    assert "0 not reached" not in told
+    assert ", 0 to go, of" not in told
     assert_complete(many, repository)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_run_goes_on_by_itself_when_its_repository_is_back(many, repository):
-    many.config |= {"breaker": {"of_last": 4, "failed": 3}, "upload": {"attempts": 2}}
+def test_a_run_goes_on_by_itself_when_its_repository_is_back_and_nothing_is_failed_for_it(many, repository):
+    many.config |= {"upload": {"attempts": 2}}
     done = stop_after_three_records(many, repository, down_s=20)
     told = done.stdout + done.stderr
-    assert "ferry: upload_record waits, a few records try again in 30 s: " in told
-    assert "ferry: upload_record goes on, " in told
-    failed = int(re.search(r"ferry: (\d+) ok, (\d+) failed, 0 not reached, of 24", told)[2])
-    assert failed <= 6, "those that failed before it was held back"
-    assert_complete(many, repository)
+    assert "ferry: jobs wait for the repository to answer until " in told
+    assert "ferry: the repository answers again, " in told
+    assert "ferry: 24 ok, 0 failed, 0 to go, of 24 records" in told
+    assert done.returncode == 0
+    assert drafts_made(repository[-1]) == 24
 
 
 @pytest.mark.long
@@ -139,7 +145,6 @@ def test_a_token_that_is_refused_when_the_run_begins_ends_it_before_a_record_is_
     assert steps_begun(many, "read_record") == 0
 
 
-@pytest.mark.slow
 def test_a_run_that_stands_at_its_rate_limit_says_so(flow):
     flow.want(80512)
     flow.config = {"repository": {"requests_per_minute": 10}, "progress": {"every_s": 0.5}}
@@ -155,6 +160,33 @@ def test_a_run_that_stands_at_its_rate_limit_says_so(flow):
     assert not list(flow.folder.glob("logs/*/*.waits"))
 
 
+def test_a_run_that_begins_at_its_rate_limit_says_so_is_the_one_that_is_told_of_and_ends_at_sigterm(flow):
+    """It stood still for up to a minute without a word, deaf, and the status told of the run before."""
+    flow.want(80512)
+    flow.config = {"repository": {"requests_per_minute": 1}, "progress": {"prometheus": "ferry.prom"}}
+    used_up = RateLimiter(path=flow.folder / pace_path("sandbox", across_nodes=False), limits=[Limit(1, 60)])
+    assert used_up.take_slot().is_taken
+    used_up.close()
+    with subprocess.Popen(flow.command("--quiet", "all"), stderr=subprocess.PIPE, text=True) as run:
+        for line in run.stderr:
+            if line.startswith("ferry: the run begins, waiting for the rate limit until "):
+                break
+        else:
+            pytest.fail("it was not told")
+        told, metrics = read_status(flow.folder, now=datetime.now(UTC)), flow.folder / "ferry.prom"
+        while not metrics.exists():
+            time.sleep(0.1)
+        began = time.monotonic()
+        run.terminate()
+        said = run.stderr.read()
+    assert time.monotonic() - began < 10
+    assert run.returncode == 128 + signal.SIGTERM
+    assert "ferry: the run was stopped before it had begun: told to end (SIGTERM)" in said
+    assert "Traceback" not in said
+    assert (told.begins, told.wait.reason, told.to_go) == (True, RATE_LIMIT, 1)
+    assert 'ferry_run_beginning{waits_for="the rate limit"} 1' in metrics.read_text(encoding="utf-8")
+
+
 def test_a_record_that_snakemake_itself_fails_has_a_reason(flow):
     flow.want(81494)
     metadata = flow.folder / "metadata" / "81494.json"
@@ -162,7 +194,7 @@ def test_a_record_that_snakemake_itself_fails_has_a_reason(flow):
     os.utime(metadata, (tomorrow_s, tomorrow_s))
     done = flow.run("--quiet", "all")
     assert done.returncode != 0
-    assert "ferry: 0 ok, 1 failed, 0 not reached, of 1 records" in done.stderr
+    assert "ferry: 0 ok, 1 failed, 0 to go, of 1 records" in done.stderr
     (row,) = csv.DictReader((flow.folder / "results" / "failures.csv").read_text(encoding="utf-8").splitlines())
     assert (row["recid"], row["step"]) == ("81494", "read_record")
     assert "time of a file in the future" in row["error"]
@@ -172,6 +204,7 @@ def test_a_record_that_snakemake_itself_fails_has_a_reason(flow):
 
 def test_sigterm_ends_a_run_within_ten_seconds_and_a_plain_rerun_completes_it(many, repository):
     many.config |= {"upload": {"bytes_per_s": 1000, "order": "smallest_first"}}
+    many.config["repository"] |= {"settle_s": 2}  # nothing comes late here of what the end cuts off
     write_records(many.folder / "metadata", {7000: [300, 200_000]}, put=put_below(many.folder / "far"))
     many.want(7000, 7001)
     command, environment = many.command(), {**os.environ, **many.environment}
@@ -192,3 +225,31 @@ def test_sigterm_ends_a_run_within_ten_seconds_and_a_plain_rerun_completes_it(ma
     assert not (many.folder / "results" / "stats.parquet").exists(), "tables of thousands of records take longer"
     many.config.pop("upload")
     assert_complete(many, repository, records=2)
+
+
+def test_the_list_of_what_failed_is_a_master_list_and_nothing_else_is_done(flow):
+    flow.want(COLLISION, MANUAL)
+    good = flow.metadata(MANUAL)
+    bad = json.loads(json.dumps(good))
+    first_record(bad)["files"][0]["checksum"] = "adler32:00000001"
+    flow.write_metadata(MANUAL, bad)
+    assert flow.run().returncode == 1
+    flow.write_metadata(MANUAL, good)
+    before = len(flow.jobs())
+    flow.config = {"records": {"list": "results/failures.csv"}}
+    assert_ok(flow.run())
+    assert {recid for recid, _ in flow.jobs()[before:]} == {MANUAL}
+    assert list(flow.stats().index) == [MANUAL]
+    tables = {path: path.read_bytes() for path in flow.folder.glob("results/stats.*")}
+    emptied = flow.run()
+    assert_ok(emptied)
+    assert "ferry: nothing to be done: results/failures.csv lists no record\n" in emptied.stderr
+    assert "Nothing to be done" in emptied.stdout + emptied.stderr
+    command = [sys.executable, str(ROOT / "scripts" / "bulk.py"), *flow.command()[3:]]
+    done = subprocess.run(command, cwd=flow.folder, capture_output=True, text=True, check=False)
+    told = "bulk.py: nothing to be done: results/failures.csv lists no record\n"
+    assert (done.returncode, done.stdout + done.stderr) == (0, told)
+    assert {path: path.read_bytes() for path in tables} == tables
+    flow.config = {}
+    assert_ok(flow.run())
+    assert sorted(flow.stats().index) == sorted([COLLISION, MANUAL])

@@ -1,5 +1,6 @@
 """What looks only ends in its table and one line, wherever the project lies, and its verdict is the exit status."""
 
+import os
 import subprocess
 
 from workflow.conftest import ROOT, Flow
@@ -41,3 +42,19 @@ def test_a_report_before_the_first_run_says_what_comes_first(flow):
     done = flow.run("--report", "results/report.html")
     assert done.returncode == 1
     assert "results/overview.html: expected what a run has left for the report, found none; run first" in done.stderr
+
+
+def test_where_snakemake_cannot_keep_its_cache_another_folder_for_it_will_do(flow):
+    flow.want(MANUAL)
+    home = flow.folder / "home"
+    home.mkdir()
+    (home / ".cache").write_text("no folder, and none that can be made")
+
+    def look(**environment):
+        environment = {**os.environ, "HOME": str(home), **environment}
+        return subprocess.run(flow.command("--dry-run"), env=environment, capture_output=True, text=True, check=False)
+
+    ended = look(XDG_CACHE_HOME="")
+    assert ended.returncode != 0
+    assert ".cache/snakemake'" in ended.stdout + ended.stderr
+    assert look(XDG_CACHE_HOME=str(flow.folder / "some" / "folder")).returncode == 0

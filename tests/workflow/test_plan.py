@@ -2,7 +2,6 @@
 
 import csv
 
-import pandas as pd
 import pytest
 from generated_records import put_below, redirect, write_records
 
@@ -19,6 +18,4 @@ def test_a_record_takes_as_many_requests_as_were_planned(flow, finish):
     with (flow.folder / "results" / "plan.csv").open(encoding="utf-8", newline="") as stream:
         planned = {int(row["recid"]): int(row["requests"]) for row in csv.DictReader(stream)}
     assert_ok(flow.run())
-    more = flow.stats()["requests"] - pd.Series(planned)
-    # a search may not show the draft yet that is to be published, and is asked again
-    assert more.isin(range(3) if finish == "publish" else [0]).all(), more
+    assert flow.stats()["requests"].to_dict() == planned

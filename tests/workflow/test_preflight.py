@@ -1,8 +1,11 @@
 """`snakemake preflight`: a line for each thing that a run needs of the repository, and the exit status."""
 
+import pytest
+
 from workflow.test_chain import MANUAL, assert_ok
 
 
+@pytest.mark.smoke
 def test_a_preflight_tells_what_it_found_moves_nothing_and_fails_if_a_run_could_not_go_through(flow):
     flow.want(MANUAL)
     done = flow.run("preflight")

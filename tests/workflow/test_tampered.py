@@ -14,7 +14,7 @@ from workflow.conftest import Flow
 from workflow.test_chain import assert_ok
 from workflow.test_changed_between_runs import mend
 
-KINDS = ("source", "download", "record", "mapping", "package", "upload", "published", "stats")
+KINDS = ("source", "download", "record", "mapping", "package", "upload", "published", "proof", "stats")
 OTHER = 7000
 """A record that nobody touches, whose receipts get into the places of others."""
 

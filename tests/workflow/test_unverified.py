@@ -33,7 +33,7 @@ def test_a_record_that_nothing_proves_is_not_published_until_that_is_allowed_and
     done = flow.run()
     assert_ok(done)
     told = done.stdout + done.stderr
-    assert "ferry: 1 ok (1 unverified), 0 failed, 0 not reached, of 1 records" in told
+    assert "ferry: 1 ok (1 unverified), 0 failed, 0 to go, of 1 records" in told
     assert (
         f"ferry: 1 of those ok are unverified: they hold files that no checksum proves, as allowed\n  {MANUAL}  "
         in told

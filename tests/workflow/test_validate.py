@@ -1,8 +1,11 @@
 """`snakemake validate`: nothing is downloaded, everything is told, and a refusal is the exit status."""
 
+import pytest
+
 from workflow.test_chain import MANUAL, assert_ok, first_record
 
 
+@pytest.mark.smoke
 def test_validation_moves_nothing_and_fails_only_if_a_record_would_be_refused(flow):
     flow.want(MANUAL)
     done = flow.run("validate")

@@ -72,7 +72,7 @@ def echoing(flow):
             "source": {"redirects": redirect(flow.folder.parent / "far")},
             "repository": {"url": proxy.url, "finish": "publish"},
             "upload": {"attempts": 1},
-            "breaker": {"failed": 0},
+            "breaker": {"failed": 0, "give_up_after_s": 0},
         }
         yield flow, proxy, sandbox.token
     sandbox.stop()

@@ -16,6 +16,8 @@ from isal import isal_zlib
 from ferry.bundle.member_files import BytesError
 from ferry.bundle.proof import MemberDigests
 
+WHOLE_BYTES = 1 << 20
+"""What is no longer is read in one go."""
 CHUNKS_AHEAD = 4
 """Reading and hashing on the one side, the line on the other: neither waits for the other's every chunk."""
 
@@ -73,6 +75,13 @@ async def proven_body(
             proof.update(chunk)
         return chunk
 
+    if size_bytes <= WHOLE_BYTES:
+        read = await asyncio.to_thread(_read_all, chunks, size_bytes, proof)
+        if (proof.size_bytes, proof.adler32) != (size_bytes, adler32):
+            raise BytesError(_mismatch(proof, size_bytes, adler32))
+        for piece in read:
+            yield piece
+        return
     loop = asyncio.get_running_loop()
     reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read")  # one thread: chunks come in their order
     ahead = deque(loop.run_in_executor(reader, read_next) for _ in range(CHUNKS_AHEAD))
@@ -92,6 +101,16 @@ async def proven_body(
         raise BytesError(_mismatch(proof, size_bytes, adler32))
     if held is not None:
         yield held
+
+
+def _read_all(chunks: Iterator[bytes], size_bytes: int, proof: SentProof) -> list[bytes]:
+    read = []
+    for chunk in chunks:
+        proof.update(chunk)
+        read.append(chunk)
+        if proof.size_bytes > size_bytes:
+            break
+    return read
 
 
 def _mismatch(proof: SentProof, size_bytes: int, adler32: str) -> str:

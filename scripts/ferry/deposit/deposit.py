@@ -19,7 +19,7 @@ from ferry.deposit.given import GivenMetadata
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.metadata import MetadataDeposit
 from ferry.deposit.plan import LocalFile
-from ferry.deposit.published import raise_if_left_alone
+from ferry.deposit.published import PublishedRecord
 from ferry.deposit.settings import DepositSettings
 from ferry.deposit.settling import bring_settled
 from ferry.deposit.state import DepositState
@@ -28,7 +28,7 @@ from ferry.errors import FerryError, PermanentError
 from ferry.receipts import digest
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeniedError, NotFoundError, RefusedError
-from ferry.repository.models import RemoteRecord
+from ferry.repository.models import RemoteFile, RemoteRecord
 from ferry.retry import RetryPolicy, Sleep
 from ferry.text.notices import notice
 from ferry.upload_names import source_key
@@ -123,6 +123,15 @@ class Deposit:
         self._files = FileDeposit(
             repository=repository, wanted=self._wanted, state=self._state, settings=settings, retry=self._retry
         )
+        self._published = PublishedRecord(
+            repository=repository,
+            identifier=identifier,
+            metadata=self._metadata,
+            files=self._files,
+            state=self._state,
+            retry=self._retry,
+            choice=settings.when_published,
+        )
 
     async def run(self) -> Deposited:
         """Do it.
@@ -136,8 +145,13 @@ class Deposit:
         receipt: dict[str, Any] = {"recid": self._recid, "repository": self._repository.name}
         try:
             record, files = await bring_settled(
-                self._bring, state=self._state, settle_s=self._settings.settle_s, retry=self._retry
+                self._bring,
+                state=self._state,
+                what=("creation", "edit", "files"),
+                settle_s=self._settings.settle_s,
+                retry=self._retry,
             )
+            self._state.forget_unknown("files")
             await self._search.confirm(record.id)
             receipt |= {
                 "record_id": record.id,
@@ -148,6 +162,8 @@ class Deposit:
             self._given.uploaded(receipt["files"])
             if self._metadata.kept:
                 receipt["kept"] = list(self._metadata.kept)
+            if self._repository.flags is not None and not self._files.has_foreign:
+                self._state.note_proved(receipt, run_id=self._repository.flags.run_id)
         except WithoutFilesError as error:
             if self._settings.empty_records != "skip":
                 raise
@@ -155,8 +171,8 @@ class Deposit:
         finally:
             self._state.flush()
         measured = {
-            "bytes_moved": self._files.bytes_sent,
-            "files_moved": self._files.files_sent,
+            "bytes_moved": self._files.sender.bytes_sent,
+            "files_moved": self._files.sender.files_sent,
             "retries": self._retry.retries,
             **self._repository.traffic.measured(),
         }
@@ -187,7 +203,7 @@ class Deposit:
             self._take_own_json(self._own_json)
         if record.was_published:
             return await self._adopt(record)
-        if not self._has_files and record.has_files:
+        if not self._has_files and record.has_files and not self._search.is_new:
             await self._remove_files(record)
         record = await self._bring_metadata(record)
         return record, await self._bring_files(record)
@@ -220,14 +236,19 @@ class Deposit:
         self._state.save()
 
     async def _bring_files(self, draft: RemoteRecord) -> list[LocalFile]:
+        listed: Sequence[RemoteFile] | None = (
+            () if self._search.is_new else None
+        )  # a draft that was just made holds nothing yet
         if self._has_files:
             try:
-                return await self._files.bring(draft)
+                return await self._files.bring(draft, listed=listed)
             except DeniedError as error:
                 raise await self._locked(draft, error) from error
         if not draft.has_files:
             return []
-        if await self._retry.retried(lambda: self._repository.list_files(draft)):
+        if listed is None:
+            listed = await self._retry.retried(lambda: self._repository.list_files(draft))
+        if listed:
             raise PermanentError(
                 f"draft {draft.id}: expected none, as the record has no files, found files that were not sent from "
                 f"here; look at {draft.page_url}, or have them removed (upload.foreign_files: remove)"
@@ -261,44 +282,20 @@ class Deposit:
     async def _bring_metadata(self, draft: RemoteRecord) -> RemoteRecord:
         return await self._metadata.bring(draft, self._document, shown=self._search.rediscovered)
 
-    # --- a record that is public already ---
-
     async def _adopt(self, record: RemoteRecord) -> tuple[RemoteRecord, list[LocalFile]]:
         """Accept a published record that is equal; where it differs, do what the configuration says."""
-        local, wrong = await self._compare_files(record)
-        changes = [change.path for change in self._metadata.check(record, self._document)]
-        if not wrong and not changes:
-            return record, local
-        choice = self._settings.when_published
-        raise_if_left_alone(
-            record, identifier=self._identifier, wrong_files=wrong, changed_fields=changes, choice=choice
-        )
-        if choice == "new_version":
-            return await self._begin_version(record)
-        self._metadata.take_for_ours(record.document, self._document)
-        with self._state.asking("edit", self._repository.traffic):
-            draft = await self._retry.retried(lambda: self._repository.edit(record))
-        return await self._bring_metadata(draft), local
-
-    async def _begin_version(self, record: RemoteRecord) -> tuple[RemoteRecord, list[LocalFile]]:
-        with self._state.asking("edit", self._repository.traffic):
-            draft = await self._retry.retried(lambda: self._repository.new_version(record))
-        # the date is the only field that the repository does not take over into the draft of a version
-        opened = {**record.document["metadata"], "publication_date": draft.document["metadata"].get("publication_date")}
-        self._metadata.take_for_ours({**record.document, "metadata": opened}, self._document)
-        self._state.begin_record(draft.id)
-        self._known = draft.id
-        draft = await self._bring_metadata(draft)
+        adopted = await self._published.adopt(record, self._document, has_files=self._has_files)
+        if adopted.is_done:
+            return adopted.record, adopted.files or []
+        self._known = adopted.record.id
+        draft = await self._bring_metadata(adopted.record)
+        if adopted.files is not None:
+            return draft, adopted.files
         if self._has_files:
             # what is right already need not be sent again; with files in the draft this is refused, and not needed
             with contextlib.suppress(RefusedError):
                 await self._retry.retried(lambda: self._repository.import_files(draft))
         return draft, await self._bring_files(draft)
-
-    async def _compare_files(self, record: RemoteRecord) -> tuple[list[LocalFile], list[str]]:
-        if not self._has_files and not record.has_files:
-            return [], []
-        return await self._files.compare(record)
 
 
 def _receipt_entry(file: LocalFile) -> dict[str, Any]:

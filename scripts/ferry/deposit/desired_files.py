@@ -109,9 +109,9 @@ class DesiredFiles:
         self.uploads[self._manifest.key] = self._manifest.make(confirmed)
         return True
 
-    def is_manifest_to_come(self, key: str) -> bool:
-        """Tell whether this is the manifest's key and it was not added yet."""
-        return self._manifest is not None and key == self._manifest.key and key not in self.uploads
+    def manifest_to_come(self) -> str | None:
+        """Return the manifest's key, if there is to be one and it was not added yet."""
+        return self._manifest.key if self._manifest is not None and self._manifest.key not in self.uploads else None
 
     def _has_members(self, upload: Upload) -> bool:
         return self._manifest is not None and upload["kind"] == "bundle"

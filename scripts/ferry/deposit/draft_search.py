@@ -11,10 +11,13 @@ from ferry.errors import PermanentError, TransientError
 from ferry.repository.errors import FailedError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy
+from ferry.waiting import LATE_EFFECT, waiting
 
 log = logging.getLogger(__name__)
 
 MOST_FAILED_CREATIONS = 2
+INDEX_DELAY_S = 1.5
+"""How late a search shows a draft where nothing holds it up: OpenSearch shows what is new once a second."""
 _LONGEST_PAUSE_S = 15.0
 """Between two looks for a draft that may still be made."""
 _LONG_S = 86_400.0
@@ -55,6 +58,8 @@ class DraftSearch:
         """As the search shows it: a record that was found with nothing written down here of what it was given."""
         self.has_made = False
         """Whether the draft was made by this very search."""
+        self.is_new = False
+        """Whether it was made when it was asked for last: then it has no files yet."""
 
     async def find_or_create(self, document: Mapping[str, Any], *, workflow: str | None) -> RemoteRecord:
         """Return the draft or published record; a draft is made of the document if there is none.
@@ -63,6 +68,7 @@ class DraftSearch:
             PermanentError: several records carry the identifier, or the repository refuses to make one.
             TransientError: the repository does not get through with it.
         """
+        self.is_new = False
         found = await self.find()
         if found is None:
             found = await self._create(document, workflow)
@@ -99,26 +105,36 @@ class DraftSearch:
                 if time.time() > self._state.may_come_until(_LONG_S, what):
                     self._state.forget_unknown(what)
 
-    async def confirm_first(self, used_id: str) -> None:
+    async def confirm_first(self, used_id: str) -> RemoteRecord | None:
         """Make sure, before a record is published, that there is no other one, also of nobody's lost request.
 
         Of two drafts of two folders each sees the other, or the one that was made last sees the first: it looks until
         the search shows its own, and with it what is older.
+
+        Returns:
+            The record as the search shows it; None if it cannot be found any more.
 
         Raises:
             DuplicateError: there is one, and it is gone on with, or nobody can tell.
             TransientError: the search does not show the record itself.
         """
         is_late, waited_s, pause_s = self._may_come_late(), 0.0, 1.0
-        while not await self._retry.retried(lambda: self._one.confirm(used_id, is_late=is_late)):
+        made_s_ago = self._state.made_s_ago(used_id)
+        if made_s_ago is not None and 0 <= made_s_ago < INDEX_DELAY_S:
+            await self._retry.sleep(INDEX_DELAY_S - made_s_ago)  # to ask before would be to ask twice
+        while True:
+            shown = await self._retry.retried(lambda: self._one.confirm(used_id, is_late=is_late))
+            if shown is not None:
+                return shown
             if waited_s and not await self._retry.retried(lambda: self._one.can_be_found(used_id)):
-                return  # what becomes of that is for what reads it next
+                return None  # what becomes of that is for what reads it next
             if waited_s >= self._settle_s:
                 raise TransientError(
                     f"{used_id}: expected a search to show it before it is published, found none that does within "
                     f"{waited_s:.0f} s, so that nobody can tell whether there is a second one; run again, later"
                 )
-            await self._retry.sleep(pause_s)
+            with waiting(LATE_EFFECT):
+                await self._retry.sleep(pause_s)
             waited_s, pause_s = waited_s + pause_s, min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _may_come_late(self) -> bool:
@@ -135,7 +151,8 @@ class DraftSearch:
                 return found
             if left_s <= 0:
                 return None
-            await self._retry.sleep(min(pause_s, left_s))
+            with waiting(LATE_EFFECT, left_s):
+                await self._retry.sleep(min(pause_s, left_s))
             left_s, pause_s = left_s - pause_s, min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _find_now(self) -> RemoteRecord | None:
@@ -171,8 +188,8 @@ class DraftSearch:
                 if found is not None:
                     return found
                 continue
-            self.has_made = True
-            self._state.found_record(record.id)
+            self.has_made = self.is_new = True
+            self._state.made_record(record.id)
             return record
         raise AssertionError("unreachable: attempts is at least 1")
 

@@ -10,7 +10,7 @@ from ferry.deposit.settings import DuplicateDrafts
 from ferry.errors import PermanentError
 from ferry.mapping.diff import record_fields
 from ferry.repository.client import Repository
-from ferry.repository.errors import NotFoundError
+from ferry.repository.errors import NotFoundError, while_there
 from ferry.repository.models import RemoteRecord
 from ferry.text.notices import notice
 
@@ -48,10 +48,15 @@ class OneRecord:
 
         Raises:
             DuplicateError: there are several, and none of them may be deleted.
+            ConflictError: one of several is gone since it was read.
         """
         found = await self._search()
         if len(found) <= 1:
             return found[0] if found else None
+        with while_there(f"{self.identifier}: one of several"):
+            return await self._only(found)
+
+    async def _only(self, found: Sequence[RemoteRecord]) -> RemoteRecord | None:
         there = await self._still_there(found)
         if len(there) <= 1:
             return there[0] if there else None
@@ -63,7 +68,7 @@ class OneRecord:
         await self._keep_only(used, others)
         return used
 
-    async def confirm(self, used_id: str, *, is_late: bool) -> bool:
+    async def confirm(self, used_id: str, *, is_late: bool) -> RemoteRecord | None:
         """Make sure that the search shows no other record than the one of this id, which is used.
 
         Args:
@@ -72,26 +77,31 @@ class OneRecord:
                 another folder that carries the same record: of two drafts the one that was made first is gone on with.
 
         Returns:
-            Whether the search shows the record itself, and so all that was made before it.
+            The record as the search shows it, and with it all that was made before it; None if it does not.
 
         Raises:
             DuplicateError: it does, and the other may not be deleted, or is gone on with.
+            ConflictError: one of them is gone since it was read.
         """
         hits = await self._search()
+        with while_there(f"{self.identifier}: one of several"):
+            return await self._confirm(used_id, hits, is_late=is_late)
+
+    async def _confirm(self, used_id: str, hits: Sequence[RemoteRecord], *, is_late: bool) -> RemoteRecord | None:
         others = [hit for hit in hits if hit.id != used_id]
         used = await self.read(used_id) if others else None
         if used is None:  # it is the only one; or gone, which is told by what reads it next
-            return bool(hits)
+            return hits[0] if hits else None
         parent = ((await self.repository.read_whole(used)).get("parent") or {}).get("id")
         foreign = [hit for hit in others if hit.parent_id != parent]
-        is_shown = len(foreign) < len(hits)
+        shown = next((hit for hit in hits if hit.parent_id == parent), None)
         if is_late:  # also of the next version, begun once more when the one before was public
             later = [hit for hit in others if hit.parent_id == parent and hit.version > used.version]
             drafts = [hit for hit in later if not hit.was_published]
             await self._keep_only(used, await self._still_there([*foreign, *drafts]))
         else:
             await self._keep_first(used, await self._still_there(foreign))
-        return is_shown
+        return shown
 
     async def can_be_found(self, record_id: str) -> bool:
         """Tell whether a record is there, and carries what a search finds it by."""

@@ -1,27 +1,22 @@
 """Brings the files of one record into its draft: a plan, the act, and the next plan as the proof."""
 
-import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
-from ferry.deposit.body import Bandwidth, proven_body
 from ferry.deposit.desired_files import DesiredFiles, Upload
-from ferry.deposit.empty import KnownRefusals, empty_file
-from ferry.deposit.multipart import PartsSender
-from ferry.deposit.plan import LocalFile, UploadPlan, keys_to_hash, plan_upload
+from ferry.deposit.plan import FILES_PER_INIT, LocalFile, UploadPlan, keys_to_hash, plan_upload
+from ferry.deposit.sending import FileSender
 from ferry.deposit.settings import DepositSettings
-from ferry.deposit.state import DepositState, SentParts
+from ferry.deposit.state import DepositState
 from ferry.deposit.transfer_choice import TransferChoice
-from ferry.errors import FerryError, IntegrityError, PermanentError, TransientError
+from ferry.errors import FerryError, IntegrityError, TransientError
 from ferry.repository.client import Repository
-from ferry.repository.errors import NotFoundError, PartsRefusedError, RefusedError, TooLargeError
+from ferry.repository.errors import NotFoundError, PartsRefusedError, RefusedError
+from ferry.repository.files import Announcement
 from ferry.repository.models import RemoteFile, RemoteRecord
 from ferry.retry import RetryPolicy
 
 log = logging.getLogger(__name__)
-
-FILES_PER_INIT = 100  # one request announces this many; InvenioRDM takes no more than 100 files a record
-COMMIT_TRIES = 2
 
 
 class FileDeposit:
@@ -42,32 +37,63 @@ class FileDeposit:
         self._state = state
         self._settings = settings
         self._retry = retry
-        self._bandwidth = Bandwidth(settings.bytes_per_s)
         self._transfers = TransferChoice(repository=repository, settings=settings)
-        self._refusals = KnownRefusals(flags=repository.flags, settings=settings)
-        self.bytes_sent = 0
-        self.files_sent = 0
+        self.sender = FileSender(
+            repository=repository,
+            wanted=wanted,
+            state=state,
+            settings=settings,
+            retry=retry,
+            transfers=self._transfers,
+        )
+        self.has_foreign = False
+        """Whether the draft held files that are not ours when it was listed last."""
 
-    async def _plan(self, record: RemoteRecord) -> tuple[list[LocalFile], UploadPlan[RemoteFile]]:
+    async def _plan(self, listed: Sequence[RemoteFile]) -> tuple[list[LocalFile], UploadPlan[RemoteFile]]:
         """Return the wanted files and what has to be done; files are read where only their md5 can tell."""
-        listed = await self._repository.list_files(record)
-        remote = [entry for entry in listed if not self._wanted.is_manifest_to_come(entry.key)]
+        remote = [entry for entry in listed if entry.key != self._wanted.manifest_to_come()]
         local = self._wanted.files()
         if unhashed := keys_to_hash(local, remote):
             for key in unhashed:
                 await self._wanted.hash(key)
             local = self._wanted.files()
+        by_key = {file.key: file for file in local}
         plan = plan_upload(
             local=local,
             remote=remote,
             ours=frozenset([*self._state.sent, *self._state.parts, *self._wanted.former_keys()]),
+            doubted=frozenset(self._state.doubted),
             foreign_files=self._settings.foreign_files,
-            is_resumable=self._is_resumable,
+            is_resumable=lambda entry: self._is_untouched(entry, by_key[entry.key]) or self.sender.is_resumable(entry),
         )
         return local, plan
 
-    async def bring(self, draft: RemoteRecord) -> list[LocalFile]:
+    async def _list(self, record: RemoteRecord) -> Sequence[RemoteFile]:
+        return await self._retry.retried(lambda: self._repository.list_files(record))
+
+    def want(self, upload: Upload) -> None:
+        """Bring one more file."""
+        self._wanted.uploads[upload["key"]] = upload
+
+    async def compare(self, record: RemoteRecord) -> tuple[list[LocalFile], list[str]]:
+        """Return the wanted files and the keys at which a record does not hold exactly them; nothing is changed."""
+        listed = await self._list(record)
+        local, differing = await self._differing(listed)
+        if not differing and self._wanted.add_manifest(local):
+            local, differing = await self._differing(listed)
+        return local, differing
+
+    async def _differing(self, listed: Sequence[RemoteFile]) -> tuple[list[LocalFile], list[str]]:
+        local, plan = await self._retry.retried(lambda: self._plan(listed))
+        keys = {file.key for file in plan.send} | set(plan.wait)
+        return local, sorted(keys | {entry.key for entry in (*plan.foreign, *plan.resume, *plan.delete)})
+
+    async def bring(self, draft: RemoteRecord, *, listed: Sequence[RemoteFile] | None = None) -> list[LocalFile]:
         """Act until the draft holds exactly the wanted files, as read back.
+
+        Args:
+            draft: that is to hold them.
+            listed: what it holds, where that is known; else it is asked.
 
         Returns:
             The files, each with its md5.
@@ -77,33 +103,17 @@ class FileDeposit:
             PermanentError: refused.
             IntegrityError: a file is not what was packed, or the repository keeps other bytes than it was sent.
         """
-        files = await self._bring(draft)
-        if self._wanted.add_manifest(files):
-            files = await self._bring(draft)
-        return files
-
-    def want(self, upload: Upload) -> None:
-        """Bring one more file."""
-        self._wanted.uploads[upload["key"]] = upload
-
-    async def compare(self, record: RemoteRecord) -> tuple[list[LocalFile], list[str]]:
-        """Return the wanted files and the keys at which a record does not hold exactly them; nothing is changed."""
-        local, differing = await self._differing(record)
-        if not differing and self._wanted.add_manifest(local):
-            local, differing = await self._differing(record)
-        return local, differing
-
-    async def _differing(self, record: RemoteRecord) -> tuple[list[LocalFile], list[str]]:
-        local, plan = await self._retry.retried(lambda: self._plan(record))
-        keys = {file.key for file in plan.send} | set(plan.wait)
-        return local, sorted(keys | {entry.key for entry in (*plan.foreign, *plan.resume, *plan.delete)})
-
-    async def _bring(self, draft: RemoteRecord) -> list[LocalFile]:
         fruitless, waited = 0, 0.0
         best, error = (-1, -1, -1), None
         while True:
-            local, plan = await self._retry.retried(lambda: self._plan(draft))
+            known = await self._list(draft) if listed is None else listed
+            local, plan = await self._retry.retried(lambda known=known: self._plan(known))  # type: ignore[misc]
+            if plan.is_done and self._wanted.add_manifest(local):
+                listed = known
+                continue
+            listed = None
             if plan.is_done:
+                self.has_foreign = bool(plan.foreign)
                 for entry in plan.foreign:
                     log.warning("%s: a file of the draft that is not ours; left there", entry.key)
                 return local
@@ -129,29 +139,35 @@ class FileDeposit:
                 await self._retry.pause(fruitless)
             may_come = "files" in self._state.unknown
             with self._state.asking("files", self._repository.traffic):
-                error = await self._act(draft, plan, may_come=may_come)
+                error = await self._act(draft, plan, known, may_come=may_come)
 
-    def _is_resumable(self, entry: RemoteFile) -> bool:
-        sent, upload = self._state.parts.get(entry.key), self._wanted.uploads[entry.key]
-        return (
-            sent is not None
-            and self._transfers.in_parts()
-            and (sent.size_bytes, sent.adler32) == (upload["size_bytes"], upload["adler32"])
-            and (sent.part_bytes, sent.created) == (entry.part_bytes, entry.created)
-            and self._transfers.takes_part(sent.part_bytes)
-        )
+    def _is_untouched(self, entry: RemoteFile, file: LocalFile) -> bool:
+        """Tell whether a pending entry was announced from here, as the file would be now, and nothing sent to it."""
+        if entry.created is None or self._state.announced.get(entry.key) != entry.created:
+            return False
+        part_bytes = self._transfers.announcement(file).part_bytes
+        return part_bytes == entry.part_bytes and (part_bytes is None or entry.size_bytes == file.size_bytes)
 
-    async def _act(self, draft: RemoteRecord, plan: UploadPlan[RemoteFile], *, may_come: bool) -> TransientError | None:
+    async def _act(
+        self, draft: RemoteRecord, plan: UploadPlan[RemoteFile], known: Sequence[RemoteFile], *, may_come: bool
+    ) -> TransientError | None:
         """Do what the plan says. Returns the first passing trouble; what it left behind, the next plan sees.
 
-        `may_come`: a request of before may be done just now, and announce what the plan has not seen.
+        Args:
+            draft: that is acted on.
+            plan: what is to be done.
+            known: what was listed when it was made.
+            may_come: a request of before may be done just now, and announce what the plan has not seen.
         """
         self._wanted.require([file.key for file in plan.send])
+        manifest = self._wanted.manifest_to_come()
+        if manifest in {entry.key for entry in known} or not plan.send:
+            manifest = None  # it is seen to when all others are right
         try:
             for entry in plan.delete:
                 await self._repository.delete_file(entry)
-                self._state.parts.pop(entry.key, None)
-            announced = [*plan.resume, *await self._announce(draft, plan.send)]
+                self._state.deleted(entry.key)
+            announced = {entry.key: entry for entry in await self._announce(draft, plan.send, manifest)}
         except PartsRefusedError as error:
             return self._transfers.without_parts(error)
         except (TransientError, NotFoundError) as error:
@@ -160,123 +176,38 @@ class FileDeposit:
             if not may_come:
                 raise
             return TransientError(str(error))
-        missing = {file.key for file in plan.send} - {entry.key for entry in announced}
+        missing = {file.key for file in plan.send} - announced.keys()
         if missing:
             return TransientError(f"{min(missing)}: announced, but not in the repository's answer")
-        slots = asyncio.Semaphore(self._settings.parallel_files)
-        troubles: list[TransientError] = []
-        refusals: list[FerryError] = []
+        entries = [*plan.resume, *(announced[file.key] for file in plan.send)]
+        self._state.note_announced({entry.key: entry.created for entry in announced.values()})
+        sent = await self.sender.send(entries)
+        if not (sent.troubles or sent.refusals) and manifest in announced:
+            confirmed = self._confirmed(plan, sent.committed)
+            if confirmed and self._wanted.add_manifest(confirmed):
+                sent = await self.sender.send([announced[manifest]])
+        if sent.refusals:
+            raise sent.refusals[0]
+        return sent.troubles[0] if sent.troubles else None
 
-        async def send(entry: RemoteFile) -> None:
-            async with slots:
-                if refusals:
-                    return
-                try:
-                    await self._send(entry, stopped=lambda: bool(refusals))
-                except PartsRefusedError as error:
-                    troubles.append(self._transfers.without_parts(error))
-                except TooLargeError as error:
-                    try:
-                        troubles.append(self._transfers.in_smaller(entry, self._size_of(entry), error))
-                    except PermanentError as refusal:
-                        refusals.append(refusal)
-                except (TransientError, NotFoundError) as error:
-                    # not found: an interrupted PUT makes the repository drop the entry
-                    troubles.append(TransientError(str(error)))
-                except FerryError as error:
-                    refusals.append(error)
+    def _confirmed(self, plan: UploadPlan[RemoteFile], committed: Mapping[str, RemoteFile]) -> list[LocalFile]:
+        """Return the wanted files, if the repository has told of each that it is as it was sent; else none."""
+        local = self._wanted.files()
+        told = {key: (entry.size_bytes, entry.md5) for key, entry in committed.items() if entry.is_complete}
+        right = {file.key for file in local if told.get(file.key) == (file.size_bytes, file.md5)}
+        return local if right.issuperset(file.key for file in local if file.key not in plan.keep) else []
 
-        # tasks are never cancelled: nrp-cmd's retry loop swallows a cancellation and dies of it
-        await asyncio.gather(*(send(entry) for entry in self._in_order(announced)))
-        if refusals:
-            raise refusals[0]
-        return troubles[0] if troubles else None
-
-    async def _announce(self, draft: RemoteRecord, files: Sequence[LocalFile]) -> list[RemoteFile]:
+    async def _announce(
+        self, draft: RemoteRecord, files: Sequence[LocalFile], manifest: str | None
+    ) -> list[RemoteFile]:
+        """Announce files, and with them the manifest, whose bytes are not known before the others have arrived."""
         announced: list[RemoteFile] = []
         wanted = [self._transfers.announcement(file) for file in files]
+        if manifest is not None:
+            wanted.append(Announcement(key=manifest, size_bytes=0))
         for start in range(0, len(wanted), FILES_PER_INIT):
             announced += await self._repository.init_files(draft, wanted[start : start + FILES_PER_INIT])
         return announced
-
-    def _in_order(self, entries: Sequence[RemoteFile]) -> list[RemoteFile]:
-        match self._settings.order:
-            case "largest_first":
-                return sorted(entries, key=self._size_of, reverse=True)
-            case "smallest_first":
-                return sorted(entries, key=self._size_of)
-            case "by_key":
-                return sorted(entries, key=lambda entry: entry.key)
-
-    def _size_of(self, entry: RemoteFile) -> int:
-        return int(self._wanted.uploads[entry.key]["size_bytes"])
-
-    async def _send(self, entry: RemoteFile, *, stopped: Callable[[], bool]) -> None:
-        if entry.part_bytes is not None:
-            await self._send_in_parts(entry, entry.part_bytes, stopped)
-        else:
-            await self._send_whole(entry, stopped)
-        await self._commit(entry)
-        self._state.parts.pop(entry.key, None)
-        self.files_sent += 1
-
-    async def _commit(self, entry: RemoteFile) -> None:
-        try:
-            await self._retry.retried(lambda: self._repository.commit(entry), attempts=COMMIT_TRIES)
-        except RefusedError as error:
-            if self._wanted.uploads[entry.key]["size_bytes"] > 0:
-                raise
-            refused = empty_file(entry.key, found=str(error))
-            self._refusals.note_empty_file(refused)
-            raise refused from error
-
-    async def _send_whole(self, entry: RemoteFile, stopped: Callable[[], bool]) -> None:
-        upload = self._wanted.uploads[entry.key]
-        proof = self._wanted.new_proof(upload)
-        chunks = _until(stopped, self._wanted.open_upload(upload))
-        body = proven_body(chunks, size_bytes=upload["size_bytes"], adler32=upload["adler32"], proof=proof)
-        await self._repository.send_content(entry, self._bandwidth.limited(body), upload["size_bytes"])
-        if (proof.size_bytes, proof.adler32) != (upload["size_bytes"], upload["adler32"]):
-            raise TransientError(f"{entry.key}: answered before all of it was sent ({proof.size_bytes} bytes were)")
-        self._wanted.remember(proof)
-        self.bytes_sent += proof.size_bytes
-
-    async def _send_in_parts(self, entry: RemoteFile, part_bytes: int, stopped: Callable[[], bool]) -> None:
-        upload = self._wanted.uploads[entry.key]
-        size_bytes, adler32 = upload["size_bytes"], upload["adler32"]
-        if not self._is_resumable(entry):
-            self._state.parts[entry.key] = SentParts(size_bytes, adler32, part_bytes, entry.created)
-        parts = self._state.parts[entry.key]
-
-        def note(number: int, part_size_bytes: int) -> None:
-            parts.done.append(number)
-            self._state.save()
-            self.bytes_sent += part_size_bytes
-
-        sender = PartsSender(
-            target=self._repository,
-            entry=entry,
-            size_bytes=size_bytes,
-            open_range=lambda offset, length: self._wanted.open_upload(upload, offset=offset, length=length),
-            parallel=self._settings.parallel_parts,
-            retry=self._retry,
-            bandwidth=self._bandwidth,
-            stopped=stopped,
-        )
-        # parts are read in no order: the md5 of the whole takes a pass of its own, meanwhile
-        sending = sender.send(done=set(parts.done), on_done=note)
-        sent, hashed = await asyncio.gather(sending, self._wanted.hash(entry.key), return_exceptions=True)
-        for result in (hashed, sent):  # a file that is not what was packed is not committed, whatever arrived
-            if isinstance(result, BaseException):
-                raise result
-
-
-def _until(stopped: Callable[[], bool], chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Break off a body when another file of the record is refused for good: the record fails anyway."""
-    for chunk in chunks:
-        if stopped():
-            raise TransientError("broken off: another file of the record was refused")
-        yield chunk
 
 
 def _wrong_bytes(plan: UploadPlan[RemoteFile], local: Sequence[LocalFile]) -> FerryError:

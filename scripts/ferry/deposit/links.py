@@ -9,6 +9,8 @@ from ferry.deposit.given import GivenMetadata
 from ferry.deposit.metadata import MetadataDeposit, WhenEdited, raise_for_metadata_errors
 from ferry.deposit.publish import publish_record
 from ferry.deposit.read_back import DraftGoneError
+from ferry.deposit.settling import bring_settled
+from ferry.deposit.state import DepositState
 from ferry.errors import IntegrityError, PermanentError
 from ferry.mapping.diff import diff_records
 from ferry.mapping.links import Link, diff_but_links, links_in, with_links
@@ -66,6 +68,8 @@ class LinkMembers:
         uploaded: Mapping[str, Any],
         document: Mapping[str, Any],
         links: Mapping[int, Link],
+        state: DepositState,
+        settle_s: float,
         finish: Literal["draft", "publish", "review"],
         when_edited: WhenEdited = "fail",
         given_path: Path | None = None,
@@ -79,6 +83,8 @@ class LinkMembers:
             uploaded: its receipt `upload`.
             document: its target metadata, without links.
             links: of those of its members that are there, by recid.
+            state: of the parent, where it is written down what nobody has answered.
+            settle_s: how late a draft may be opened of a request that nobody has answered.
             finish: what becomes of the change of a published record.
             when_edited: what becomes of metadata that were changed by hand; only what is kept is gone on from here.
             given_path: where it is remembered what metadata the parent was given; None: nowhere.
@@ -88,7 +94,11 @@ class LinkMembers:
         self._repository = repository
         self._uploaded = uploaded
         self._document: Mapping[str, Any] = {**document, "files": {"enabled": bool(uploaded["files"])}}
+        self._with_kept: Mapping[str, Any] = self._document
+        """And with what was changed by hand and is kept, as the parent was read last."""
         self._links = links
+        self._state = state
+        self._settle_s = settle_s
         self._finish = finish
         self._when_edited: WhenEdited = when_edited
         self._given_path = given_path
@@ -112,10 +122,15 @@ class LinkMembers:
             DraftGoneError: the parent's draft was deleted.
             FerryError: as the repository's methods do.
         """
+        return await bring_settled(
+            self._bring, state=self._state, what=("edit",), settle_s=self._settle_s, retry=self._retry
+        )
+
+    async def _bring(self) -> Linked:
         live = await self._retry.retried(self._read)
-        given, self._document = self._document, self._metadata.with_kept(live, self._document)
-        links = {**links_in(live.document, self._document), **self._links}
-        wanted = with_links(self._document, links)
+        self._with_kept = self._metadata.with_kept(live, self._document)
+        links = {**links_in(live.document, self._with_kept), **self._links}
+        wanted = with_links(self._with_kept, links)
         is_equal = not diff_records(wanted, live.document)
         is_open_edit = live.was_published and not live.is_published
         if is_equal and not is_open_edit:
@@ -128,7 +143,7 @@ class LinkMembers:
             done = await publish_record(
                 repository=self._repository,
                 uploaded=self._uploaded,
-                document=given,
+                document=self._document,
                 community=self._community,
                 finish=self._finish,
                 when_edited=self._when_edited,
@@ -146,13 +161,13 @@ class LinkMembers:
         return self._linked(live)
 
     def _linked(self, live: RemoteRecord) -> Linked:
-        return Linked(live, links_in(live.document, self._document))
+        return Linked(live, links_in(live.document, self._with_kept))
 
     def _left(self, live: RemoteRecord, why: str) -> Linked:
-        return Linked(live, links_in(live.document, self._document), why)
+        return Linked(live, links_in(live.document, self._with_kept), why)
 
     def _other_changes(self, live: RemoteRecord) -> str:
-        changes = diff_but_links(self._document, live.document)
+        changes = diff_but_links(self._with_kept, live.document)
         return ", ".join(change.path for change in changes[:5])
 
     async def _read(self) -> RemoteRecord:
@@ -168,7 +183,7 @@ class LinkMembers:
 
     async def _write(self, live: RemoteRecord, wanted: Mapping[str, Any]) -> RemoteRecord:
         async def update() -> RemoteRecord:
-            draft = await (self._repository.edit(live) if live.is_published else self._repository.read_draft(live.id))
+            draft = await (self._edit(live) if live.is_published else self._repository.read_draft(live.id))
             if others := self._other_changes(draft):
                 raise PermanentError(
                     f"draft {draft.id}: its metadata were changed by somebody else while its members were linked "
@@ -179,3 +194,9 @@ class LinkMembers:
         updated = await self._retry.retried(update)
         raise_for_metadata_errors(updated, of="links")
         return updated
+
+    async def _edit(self, live: RemoteRecord) -> RemoteRecord:
+        if self._state.record_id != live.id:  # nothing is left of its upload
+            self._state.found_record(live.id)
+        with self._state.asking("edit", self._repository.traffic):
+            return await self._repository.edit(live)

@@ -25,6 +25,8 @@ class Manifest:
     downloaded: Sequence[Mapping[str, Any]]
     """Files of the receipt `download`: what each was verified by, and what it was called before it got its key."""
     data_dir: Path
+    left_out: Mapping[str, Any] | None = None
+    """Of the receipt `source`: files of the record that do not go up, because source.files chose others."""
 
     @property
     def key(self) -> str:
@@ -49,6 +51,7 @@ class Manifest:
                 for sent in sorted(confirmed, key=lambda sent: sent.key)
                 if sent.member_md5s
             ],
+            **({"left_out": dict(self.left_out)} if self.left_out else {}),
         }
         return attach(self.key, document, self.data_dir)
 

@@ -107,6 +107,10 @@ class MetadataDeposit:
             self._see_to(by_hand, record, document)
         return behind if self.kept else [*by_hand, *behind]
 
+    def is_as_given(self, draft: RemoteRecord, document: Document) -> bool:
+        """Tell whether a draft holds nothing but what it was given, as far as it is shown."""
+        return self._given.is_known and not any(self._given.sort(document, draft.document))
+
     def take_for_ours(self, held: Document, document: Document) -> None:
         """Have what a record holds overwritten without asking further, but for what is kept."""
         self._given.take_for_ours(held, document, but=self.kept)
@@ -124,8 +128,11 @@ class MetadataDeposit:
         return with_fields(document, without_links(record.document, document), _fields(by_hand))
 
     async def _write(self, draft: RemoteRecord, document: Document) -> RemoteRecord:
+        answered = draft if draft.etag else None  # with its ETag, what was read is written over only as it was read
+
         async def update() -> RemoteRecord:
-            current = await self._repository.read_draft(draft.id)
+            nonlocal answered
+            current, answered = answered or await self._repository.read_draft(draft.id), None
             by_hand, _ = self._given.sort(document, current.document)
             self._see_to(by_hand, current, document)
             self._given.begin(document, but=self.kept)

@@ -7,6 +7,7 @@ from typing import Protocol
 from ferry.deposit.body import Bandwidth
 from ferry.errors import FerryError, TransientError
 from ferry.repository.errors import DeniedError
+from ferry.repository.files import OpenBody
 from ferry.repository.models import Part, RemoteFile
 from ferry.retry import RetryPolicy
 
@@ -18,7 +19,7 @@ class PartsTarget(Protocol):
     """What is needed of the repository."""
 
     async def read_file(self, file: RemoteFile) -> RemoteFile: ...
-    async def send_part(self, file: RemoteFile, part: Part, chunks: AsyncIterator[bytes], size_bytes: int) -> None: ...
+    async def send_part(self, file: RemoteFile, part: Part, open_body: OpenBody, size_bytes: int) -> None: ...
 
 
 class PartsSender:
@@ -102,7 +103,7 @@ class PartsSender:
 
         async def body() -> AsyncIterator[bytes]:
             nonlocal sent_bytes
-            chunks = self._open_range(offset, size_bytes)
+            sent_bytes, chunks = 0, self._open_range(offset, size_bytes)
             while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
                 if self._stopped():
                     raise TransientError("broken off: another file of the record was refused")
@@ -110,7 +111,7 @@ class PartsSender:
                 yield chunk
 
         try:
-            await self._target.send_part(self._entry, part, self._bandwidth.limited(body()), size_bytes)
+            await self._target.send_part(self._entry, part, lambda: self._bandwidth.limited(body()), size_bytes)
         except DeniedError as error:
             self._entry = await self._target.read_file(self._entry)  # addresses expire
             raise TransientError(str(error)) from error

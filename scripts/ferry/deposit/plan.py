@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 ForeignFiles = Literal["leave", "remove"]
+FILES_PER_INIT = 100
+"""One request announces this many; InvenioRDM takes no more than 100 files a record."""
 
 
 class Listed(Protocol):
@@ -44,7 +46,7 @@ class UploadPlan[RemoteFile: Listed]:
     delete: tuple[RemoteFile, ...]
     """Pending, wrong, or stale entries: content must never be put on an entry of unknown state."""
     resume: tuple[RemoteFile, ...]
-    """Pending, and some of its parts have arrived already: the others are sent."""
+    """Pending, and gone on with: some of its parts have arrived, or nothing was sent to it since it was announced."""
     wait: tuple[str, ...]
     """Complete and of the right size, but the repository has not told its md5 yet."""
     foreign: tuple[RemoteFile, ...]
@@ -74,6 +76,7 @@ def plan_upload[RemoteFile: Listed](
     local: Sequence[LocalFile],
     remote: Sequence[RemoteFile],
     ours: frozenset[str] = frozenset(),
+    doubted: frozenset[str] = frozenset(),
     foreign_files: ForeignFiles = "leave",
     is_resumable: Callable[[RemoteFile], bool] = lambda _: False,
 ) -> UploadPlan[RemoteFile]:
@@ -83,8 +86,9 @@ def plan_upload[RemoteFile: Listed](
         local: the wanted files; the md5 of those that `keys_to_hash` names is known.
         remote: the repository's list.
         ours: keys that an earlier attempt sent: no longer wanted, they go.
+        doubted: keys under which wrong bytes were read back: what the repository tells of them says nothing.
         foreign_files: what becomes of files that nobody here has sent.
-        is_resumable: whether a pending entry of a wanted key holds parts of the very file that is wanted.
+        is_resumable: whether a pending entry of a wanted key can be gone on with as it is.
 
     Returns:
         The plan. Every wanted key stands in exactly one of keep, send, resume, wait.
@@ -102,7 +106,7 @@ def plan_upload[RemoteFile: Listed](
             send.append(file)
         elif not entry.is_complete and is_resumable(entry):
             resume.append(entry)
-        elif not entry.is_complete or entry.size_bytes != file.size_bytes:
+        elif not entry.is_complete or entry.size_bytes != file.size_bytes or file.key in doubted:
             delete.append(entry)
             send.append(file)
         elif entry.md5 is None:

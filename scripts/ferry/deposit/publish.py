@@ -15,7 +15,7 @@ from ferry.deposit.review_state import ReviewState, request_entry
 from ferry.errors import PermanentError
 from ferry.receipts import digest
 from ferry.repository.client import Repository
-from ferry.repository.errors import DeclinedError, NotFoundError
+from ferry.repository.errors import DeclinedError, NotFoundError, while_there
 from ferry.repository.models import RemoteRecord, ReviewRequest
 from ferry.retry import RetryPolicy
 
@@ -50,6 +50,7 @@ async def publish_record(
     when_edited: WhenEdited = "fail",
     review_path: Path | None = None,
     given_path: Path | None = None,
+    proved: RemoteRecord | None = None,
     attempts: int = 5,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Published:
@@ -71,6 +72,8 @@ async def publish_record(
         when_edited: what becomes of metadata that were changed by hand.
         review_path: where it is remembered what was submitted; None: nowhere.
         given_path: where it is remembered what metadata the record was given; None: nowhere.
+        proved: the draft as a search shows it, if its files and metadata were read back just now: then it is not read
+            once more before it is published, only after.
         attempts: how often to try.
         sleep: waits.
 
@@ -99,7 +102,13 @@ async def publish_record(
         when_edited=when_edited,
     )
     publication = _Publication(repository, uploaded, document, metadata, community, finish, review_path, sleep)
-    outcome = await retry.retried(publication.finish)
+
+    async def bring_on() -> _Outcome:
+        nonlocal proved
+        draft, proved = proved, None  # after anything unforeseen, what is there is read
+        return await (publication.finish_proved(draft) if draft is not None else publication.finish())
+
+    outcome = await retry.retried(bring_on)
     record = outcome.record
     receipt = {
         "recid": uploaded["recid"],
@@ -110,6 +119,8 @@ async def publish_record(
         "doi": None if record is None else _doi(record),
         "request": None if outcome.request is None else request_entry(outcome.request),
     }
+    if record is not None:
+        receipt["version"] = record.version
     if record is not None and metadata.kept:
         receipt["kept"] = list(metadata.kept)
     measured = {"retries": retry.retries, **repository.traffic.measured()}
@@ -134,6 +145,14 @@ class _Publication:
     review_path: Path | None
     sleep: Callable[[float], Awaitable[None]]
 
+    async def finish_proved(self, draft: RemoteRecord) -> _Outcome:
+        """Publish a draft whose files and metadata were read back just now; where more is to be looked at, `finish`."""
+        is_plain = self.community is None and self.finish_as == "publish" and self._known() is None
+        is_ours = not (draft.was_published or draft.has_review) and draft.publish_url is not None
+        if is_plain and is_ours and self.metadata.is_as_given(draft, self.document):
+            return await self._bring(draft, None)
+        return await self.finish()
+
     async def finish(self) -> _Outcome:
         """Bring the draft on from wherever an earlier attempt, another run or a reviewer has left it."""
         known = self._known()
@@ -149,9 +168,10 @@ class _Publication:
             if request is not None and request.status == "declined":
                 raise await self._declined(request) from None
             return await self._public(request)
-        await compare_files(self.repository, draft, self.uploaded)
-        draft = await self.metadata.bring(draft, self.document)
-        request = await self.repository.read_review(draft) or request
+        with while_there(f"the draft {draft.id}"):  # a publication that nobody has answered may be done just now
+            await compare_files(self.repository, draft, self.uploaded)
+            draft = await self.metadata.bring(draft, self.document)
+            request = await self.repository.read_review(draft) or request
         if request is not None and request.status in ("created", "declined") and await self._is_for_others(request):
             request = None
         if request is not None and request.status == "declined":

@@ -62,9 +62,10 @@ async def compare_files(repository: Repository, record: RemoteRecord, uploaded: 
         NotAsUploadedError: it does not.
     """
     expected = {file["key"]: (file["size_bytes"], file["md5"]) for file in uploaded["files"]}
-    found = {}
+    found: Mapping[str, tuple[int | None, str | None]] = {}
     if expected:
-        found = {file.key: (file.size_bytes, file.md5) for file in await repository.list_files(record)}
+        told = record.told_files
+        found = told or {file.key: (file.size_bytes, file.md5) for file in await repository.list_files(record)}
     wrong = sorted(key for key in expected if found.get(key) != expected[key])
     if wrong:
         key = wrong[0]

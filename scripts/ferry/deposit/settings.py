@@ -18,7 +18,8 @@ class DepositSettings:
 
     attempts: int = 5
     """Rounds in a row without progress before the record counts as failed."""
-    parallel_files: int = 4
+    parallel_files: int = 100
+    """Most files in flight at once; as many are as make it faster (in_flight)."""
     settle_s: float = 120.0
     """How late something may come of a request that nobody has answered, and be shown by the repository's search."""
     duplicate_drafts: DuplicateDrafts = "fail"

@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from ferry.deposit.state import DepositState, told_unanswered
+from ferry.deposit.state import Asked, DepositState, told_unanswered
 from ferry.errors import TransientError
 from ferry.retry import RetryPolicy
 from ferry.waiting import LATE_EFFECT, waiting
@@ -13,7 +13,12 @@ log = logging.getLogger(__name__)
 
 
 async def bring_settled[Brought](
-    bring: Callable[[], Awaitable[Brought]], *, state: DepositState, settle_s: float, retry: RetryPolicy
+    bring: Callable[[], Awaitable[Brought]],
+    *,
+    state: DepositState,
+    what: Sequence[Asked],
+    settle_s: float,
+    retry: RetryPolicy,
 ) -> Brought:
     """Bring a record, and once more when all that was asked for in vain has had its time; return what was read last.
 
@@ -23,6 +28,7 @@ async def bring_settled[Brought](
     Args:
         bring: makes the record in the repository what it is to be, and reads it back; changes nothing if it is that.
         state: of the record, where it is written down what was asked for in vain.
+        what: of that, what may change what is read.
         settle_s: how late that may be done.
         retry: how often to bring it, and what to wait with.
 
@@ -32,9 +38,8 @@ async def bring_settled[Brought](
     begun = time.time()
     for _ in range(retry.attempts + 1):  # the first one may but wait for what an earlier run has asked
         brought = await bring()
-        until = state.may_come_until(settle_s, "creation", "edit", "files")
+        until = state.may_come_until(settle_s, *what)
         if begun >= until:
-            state.forget_unknown("files")
             return brought
         wait_s = min(settle_s, max(0.0, until - time.time()))
         log.warning(

@@ -3,18 +3,36 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from ferry.receipts import sealed, take_seal, write_json
+from ferry.receipts import digest, sealed, take_seal, write_json
 from ferry.repository.traffic import RequestStats
 
 Asked = Literal["creation", "edit", "files", "upload"]
 """What was asked for: a new draft, a draft of what is public (an edit, a next version), a change of a draft's files, or
 all of an upload that has left nothing here."""
+
+_SAVED_EVERY_S = 1.0
+"""How much of what only has to be computed again a kill may cost: each time it is written, all requests wait."""
+_BEGUN_TOGETHER = 16
+"""So many entries are written down as begun at once, or an eighth of all: one by one would cost more than a kill."""
+_KEPT = (
+    "recid",
+    "repository",
+    "record_id",
+    "unknown",
+    "failed_creations",
+    "sent",
+    "parts",
+    "announced",
+    "doubted",
+    "made_at",
+    "proved",
+)
 
 
 @dataclass(frozen=True)
@@ -61,11 +79,20 @@ class DepositState:
     sent: dict[str, SentFile] = field(default_factory=dict)
     parts: dict[str, SentParts] = field(default_factory=dict)
     """Of files that are on their way, by key."""
+    announced: dict[str, str] = field(default_factory=dict)
+    """Key -> when the repository made the entry, of entries to which nothing was sent since they were announced."""
+    doubted: list[str] = field(default_factory=list)
+    """Keys under which wrong bytes were read back, whatever the repository tells of them, until they are deleted."""
+    made_at: str | None = None
+    """When the draft was made from here; None if it was found."""
+    proved: dict[str, str] = field(default_factory=dict)
+    """Which upload read the draft back last, and when: `run`, `at`, and the digest of its receipt, `sha256`."""
     beside: Path | None = None
     """Where `unknown` is written too; None: nowhere."""
     _written: dict[str, str] = field(default_factory=dict, init=False, compare=False)
     """What of `unknown` lies beside."""
     _unsaved: int = field(default=0, init=False, compare=False)
+    _saved_at: float = field(default=0.0, init=False, compare=False)
 
     @classmethod
     def load(
@@ -115,10 +142,11 @@ class DepositState:
     def save(self) -> None:
         """Write it to disk before going on."""
         self._save_beside()
-        names = ("recid", "repository", "record_id", "unknown", "failed_creations", "sent", "parts")
-        document = asdict(self)
-        _write_sealed(self.path, {name: document[name] for name in names})
-        self._unsaved = 0
+        document = {name: getattr(self, name) for name in _KEPT}
+        document["sent"] = {key: vars(sent) for key, sent in self.sent.items()}
+        document["parts"] = {key: vars(parts) for key, parts in self.parts.items()}
+        _write_sealed(self.path, document)
+        self._unsaved, self._saved_at = 0, time.monotonic()
 
     def _save_beside(self) -> None:
         if self.beside is None or self.unknown == self._written:
@@ -135,8 +163,33 @@ class DepositState:
         """Take down what was sent; written to disk now and then, because what is lost of it is only computed again."""
         self.sent[key] = sent
         self._unsaved += 1
-        if self._unsaved > len(self.sent) // 8:
+        if time.monotonic() - self._saved_at >= _SAVED_EVERY_S:
             self.save()
+
+    def note_announced(self, created: Mapping[str, str | None]) -> None:
+        """Take down which entries were made, and when: nothing is sent to them before `begin_sending`."""
+        self.announced |= {key: at for key, at in created.items() if at is not None}
+
+    def doubt(self, keys: Iterable[str]) -> None:
+        """Write down that wrong bytes were read back under these keys: they are to be deleted and sent again."""
+        self.doubted = sorted({*self.doubted, *keys})
+        self.save()
+
+    def deleted(self, key: str) -> None:
+        """Nothing lies under this key any more."""
+        self.parts.pop(key, None)
+        self.announced.pop(key, None)
+        if key in self.doubted:
+            self.doubted.remove(key)
+            self.save()
+
+    def begin_sending(self, keys: Sequence[str]) -> None:
+        """Write down that something may be sent to the first of these entries, and soon to those after it."""
+        if keys[0] not in self.announced:
+            return
+        for key in keys[: max(_BEGUN_TOGETHER, len(self.announced) // 8)]:
+            self.announced.pop(key, None)
+        self.save()
 
     def flush(self) -> None:
         """Write what is not on disk yet."""
@@ -187,10 +240,32 @@ class DepositState:
                 self._note_later(what, at)
         self.save()
 
+    def made_record(self, record_id: str) -> None:
+        """A draft was made."""
+        self.made_at = _now()
+        self.found_record(record_id)
+
+    def made_s_ago(self, record_id: str) -> float | None:
+        """Return how many seconds ago the draft of this id was made from here; None if it was not."""
+        if self.made_at is None or record_id != self.record_id:
+            return None
+        return time.time() - datetime.fromisoformat(self.made_at).timestamp()
+
+    def note_proved(self, receipt: Mapping[str, Any], *, run_id: str) -> None:
+        """Take down that the draft was read back, and holds what the receipt says."""
+        self.proved = {"run": run_id, "at": _now(), "sha256": digest(receipt)}
+        self._unsaved += 1
+
+    def is_just_proved(self, receipt: Mapping[str, Any], *, run_id: str, within_s: float) -> bool:
+        """Tell whether the draft was read back as the receipt says, in this run and so many seconds ago at most."""
+        if self.unknown or (self.proved.get("run"), self.proved.get("sha256")) != (run_id, digest(receipt)):
+            return False
+        return 0 <= time.time() - datetime.fromisoformat(self.proved["at"]).timestamp() <= within_s
+
     def forget_record(self) -> None:
         """The record is gone, and all that was sent with it."""
-        self.record_id = None
-        self.sent, self.parts = {}, {}
+        self.record_id, self.made_at = None, None
+        self.sent, self.parts, self.announced, self.doubted = {}, {}, {}, []
 
     def look_again(self) -> None:
         """There are several records: which of them is the right one is to be found out once more."""
@@ -199,7 +274,7 @@ class DepositState:
 
     def begin_record(self, record_id: str) -> None:
         """Go on with another record, for the same files."""
-        self.record_id, self.parts = record_id, {}
+        self.record_id, self.made_at, self.parts, self.announced = record_id, _now(), {}, {}
         self.save()
 
 

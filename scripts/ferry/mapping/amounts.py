@@ -8,6 +8,7 @@ from ferry.source.file_lists import is_index
 
 MAX_INTEGER = 2**31 - 1  # the models' "int" is a 32-bit integer in the index
 
+NOT_CHOSEN = "a file that source.files does not choose"
 INDEX = "an index: the files that it lists are deposited under their own keys"
 
 
@@ -18,6 +19,9 @@ def listed_files(work: Work, found: Found) -> None:
     for item in find(work.record, "files[]"):
         if is_index(item.value) and str(item.value.get("uri")) not in deposited:
             work.left_out_whole(item, INDEX)
+            continue
+        if work.left_out_files and isinstance(item.value, dict) and str(item.value.get("uri")) not in deposited:
+            work.left_out_whole(item, NOT_CHOSEN)
             continue
         checksum = work.child(item, "checksum")
         if checksum and isinstance(checksum.value, str) and checksum.value and not normalise_checksum(checksum.value):
@@ -64,6 +68,8 @@ def byte_count(work: Work, found: Found) -> None:
 def _compare(work: Work, found: Found, declared: int, listed: int | None) -> None:
     if declared and not work.files:
         work.left_out(found, f"declared as {declared}, and no files are listed to compare with")
+    elif work.left_out_files:
+        work.left_out(found, f"declared as {declared} of the whole record, of which a part is deposited", warn=False)
     elif listed is not None and declared != listed:
         work.left_out(found, f"declared as {declared}, the files listed make {listed}: the list is trusted")
     elif work.profile.sizes_and_formats:
@@ -128,6 +134,17 @@ def formats(work: Work, found: Found) -> None:
         to = ["metadata.file_types[]"] if work.profile.particles else []
         to += ["metadata.formats[]"] if work.profile.sizes_and_formats else []
         work.took(item.path, *to)
+
+
+def part_of_files(work: Work) -> None:
+    """Say in the description that the deposit holds a part of the record's files, where it does."""
+    if not work.left_out_files:
+        return
+    held, whole = len(work.files), len(work.files) + work.left_out_files["files"]
+    text = f"This copy holds {held} of the {counted(whole, 'file')} of the original record."
+    abstract = work.note("abstract")
+    abstract.text = f"{abstract.text}\n<p>{text}</p>" if abstract.text else f"<p>{text}</p>"
+    work.add("metadata.description", f"a part of the files is deposited ({work.left_out_files['chosen']})")
 
 
 def sizes(work: Work) -> None:

@@ -5,7 +5,7 @@ Sources of the ids: invenio-rdm-records (fixtures/data/vocabularies), ccmm-inven
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ferry.errors import ConfigError
@@ -40,12 +40,18 @@ class Profile:
     relations: Mapping[str, str]  # by the terms of relation_terms
     roles: Mapping[str, str]
     english: str
+    descriptions: Mapping[str, str] = field(default_factory=dict)  # kind of a section -> id; another goes as it is
+    second_title: str = "alternative-title"  # id of the type that a second, more readable title has
     subject: str | None = None  # id of the field of science in the subjects vocabulary
     sizes_and_formats: bool = True
     date_intervals: bool = True  # the server's index takes "1998/2000" as a date
     date_descriptions: DateDescriptions = "text"  # none: text or languages, after the version of the server
     related_resources: bool = False  # the server overwrites related_identifiers from related_resources
     particles: Particles | None = None
+
+    def description_type(self, kind: str) -> str:
+        """Return the id of the type of description that a kind of section becomes."""
+        return self.descriptions.get(kind, kind)
 
 
 _RDM_RESOURCE_TYPES = {

@@ -7,7 +7,16 @@ and why. What neither names is reported as unknown. An experiment adds its own i
 
 from collections.abc import Callable, Mapping
 
-from ferry.mapping.amounts import byte_count, entry_count, event_count, file_count, formats, listed_files, sizes
+from ferry.mapping.amounts import (
+    byte_count,
+    entry_count,
+    event_count,
+    file_count,
+    formats,
+    listed_files,
+    part_of_files,
+    sizes,
+)
 from ferry.mapping.energy import collision
 from ferry.mapping.kinds import kind
 from ferry.mapping.people import author, author_list, collaboration, creators, experiment, group, publisher
@@ -134,6 +143,7 @@ FINISHERS: tuple[Callable[[Work], None], ...] = (
     relations,
     subjects,
     dates,
+    part_of_files,
     descriptions,
     default_rights,
     sizes,

@@ -12,8 +12,6 @@ from ferry.mapping.work import RELATED, Note, Relation, Work
 from ferry.text.formatting import truncate
 
 MIN_LENGTH = 3  # characters of a title or description, below which InvenioRDM refuses it
-SECOND_TITLE = "alternative-title"
-"""Id of the vocabulary of title types."""
 
 
 def main_title(work: Work, found: Found) -> None:
@@ -37,7 +35,7 @@ def second_title(work: Work, found: Found) -> None:
         work.left_out(found, "says no more than the title", warn=False)
         return
     work.metadata.setdefault("additional_titles", []).append(
-        {"title": title, "type": {"id": SECOND_TITLE}, "lang": {"id": work.profile.english}}
+        {"title": title, "type": {"id": work.profile.second_title}, "lang": {"id": work.profile.english}}
     )
     work.took(found.path)
 
@@ -200,9 +198,10 @@ def descriptions(work: Work) -> None:
         abstract = None
     work.metadata["description"] = text
     language = {"id": work.profile.english}
-    more = [(SECTIONS[name].kind, rendered(name, work.notes[name])) for name in SECTIONS if name in work.notes]
+    kind_of = work.profile.description_type
+    more = [(kind_of(SECTIONS[name].kind), rendered(name, work.notes[name])) for name in SECTIONS if name in work.notes]
     if abstract and work.profile.particles:
-        more.insert(0, ("abstract", text))  # what the model's own exports read
+        more.insert(0, (kind_of("abstract"), text))  # what the model's own exports read
     found = [{"description": text, "type": {"id": kind}, "lang": language} for kind, text in more if text]
     if found:
         work.metadata["additional_descriptions"] = found

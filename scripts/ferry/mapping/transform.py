@@ -63,6 +63,7 @@ def transform_record(*, source: Mapping[str, Any], profile: str, options: Mappin
         profile=find_profile(profile),
         options=options,
         ledger=Ledger(filled, empty),
+        left_out_files=source.get("left_out"),
     )
     found_each = [found for name in experiments_of(work.record) if (found := find_experiment(name))]
     experiments = list({found.name: found for found in found_each}.values())  # "CMS" and "cms" are one: its rules once

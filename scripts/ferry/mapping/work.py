@@ -112,6 +112,8 @@ class Work:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     notices: list[dict[str, str]] = field(default_factory=list)
     rule: Rule | None = None
+    left_out_files: Mapping[str, Any] | None = None
+    """Of the receipt `source`: what source.files did not choose."""
 
     @property
     def date_descriptions(self) -> DateDescriptions:

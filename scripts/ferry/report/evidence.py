@@ -1,12 +1,13 @@
 """What the receipts and the journal of one record say, read without trusting any of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ferry.chain import BY_NAME, CHAIN, FAILURE, LAST_STEP, UPLOAD_STEP, steps_after
-from ferry.errors import FerryError
+from ferry.errors import FerryError, StoppedError
+from ferry.flags import ENDED, FLAGS_DIR, STOPPED, RunFlags
 from ferry.journal import Attempt, attempts, is_alive, made_since, read
 from ferry.receipts import LostReceiptError, ReceiptError, file_digest, read_receipt
 from ferry.report.misfits import misfits
@@ -22,13 +23,24 @@ SKIPPED = "WithoutFilesError"
 """Kind of the reason why a record is skipped that the configuration wants skipped; one not reached has none."""
 
 
+ON_TAPE = "OnTapeError"
+"""Kind of the reason why a record waits that is skipped until its files are staged."""
+INTERRUPTED = "Interrupted"
+"""Kind of the reason why a record is still to go that was at work when its run was stopped or killed."""
+KILLED = "Killed"
+"""Kind of the reason why a record failed whose job left no word while its run went on."""
+CUT_SHORT = frozenset({"Terminated", KILLED})
+"""Kinds of reasons that are none of the record's if it was the run that was ended."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Receipts that can be read, by name; those that are not right, with the reason; attempts.
 
     A receipt is not right that is torn, edited or of another record, that does not fit those that it was made of, or
     that is lost though something was made of it. `failure` is what the last run has left of a record that failed, for
-    the case that its journal is gone.
+    the case that its journal is gone. `ends` tells of runs in which a job was cut short: why they were stopped, "" of
+    one that came to its end. One that is not there goes on, or is gone without a word.
     """
 
     recid: int
@@ -36,6 +48,7 @@ class Evidence:
     wrong: Mapping[str, ReceiptError]
     attempts: Sequence[Attempt]
     failure: Mapping[str, Any] | None = None
+    ends: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,9 +66,24 @@ def is_left_out(row: Mapping[str, Any]) -> bool:
     return bool(row["status"] == "skipped" and row.get("error_type") == SKIPPED)
 
 
+def is_to_stage(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row is of a record that waits for its files, which are on tape."""
+    return bool(row["status"] == "skipped" and row.get("error_type") == ON_TAPE)
+
+
+def is_interrupted(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row is of a record that is still to go, and was at work when its run was stopped or killed."""
+    return bool(row["status"] == "skipped" and row.get("error_type") == INTERRUPTED)
+
+
 def is_unverified(row: Mapping[str, Any]) -> bool:
     """Tell whether a row is of a record that has arrived with files of which nothing says what they must be."""
     return bool(row.get("status") == "ok" and (row.get("verified_count") or 0) < (row.get("file_count") or 0))
+
+
+def is_part(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row is of a record that has arrived with those of its files only that source.files chooses."""
+    return bool(row.get("status") == "ok" and (row.get("left_out_count") or 0) > 0)
 
 
 def is_through(row: Mapping[str, Any]) -> bool:
@@ -67,7 +95,7 @@ def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
     """Read every receipt of the record (results/<recid>) and its journal; nothing in them makes this fail."""
     receipts: dict[str, Mapping[str, Any]] = {}
     wrong: dict[str, ReceiptError] = {}
-    for name in (*(name for step in CHAIN for name in step.receipts), "review"):
+    for name in (*(name for step in CHAIN for name in (*step.receipts, *step.noted)), "review"):
         path = record_dir / f"{name}.json"
         try:
             receipts[name] = read_receipt(path, name, recid=recid)
@@ -84,7 +112,20 @@ def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
         for name in step.receipts:
             if name in receipts and (found := put_back(record_dir, name, step.name, tried)):
                 wrong.setdefault(name, ReceiptError(record_dir / f"{name}.json", name, recid=recid, found=found))
-    return Evidence(recid, receipts, wrong, tried, None if tried else _failure(record_dir, recid))
+    failure = None if tried else _failure(record_dir, recid)
+    return Evidence(recid, receipts, wrong, tried, failure, _ends(tried, journal.parents[1] / FLAGS_DIR.name))
+
+
+def _ends(tried: Sequence[Attempt], flags_dir: Path) -> dict[str, str]:
+    """Return how the runs have ended in which a job of the record was cut short."""
+    ends = {}
+    for run_id in {a.run_id for a in tried if a.status == "unfinished" or a.error_type in CUT_SHORT}:
+        flags = RunFlags(run_id=run_id, directory=flags_dir)
+        if reason := flags.get(STOPPED):
+            ends[run_id] = reason
+        elif flags.get(ENDED) is not None:
+            ends[run_id] = ""
+    return ends
 
 
 def put_back(record_dir: Path, name: str, step: str, tried: Sequence[Attempt]) -> str:
@@ -103,33 +144,41 @@ def record_status(
 
     A receipt says that a step is done; the journal explains what is missing. So an attempt that left no end but its
     receipt was killed after its work was done. Stats that nobody asked for are missed by nobody. An attempt that failed
-    counts whatever lies there; of several in one run the one that will fail again.
+    counts whatever lies there; of several in one run the one that will fail again. One that was cut short because its
+    run was says nothing of the record: it is still to go.
 
     Args:
         evidence: of the record.
         steps: it has to go through.
-        run_id: of the last run. What ended well in it and left no receipt, Snakemake has refused.
+        run_id: of the run that goes on, or is just ending. What ended well in it and left no receipt, Snakemake has
+            refused.
         is_over: that run is; else attempts without an end may still be at work in it.
     """
     last = {attempt.step: attempt for attempt in evidence.attempts if attempt.step in steps}
-    bad = [
-        attempt
-        for attempt in last.values()
-        if attempt.status == "failed"
-        or (
-            attempt.status == "unfinished"
-            and BY_NAME[attempt.step].receipt not in evidence.receipts
-            and (is_over or attempt.run_id != run_id or not is_alive(attempt.host, attempt.pid))
-        )
-    ]
+    cut = {step: _interruption(attempt, evidence.ends, run_id) for step, attempt in last.items()}
+
+    def went_wrong(attempt: Attempt) -> bool:
+        if attempt.status == "unfinished":
+            at_work = not is_over and attempt.run_id == run_id and is_alive(attempt.host, attempt.pid)
+            return not at_work and BY_NAME[attempt.step].receipt not in evidence.receipts
+        is_done = bool(cut[attempt.step]) and BY_NAME[attempt.step].receipt in evidence.receipts
+        return attempt.status == "failed" and not is_done
+
+    bad = list(filter(went_wrong, last.values()))
     if bad:
         last_run = max(bad, key=evidence.attempts.index).run_id
         of_last_run = [attempt for attempt in bad if attempt.run_id == last_run]
-        worst = max(of_last_run, key=lambda attempt: (attempt.is_permanent, evidence.attempts.index(attempt)))
+        worst = max(
+            of_last_run,
+            key=lambda attempt: (not cut[attempt.step], attempt.is_permanent, evidence.attempts.index(attempt)),
+        )
+        if why := cut[worst.step]:
+            return Verdict("skipped", worst.step, INTERRUPTED, f"interrupted: {why}; run again")
         if worst.status == "failed":
-            return Verdict("failed", worst.step, worst.error_type or "Error", worst.error or "no message")
+            status = "skipped" if worst.error_type == ON_TAPE else "failed"
+            return Verdict(status, worst.step, worst.error_type or "Error", worst.error or "no message")
         reason = f"attempt {worst.attempt} on {worst.host} (pid {worst.pid}) left no end: the job was killed; run again"
-        return Verdict("failed", worst.step, "Killed", reason)
+        return Verdict("failed", worst.step, KILLED, reason)
     for step in steps:
         for name in BY_NAME[step].receipts:
             if error := evidence.wrong.get(name):
@@ -145,6 +194,19 @@ def record_status(
     if left_out := evidence.receipts.get("upload", {}).get("skipped"):
         return Verdict("skipped", UPLOAD_STEP, SKIPPED, left_out)
     return Verdict("ok")
+
+
+def _interruption(attempt: Attempt, ends: Mapping[str, str], run_id: str | None) -> str:
+    """Return how the run of an attempt was cut short, and the attempt with it; "" if it ended for another reason."""
+    if attempt.error_type == StoppedError.__name__:
+        return str(attempt.error)
+    if attempt.status != "unfinished" and attempt.error_type not in CUT_SHORT:
+        return ""
+    if reason := ends.get(attempt.run_id):
+        return f"the run was stopped while this step was at work: {reason}"
+    if attempt.run_id not in ends and attempt.run_id != run_id:
+        return "the run is gone without a word, killed or with its machine, while this step was at work"
+    return ""
 
 
 def _is_outdated(attempt: Attempt, evidence: Evidence) -> bool:

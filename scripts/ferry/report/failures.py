@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.csv_tables import write_csv
+from ferry.text.formatting import plural
 
 FAILURE_COLUMNS = ("recid", "step", "error_type", "error", "attempts", "ended_at", "log", "command", "title")
 
@@ -54,28 +55,40 @@ def failure_lines(failures: Sequence[Mapping[str, Any]], *, most: int, command: 
 
 def waiting_lines(waiting: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
     """Return what the terminal shows of records that are in review: where each is decided, of at most `most`."""
-    head = "are in review: somebody has still to decide; each run asks again"
+    head = f"ferry: {len(waiting)} of those ok are in review: somebody has still to decide; each run asks again"
     return _listed(head, waiting, lambda row: str(row["review_url"]), most=most)
 
 
 def unverified_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
     """Return what the terminal shows of records with files that nothing proves, of at most `most`."""
-    head = "are unverified: they hold files that no checksum proves, as allowed"
+    head = f"ferry: {len(rows)} of those ok are unverified: they hold files that no checksum proves, as allowed"
     return _listed(head, rows, lambda row: f"{row['verified_count']} of {row['file_count']} files proven", most=most)
 
 
 def kept_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
     """Return what the terminal shows of records that keep what was changed by hand, of at most `most`."""
-    head = "keep what was changed by hand, as repository.when_edited says"
+    head = f"ferry: {len(rows)} of those ok keep what was changed by hand, as repository.when_edited says"
     return _listed(head, rows, lambda row: ", ".join(row["kept_fields"]), most=most)
+
+
+def part_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
+    """Return what the terminal shows of records that have arrived without some of their files, of at most `most`."""
+    head = f"ferry: {len(rows)} of those ok hold only the files that source.files chooses, as they say themselves"
+    return _listed(head, rows, lambda row: f"{row['left_out_count']} files left out", most=most)
+
+
+def to_stage_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
+    """Return what the terminal shows of records whose files are on tape: where each is asked for, of at most `most`."""
+    head = (
+        f"ferry: {plural(len(rows), 'record')} to be staged: files are on tape; each run asks whether they are online"
+    )
+    return _listed(head, rows, lambda row: " ".join(str(row["error"]).split())[:300], most=most)
 
 
 def _listed(
     head: str, rows: Sequence[Mapping[str, Any]], said: Callable[[Mapping[str, Any]], str], *, most: int
 ) -> list[str]:
-    """Return a line on all these records, which are ok, one on each of the first, and where the others are."""
-    if not rows:
-        return []
-    lines = [f"ferry: {len(rows)} of those ok {head}"]
+    """Return a line on all these records, one on each of the first, and where the others are."""
+    lines = [head] if rows else []
     lines += [f"  {row['recid']}  {said(row)}" for row in rows[:most]]
     return lines + ([f"  and {len(rows) - most} more in results/stats.csv"] if len(rows) > most else [])

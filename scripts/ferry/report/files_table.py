@@ -6,6 +6,7 @@ from typing import Any
 
 from ferry.checksums import HEX_DIGITS
 from ferry.report.evidence import Evidence
+from ferry.report.proof import read_back
 
 type _Item = Mapping[str, Any]
 
@@ -33,12 +34,14 @@ def file_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
     uploads = _by_key(evidence, "package", "uploads")
     members = {member["key"]: (upload, member) for upload in uploads.values() for member in upload["members"]}
     listed = evidence.receipts.get("source", {}).get("files", [])
+    read = read_back(evidence.receipts, "files")
     for source in listed or [{"key": key, **_UNDECLARED} for key in local]:
         key = source["key"]
         loose = uploads.get(key)
         upload, packed = members.get(key, (loose, loose))
         held = remote.get(upload["key"]) if upload else None
-        yield _row(evidence.recid, _Trail(source, local.get(key), upload, packed, held))
+        row = _row(evidence.recid, _Trail(source, local.get(key), upload, packed, held))
+        yield {**row, "confirmed_by": ("read_back" if key in read else "repository") if held else None}
 
 
 def _stated(local: _Item | None) -> _Item:

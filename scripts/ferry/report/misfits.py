@@ -5,6 +5,7 @@ from typing import Any
 
 from ferry.chain import CHAIN, LAST_STEP
 from ferry.receipts import digest
+from ferry.report.proof import MADE_OF, proof_of
 from ferry.upload_names import RO_CRATE_KEY, manifest_key, source_key
 
 type _Receipts = Mapping[str, Mapping[str, Any]]
@@ -24,6 +25,7 @@ def misfits(receipts: _Receipts, *, there: Set[str]) -> dict[str, str]:
         # the last step needs the receipt of publishing only where records are published
         users = [later for later in CHAIN if step.name in later.needs and later.name != LAST_STEP]
         is_used = any(name in there for later in users for name in later.receipts)
+        is_used |= step.receipt in there  # one step leaves them together
         for name in step.receipts:
             if name not in there and is_used:
                 found[name] = "no file, though what was made of it is there"
@@ -89,6 +91,22 @@ def _of_same_record(name: str) -> Callable[[_Receipts], str | None]:
     return compare
 
 
+def _proof(receipts: _Receipts) -> str | None:
+    if is_further_than_receipts(receipts):
+        return None  # publishing has begun again, which takes the proof away next
+    made, told = _and_read_back(proof_of(receipts)), _and_read_back(receipts["proof"])
+    # an audit notes what it has read back before the proof tells of it
+    is_made = made[0] == told[0] and all(keys <= noted for keys, noted in zip(told[1], made[1], strict=True))
+    return None if is_made else "one that the other receipts of the record do not make"
+
+
+def _and_read_back(proof: Mapping[str, Any]) -> tuple[dict[str, Any], list[set[str]]]:
+    """Return a proof but for what was read back, and the keys of files and of uploads that were."""
+    items = {name: [{**each, "confirmed_by": None} for each in proof[name]] for name in ("files", "uploads")}
+    read = [{each["key"] for each in proof[name] if each["confirmed_by"] == "read_back"} for name in items]
+    return {**proof, **items}, read
+
+
 _COMPARED: Mapping[str, tuple[tuple[str, ...], Callable[[_Receipts], str | None]]] = {
     "mapping": (("source",), _mapping),
     "download": (("source",), _download),
@@ -96,8 +114,14 @@ _COMPARED: Mapping[str, tuple[tuple[str, ...], Callable[[_Receipts], str | None]
     "upload": (("package", "record"), _upload),
     "published": (("upload",), _of_same_record("published")),
     "stats": (("upload",), _of_same_record("stats")),
+    "proof": (MADE_OF, _proof),
 }
 """Receipt -> those that it is held against, and what says what is wrong with it."""
+
+
+def is_further_than_receipts(receipts: _Receipts) -> bool:
+    """Tell whether the proof is of a record that went on from a draft, and the receipt which says so is not there."""
+    return "published" not in receipts and receipts["proof"]["state"] in ("published", "in_review")
 
 
 def _is_same(

@@ -1,29 +1,29 @@
 """What became of each record, and of all: results/<recid>/{stats,failure}.json, and the tables of all records."""
 
 import logging
-import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ferry.chain import BY_NAME, FAILURE, LAST_STEP, mark_again, steps_of
 from ferry.errors import IntegrityError
-from ferry.report.evidence import is_through, read_evidence, record_status
+from ferry.report.evidence import Evidence, is_through, read_evidence, record_status
+from ferry.report.proof import write_manifest
 from ferry.report.stats_log import write_failure
 from ferry.report.stats_row import attempt_row, stats_row
+from ferry.report.table_digests import forget_tables
 from ferry.text.formatting import plural
 
 log = logging.getLogger(__name__)
 
 _MOST_TOLD = 3
-OUTDATED_S = 1
-"""Time of tables that no rule has made: older than anything. 0 would be none to Snakemake."""
-_TABLES = ("*.parquet", "stats.*", "relations.csv", "failures.csv", "overview.html", "figures/*", "tables/*")
-_TABLES_OF_METADATA = ("coverage*.csv", "corrections.csv")
-STATS_DONE, _METADATA_DONE = "aggregate_stats.done", "aggregate_metadata.done"
-"""What the rules that make tables of all records leave when they are through."""
+RULES_OF_TABLES = frozenset({"aggregate_stats", "aggregate_metadata", "link_members"})
+"""Rules that make tables of all records; each leaves results/<rule>.done when it is through."""
+RULES_AFTER_TABLES = ("draw_figures", "write_pages")
+"""Rules that make figures and pages of those tables, always after them."""
+STATS_DONE = "aggregate_stats.done"
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,13 @@ class Totals:
     verified_files: int
 
 
-def record_stats(*, recid: int, record_dir: Path, journal: Path, publish: bool) -> dict[str, Any]:
+def record_stats(evidence: Evidence, *, publish: bool) -> dict[str, Any]:
     """Return how a record stands by its receipts, and what the journal measured: a row of the stats.
 
-    `record_dir` holds the receipts (results/<recid>). Called when all steps before it are ok, and for a record
+    Called when all steps before it are ok, and for a record
     that failed, whatever is there of it. The seconds of this step itself are in no column, so the answer is the
     same before and after it ended.
     """
-    evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
     steps = [step for step in steps_of(publish=publish) if step != LAST_STEP]
     row, _ = stats_row(evidence, record_status(evidence, steps))
     return row
@@ -59,7 +58,7 @@ def aggregate(
     run_id: str | None = None,
     all_through: bool = False,
 ) -> Totals:
-    """Write stats.parquet, stats.csv, stats.jsonl, files.parquet and attempts.parquet to `results_dir`.
+    """Write stats.parquet, stats.csv, stats.jsonl, files.parquet, attempts.parquet and the manifest to `results_dir`.
 
     One row per wanted recid, in the order given, whatever became of it; rows come from receipts and journals
     alone, so that an old stats.json never speaks for a record that failed since: of one that is not ok it is
@@ -111,6 +110,7 @@ def aggregate(
             counts["verified"] += row["verified_count"]
     for record_dir, row in rows:
         _tell_failure(record_dir, row)
+    write_manifest([row["recid"] for _, row in rows if is_through(row)], results_dir)
     totals = Totals(counts["ok"], counts["failed"], counts["skipped"], counts["files"], counts["verified"])
     log.info("%d records ok, %d failed, %d skipped", totals.ok, totals.failed, totals.skipped)
     if all_through and (bad := [row for _, row in rows if not is_through(row)]):
@@ -130,21 +130,20 @@ def _tell_failure(record_dir: Path, row: dict[str, Any]) -> None:
     (record_dir / "stats.json").unlink(missing_ok=True)
     if row["status"] == "failed":
         write_failure(record_dir, row)
+    else:
+        (record_dir / FAILURE).unlink(missing_ok=True)
 
 
-def outdate_tables(results_dir: Path, *, of_metadata: bool = True) -> None:
+def outdate_tables(results_dir: Path, *, rules: Collection[str] = RULES_OF_TABLES) -> None:
     """Have the next run make all tables, figures and pages again, whatever it does besides.
 
-    They were made by no rule, while a run went on or at the end of one that failed. Snakemake goes by their times; if
-    no record has changed since it has made them itself, it does not, and so what says that its rules are through is
-    gone too.
+    They were made by no rule, while a run went on or at the end of one that failed. Snakemake goes by their times, and
+    would not make them itself if no record has changed since: so what says that its rules are through is taken away.
 
     Args:
         results_dir: where they lie.
-        of_metadata: also those of the metadata. A run that has begun and does not make them needs them as they are.
+        rules: that make the tables; a run that has begun and does not make some of them needs those as they are.
     """
-    for pattern in (*_TABLES, *(_TABLES_OF_METADATA if of_metadata else ())):
-        for path in results_dir.glob(pattern):
-            os.utime(path, (OUTDATED_S, OUTDATED_S))
-    for name in (STATS_DONE, *([_METADATA_DONE] if of_metadata else ())):
-        (results_dir / name).unlink(missing_ok=True)
+    forget_tables(results_dir, of=(*rules, *RULES_AFTER_TABLES))
+    for name in rules:
+        (results_dir / f"{name}.done").unlink(missing_ok=True)

@@ -31,12 +31,16 @@ def tell_row(row: Mapping[str, Any], path: Path = STATS_LOG) -> None:
 def tell_failed(*, recid: int, journal: Path, run_id: str, results_dir: Path = Path("results")) -> None:
     """Tell what became of a record of which an attempt has just failed: its failure.json, and a row.
 
-    `run_id` is of the run that goes on.
+    `run_id` is of the run that goes on. One whose files are on tape waits, and one whose run was stopped is still to
+    go: these have no failure.
     """
     record_dir = results_dir / str(recid)
     evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
     row, _ = stats_row(evidence, record_status(evidence, STEPS, run_id=run_id, is_over=False))
-    write_failure(record_dir, row)
+    if row["status"] == "failed":
+        write_failure(record_dir, row)
+    else:  # its files are on tape, and it waits; or its run was stopped
+        (record_dir / FAILURE).unlink(missing_ok=True)
     tell_row(row, results_dir / STATS_LOG.name)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import parquet
 
 from ferry.csv_tables import csv_cell
+from ferry.errors import IntegrityError
 from ferry.files import whole_file, whole_text_file
 
 _BATCH_ROWS = 20_000  # 1,000,000 file rows: 50 row groups, each a few MB while it is built
@@ -40,6 +41,7 @@ STATS_SCHEMA = pa.schema(
         ("upload_s", pa.float64()),
         ("publish_s", pa.float64()),
         ("file_count", pa.int64()),
+        ("left_out_count", pa.int64()),
         ("source_bytes", pa.int64()),
         ("bytes_downloaded", pa.int64()),
         ("bytes_uploaded", pa.int64()),
@@ -55,6 +57,7 @@ STATS_SCHEMA = pa.schema(
         ("bundle_count", pa.int64()),
         ("upload_count", pa.int64()),
         ("verified_count", pa.int64()),
+        ("read_back_count", pa.int64()),
         ("record_id", pa.string()),
         ("record_url", pa.string()),
         ("repository", _WORD),
@@ -97,10 +100,12 @@ FILES_SCHEMA = pa.schema(
         ("declared_checksum", pa.string()),
         ("crc32", pa.string()),
         ("bundle_md5", pa.string()),
+        ("confirmed_by", _WORD),
     ]
 )
 """One row per source file. `md5` is what the repository computed for a file that went up by itself; a bundle's
-member has none of its own, its bundle's is in `bundle_md5`. `problem` says why a file is not verified."""
+member has none of its own, its bundle's is in `bundle_md5`. `problem` says why a file is not verified. `confirmed_by`
+is `repository`, which says that it has these bytes, or `read_back`: an audit has read them from there."""
 
 ATTEMPTS_SCHEMA = pa.schema(
     [
@@ -136,6 +141,29 @@ def parse_time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment.tzinfo else None
+
+
+def read_table(path: Path, **options: Any) -> pa.Table:
+    """Return a table that a run has made.
+
+    Args:
+        path: where it lies.
+        options: of pyarrow's reader.
+
+    Raises:
+        IntegrityError: it was cut or edited.
+        FileNotFoundError: it is not there yet.
+    """
+    try:
+        return parquet.read_table(path, **options)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        found = str(error).strip().partition("\n")[0]
+        raise IntegrityError(
+            f"{path}: expected a table as a run has made it, found that it was cut or edited since ({found}); "
+            "delete it and run again"
+        ) from error
 
 
 class TableWriter:

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from ferry.repository.client import read_info
 from ferry.repository.http import HttpSession
 from ferry.repository.origins import refuse_elsewhere
 from ferry.retry import RetryPolicy, Sleep
+from ferry.waiting import REPOSITORY
 
 ATTEMPTS = 5
 LONGEST_S = 180.0
@@ -28,19 +30,28 @@ _LINKS = {"self", "api", "records", "drafts", "requests", "models", "communities
 """Those that are asked."""
 
 
-async def discover(*, url: str, verify_tls: bool, sleep: Sleep = asyncio.sleep) -> dict[str, Any]:
+async def discover(
+    *, url: str, verify_tls: bool, patience_s: float = 0, sleep: Sleep = asyncio.sleep
+) -> dict[str, Any]:
     """Ask a repository what it is and return nrp-cmd's RepositoryInfo as plain JSON.
 
-    What does not answer, or answers 5xx, is asked again, a few times and for a few minutes at most.
+    What does not answer, or answers 5xx, is asked again, a few times and for a few minutes at most; for `patience_s` as
+    often as need be, where that is longer.
 
     Raises:
         PermanentError: nothing there that nrp-cmd can talk to.
     """
-    retry = RetryPolicy(attempts=ATTEMPTS, sleep=sleep)
-    why = f"nothing within {LONGEST_S:.0f} s"
+    longest_s = max(LONGEST_S, patience_s)
+    retry = RetryPolicy(
+        attempts=ATTEMPTS if patience_s <= LONGEST_S else sys.maxsize,
+        sleep=sleep,
+        most_s=longest_s,
+        waits_for=REPOSITORY,
+    )
+    why = f"nothing within {longest_s:.0f} s"
     with contextlib.suppress(TimeoutError):
         try:
-            async with asyncio.timeout(LONGEST_S):
+            async with asyncio.timeout(longest_s):
                 return await retry.retried(lambda: _discover(URL(url), verify_tls))
         except TransientError as error:
             why = str(error)

@@ -1,8 +1,9 @@
 """What an answer of the repository means: how long to wait, and whether asking again can help."""
 
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -35,6 +36,19 @@ class DeletedError(PermanentError):
 
 class ConflictError(TransientError):
     """It changed since it was read (409, 412): nothing was written."""
+
+
+@contextlib.contextmanager
+def while_there(what: str) -> Iterator[None]:
+    """What is read of a draft by its address is gone once it was published or deleted: that is to be looked at anew.
+
+    Raises:
+        ConflictError: it is gone since it was read.
+    """
+    try:
+        yield
+    except NotFoundError as error:
+        raise ConflictError(f"{what} is gone since it was read ({error})") from error
 
 
 class FailedError(TransientError):
@@ -103,6 +117,12 @@ def error_for_response(action: str, status: int, text: str) -> FerryError:
     return RefusedError(f"{action}: the repository refused ({status}): {answer}")
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or what it is called."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
+
+
 def raise_for_errors(answer: Any, action: str) -> None:
     """Look for errors below a 200.
 
@@ -134,6 +154,18 @@ def retry_after_s(status: int, headers: Mapping[str, str], *, now: datetime | No
             return None
         wait_s = (until - there).total_seconds()
     return min(LONGEST_WAIT_S, max(0.0, wait_s)) if wait_s == wait_s else None  # noqa: PLR0124 - not a number
+
+
+def requests_left(headers: Mapping[str, str]) -> tuple[int, float] | None:
+    """Return how many requests the repository takes in its window yet, and in how many seconds that ends.
+
+    None where an answer does not say. Both are whole numbers: the end is taken a second later.
+    """
+    remaining, until = headers.get("X-RateLimit-Remaining", "").strip(), _reset(headers)
+    if not remaining.isdecimal() or until is None:
+        return None
+    window_s = (until - (_date(headers.get("Date")) or datetime.now(UTC))).total_seconds() + 1.0
+    return (int(remaining), window_s) if 0 < window_s <= LONGEST_WAIT_S else None
 
 
 def _reset(headers: Mapping[str, str]) -> datetime | None:

@@ -13,12 +13,14 @@ from yarl import URL
 
 from ferry.errors import FerryError, PermanentError, TransientError
 from ferry.repository.errors import NotFoundError, PartsRefusedError, RefusedError, TooLargeError, raise_for_errors
-from ferry.repository.http import SendOnce
-from ferry.repository.models import Part, RemoteFile, RemoteRecord
+from ferry.repository.models import Part, RemoteFile, RemoteRecord, md5_of
+from ferry.repository.sent_body import SendOnce
 
-MD5_PREFIX = "md5:"
 MOST_PARTS = 10_000  # what S3 takes
 NO_RECORD = "00000-00000"  # InvenioRDM gives no such id
+
+OpenBody = Callable[[], AsyncIterator[bytes]]
+"""Gives the body of a request from its beginning, as often as it has to be sent."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class RepositoryFiles:
             raise TransientError("no answer before the body was sent")
 
         try:
-            await self._put(f"ask whether {size_bytes} bytes are taken", url, body(), size_bytes)
+            await self._put(f"ask whether {size_bytes} bytes are taken", url, body, size_bytes)
         except TooLargeError:
             return False
         except NotFoundError:
@@ -111,8 +113,7 @@ class RepositoryFiles:
             if in_parts and re.search("transfer|multipart", str(error).removeprefix(action), re.IGNORECASE):
                 raise PartsRefusedError(str(error)) from error
             raise
-        wanted = {file.key for file in files}
-        return [entry for entry in _entries(listing, action) if entry.key in wanted]
+        return _entries(listing, action, keys=frozenset(file.key for file in files))
 
     async def import_files(self, draft: RemoteRecord) -> None:
         """Take over the files of the version before into a draft that has none."""
@@ -121,17 +122,17 @@ class RepositoryFiles:
                 url=draft.self_url / "actions" / "files-import", json={}, result_class=dict, may_repeat=True
             )
 
-    async def send_content(self, file: RemoteFile, chunks: AsyncIterator[bytes], size_bytes: int) -> None:
-        """Send the content of an announced file; nothing is committed.
+    async def send_content(self, file: RemoteFile, open_body: OpenBody, size_bytes: int) -> None:
+        """Send the content of an announced file; nothing is committed. After a 429 it is sent again, when it may be.
 
         Raises:
             TooLargeError: for one request; the entry stays as it was, pending.
         """
         if file.content_url is None:
             raise PermanentError(f"{file.key}: the repository gave no address for the content")
-        await self._put(f"send {file.key}", file.content_url, chunks, size_bytes)
+        await self._put(f"send {file.key}", file.content_url, open_body, size_bytes)
 
-    async def send_part(self, file: RemoteFile, part: Part, chunks: AsyncIterator[bytes], size_bytes: int) -> None:
+    async def send_part(self, file: RemoteFile, part: Part, open_body: OpenBody, size_bytes: int) -> None:
         """Send one part to its address, which may be of another host and then gets no token.
 
         Raises:
@@ -140,24 +141,20 @@ class RepositoryFiles:
             PartsRefusedError: the storage does not take parts at all.
         """
         try:
-            await self._put(f"send part {part.number} of {file.key}", part.url, chunks, size_bytes, is_part=True)
+            await self._put(f"send part {part.number} of {file.key}", part.url, open_body, size_bytes, is_part=True)
         except TooLargeError:
             raise
         except RefusedError as error:
             raise PartsRefusedError(str(error)) from error
 
-    async def _put(
-        self, action: str, url: URL, chunks: AsyncIterator[bytes], size_bytes: int, *, is_part: bool = False
-    ) -> None:
-        body = SendOnce(chunks)
-
-        async def open_body() -> SendOnce:  # awaited by nrp-cmd, see its put_stream
-            return body
+    async def _put(self, action: str, url: URL, open_body: OpenBody, size_bytes: int, *, is_part: bool = False) -> None:
+        async def open_once() -> SendOnce:  # awaited by nrp-cmd before each try, as in its put_stream
+            return SendOnce(open_body())
 
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size_bytes)}
         async with self._asking(action):
             answer: aiohttp.ClientResponse = await self._connection.put(
-                url=url, data=open_body, headers=headers, is_part=is_part, result_class=aiohttp.ClientResponse
+                url=url, data=open_once, headers=headers, is_part=is_part, result_class=aiohttp.ClientResponse
             )
         text = await answer.text(errors="replace")
         with contextlib.suppress(json.JSONDecodeError):  # a storage answers with nothing, or not in JSON
@@ -179,13 +176,14 @@ class RepositoryFiles:
                 await self._connection.delete(url=file.self_url)
 
 
-def _entries(listing: Mapping[str, Any], action: str) -> list[RemoteFile]:
+def _entries(listing: Mapping[str, Any], action: str, *, keys: frozenset[str] | None = None) -> list[RemoteFile]:
+    """Return the entries of a list, or those of some keys: whatever is asked for, an answer tells of all files."""
     if listing.get("enabled") is False:
         return []
     entries = listing.get("entries")
     if not isinstance(entries, list):
         raise TransientError(f"{action}: expected a list of files, found {str(listing)[:200]}")
-    return [_file(entry) for entry in entries]
+    return [_file(entry) for entry in entries if keys is None or str(entry.get("key")) in keys]
 
 
 def _file(entry: Mapping[str, Any]) -> RemoteFile:
@@ -195,15 +193,15 @@ def _file(entry: Mapping[str, Any]) -> RemoteFile:
     except (KeyError, ValueError, TypeError) as error:
         raise TransientError(f"expected the entry of a file with its links, found {str(entry)[:200]}") from error
     transfer = entry.get("transfer") or {}
-    md5 = str(entry.get("checksum") or "").removeprefix(MD5_PREFIX)
     return RemoteFile(
         key=key,
         status=entry.get("status") or "pending",
         size_bytes=entry.get("size"),
-        md5=md5 if re.fullmatch(r"[0-9a-f]{32}", md5) else None,
+        md5=md5_of(entry.get("checksum")),
         content_url=_url(links.get("content")),
         commit_url=_url(links.get("commit")),
         self_url=self_url,
+        container_url=_url(links.get("container")),
         created=entry.get("created"),
         part_bytes=transfer.get("part_size") if transfer.get("type") == "M" else None,
         parts=tuple(Part(number=part["part"], url=URL(part["url"], encoded=True)) for part in links.get("parts") or ()),

@@ -1,14 +1,15 @@
 """Where requests leave for the repository: each waits for its turn, is counted, and goes to nobody else.
 
 Connections are kept open, because a new one costs a round trip or three. But when the server closes a kept one just as
-a request is sent, nobody knows whether it took effect. So what must not be done twice gets a connection of its own.
+a request is sent, nobody knows whether it took effect. So what must not be done twice goes out on one that has just
+brought an answer, or on one of its own.
 """
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextvars import ContextVar
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,75 +19,26 @@ from yarl import URL
 from ferry.errors import PermanentError, TransientError
 from ferry.flags import TOKEN_REFUSED, RunFlags
 from ferry.repository.answers import ACCEPT_ENCODING, BoundedResponse
-from ferry.repository.errors import BUSY, DeniedError, retry_after_s
+from ferry.repository.errors import BUSY, DeniedError, requests_left, retry_after_s
 from ferry.repository.origins import origin_of, redirect_target, refuse_elsewhere
-from ferry.repository.rate_limit import RateLimiter
+from ferry.repository.rate_limit import RateLimiter, Slot
+from ferry.repository.sent_body import RateLimitedRequest, SendOnce, sent_in_this_task
 from ferry.repository.traffic import RequestStats
+
+log = logging.getLogger(__name__)
 
 USER_AGENT = "opendata-ferry/0.1"
 CONNECT_TIMEOUT_S = 20.0
+FRESH_S = 0.5
+"""No server closes a connection that it means to keep so soon after an answer."""
 KEPT_S = 4.0
 """Longer than any pause between two requests of an upload, shorter than servers wait (gunicorn: 2 s, nginx: 75 s)."""
 UNTOLD_WAIT_S = 10.0
 """How long everybody waits after a 429 that does not say."""
-PIECE_BYTES = 1 << 18
-"""Bodies are handed out in pieces of this length: one that is not taken within the stall limit ends the request."""
-UNSENT_BYTES = 1 << 18
-"""The kernel takes no more than this before the line is ready for it: on a slow line what it has taken says nothing."""
 HANDED_ON_BYTES_PER_S = 50e6
 _REDIRECTS = 3
 
-
-class SendOnce:
-    """A request body that cannot be sent a second time: aiohttp would repeat a lost PUT, and nobody would know."""
-
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        self._chunks = chunks
-        self._started = False
-        self.on_progress: Callable[[bool], None] = lambda _: None
-        """Called with True when a piece has been taken, with False when nothing is left to be taken."""
-        self._transport: asyncio.Transport | None = None
-
-    def begin(self, transport: asyncio.Transport | None) -> None:
-        """Take down the connection that it goes out on."""
-        self._transport = transport
-
-    def stop(self) -> None:
-        """After an answer: what is left of it is not sent. A connection closed the usual way would first send it."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def __aiter__(self) -> AsyncIterator[memoryview]:
-        if self._started:
-            raise TransientError("the connection was lost while the body was sent; the file is sent anew")
-        self._started = True
-        return self._pieces()
-
-    async def _pieces(self) -> AsyncIterator[memoryview]:
-        async for chunk in self._chunks:
-            view = memoryview(chunk)
-            for start in range(0, len(view), PIECE_BYTES):
-                yield view[start : start + PIECE_BYTES]
-                self.on_progress(True)
-        self.on_progress(False)
-        self._transport = None
-
-
-_sent_in_this_task: ContextVar[SendOnce | None] = ContextVar("sent_in_this_task", default=None)
-"""aiohttp says only to the request which connection it goes out on."""
-
-
-class RateLimitedRequest(aiohttp.ClientRequest):
-    """A request whose body waits here, and not in the kernel, until the line can take it."""
-
-    async def send(self, conn: Any) -> aiohttp.ClientResponse:
-        """Send it; called by aiohttp once there is a connection."""
-        if conn.transport is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            connected = conn.transport.get_extra_info("socket")
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
-        if (body := _sent_in_this_task.get()) is not None:
-            body.begin(conn.transport)
-        return await super().send(conn)
+Noting = Callable[[aiohttp.ClientResponse], None]
 
 
 class HttpSession:
@@ -123,6 +75,12 @@ class HttpSession:
         # total=None: a large file takes as long as it takes
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=stall_s)
         self._stack = contextlib.AsyncExitStack()
+        self._tells_left = False
+        """Whether the repository tells how many requests it takes yet."""
+        self._at_once = self._most_at_once = 0
+        """Requests on kept connections: now, and the most that there were."""
+        self._answered_at = 0.0
+        """When the last of these ended."""
 
     async def __aenter__(self) -> Self:
         kept = aiohttp.TCPConnector(ssl=self._verify_tls, limit=0, keepalive_timeout=KEPT_S)
@@ -154,8 +112,12 @@ class HttpSession:
         async def count(_session: object, context: Any, _params: object) -> None:
             self.traffic.requests += 1
             context.sent = getattr(context, "sent", 0) + 1
-            if context.sent > 1 and self._rate_limiter is not None:
-                self._rate_limiter.take_slot()
+            if (
+                context.sent > 1
+                and self._rate_limiter is not None
+                and (slot := self._rate_limiter.take_slot()).is_taken
+            ):
+                self._rate_limiter.note_end(slot)
 
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(count)  # called with three arguments
@@ -188,16 +150,17 @@ class HttpSession:
         options["allow_redirects"] = False
         if origin_of(url) != self._origin:
             refuse_elsewhere(method, url, origin=self._origin, is_part=is_part)
-            async with self._watched(self._elsewhere, method, url, options) as response:
+            async with self._watched(self._elsewhere, method, url, options, may_repeat=False) as response:
                 yield response
             return
         if may_repeat is None:
             may_repeat = method != "POST"
-        session = self._kept if may_repeat else self._single
         for _ in range(_REDIRECTS):
-            await self._wait_for_turn()
-            async with self._watched(session, method, url, {**options, "auth": auth}) as response:
-                self._note(response)
+            async with (
+                self._turn(may_repeat=may_repeat) as (session, noting),
+                self._watched(session, method, url, {**options, "auth": auth}, may_repeat=may_repeat) as response,
+            ):
+                noting(response)
                 if response.status not in range(300, 400) or response.status == 304:
                     yield response
                     return
@@ -206,7 +169,7 @@ class HttpSession:
 
     @contextlib.asynccontextmanager
     async def _watched(
-        self, session: aiohttp.ClientSession, method: str, url: URL, options: dict[str, Any]
+        self, session: aiohttp.ClientSession, method: str, url: URL, options: dict[str, Any], *, may_repeat: bool
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Send a request; give up when its body is not taken. aiohttp's own limits begin when the body is sent."""
         loop = asyncio.get_running_loop()
@@ -224,16 +187,19 @@ class HttpSession:
                     within(self._stall_s if more else answered_s)
 
                 if isinstance(body, SendOnce):
-                    _sent_in_this_task.set(body)
+                    sent_in_this_task.set(body)
                     timeout = self._timeout_after(int(options["headers"]["Content-Length"]))
                     body.on_progress = on_progress
                 # the headers may come a byte at a time, and the socket is never silent
                 answered_s = CONNECT_TIMEOUT_S + (timeout.sock_read or 0) + self._stall_s
                 if not sending:
                     within(answered_s)
-                with self.traffic.noting_outcome(method, may_repeat=session is self._kept) as outcome:
+                with self.traffic.noting_outcome(method, may_repeat=may_repeat) as outcome:
+                    begun = time.monotonic()
                     async with session.request(method, url, timeout=timeout, **options) as response:
-                        _sent_in_this_task.set(None)
+                        sent_in_this_task.set(None)
+                        if not isinstance(body, SendOnce):
+                            self.traffic.note_round_trip(time.monotonic() - begun)
                         sending = False
                         within(self._stall_s)
                         outcome.status = response.status
@@ -258,21 +224,67 @@ class HttpSession:
         sock_read = self._stall_s + size_bytes / HANDED_ON_BYTES_PER_S
         return aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=sock_read)
 
-    async def _wait_for_turn(self) -> None:
+    def _has_fresh(self) -> bool:
+        """Tell whether the kept connection has just brought an answer; of several nobody knows which is taken."""
+        return self._most_at_once == 1 and not self._at_once and time.monotonic() - self._answered_at < FRESH_S
+
+    async def wait_for_turn(self) -> None:
+        """Return when a request may leave that goes another way than by this session.
+
+        Raises:
+            DeniedError: the token was refused to another job of the run.
+        """
+        self._note_end(await self._take_turn())
+
+    async def _take_turn(self) -> Slot:
+        slot = Slot(is_taken=True, wait_s=0.0)
         if self._rate_limiter is not None:
-            self.traffic.waited_s += await self._rate_limiter.wait_for_slot()
+            slot = await self._rate_limiter.wait_for_slot()
+            self.traffic.waited_s += slot.wait_s
         if self._flags is not None and (reason := self._flags.get(TOKEN_REFUSED)):
             raise DeniedError(f"not asked, the run's token was refused before: {reason}")
+        return slot
+
+    def _note_end(self, slot: Slot, *, left: tuple[int, float] | None = None) -> None:
+        self._tells_left = self._tells_left or left is not None
+        if self._rate_limiter is not None and self._tells_left:
+            self._rate_limiter.note_end(slot, left=left)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, *, may_repeat: bool) -> AsyncGenerator[tuple[aiohttp.ClientSession, Noting], None]:
+        """Wait until a request may leave; give the session for it, and what is to be told of its answer."""
+        slot, left = await self._take_turn(), None
+
+        def note(response: aiohttp.ClientResponse) -> None:
+            nonlocal left
+            left = requests_left(response.headers)
+            self._note(response)
+
+        is_kept = may_repeat or self._has_fresh()
+        self._at_once += is_kept
+        self._most_at_once = max(self._most_at_once, self._at_once)
+        try:
+            yield self._kept if is_kept else self._single, note
+        finally:
+            self._at_once -= is_kept
+            if is_kept:
+                self._answered_at = time.monotonic()
+            self._note_end(slot, left=left)
 
     def _note(self, response: aiohttp.ClientResponse) -> None:
         limit = response.headers.get("X-RateLimit-Limit", "")
         if limit.isdecimal():
             self.traffic.told_limit = int(limit)
-        if response.status not in BUSY:
+        self.slow_down(response.status, response.headers)
+
+    def slow_down(self, status: int, headers: Mapping[str, str]) -> None:
+        """Heed what an answer asks for: where it says that the repository is busy, everybody waits."""
+        if status not in BUSY:
             return
         self.traffic.refused += 1
-        wait_s = retry_after_s(response.status, response.headers)
-        if wait_s is None and response.status == 429:
+        wait_s = retry_after_s(status, headers)
+        if wait_s is None and status == 429:
             wait_s = UNTOLD_WAIT_S
         if wait_s and self._rate_limiter is not None:
             self._rate_limiter.pause(wait_s)
+            log.warning("the repository asks to slow down (%d): all requests of the run wait %.0f s", status, wait_s)

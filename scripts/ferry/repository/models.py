@@ -9,6 +9,8 @@ from yarl import URL
 
 from ferry.errors import PermanentError
 
+MD5_PREFIX = "md5:"
+_MD5 = re.compile(r"[0-9a-f]{32}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -38,6 +40,8 @@ class RemoteFile:
     part_bytes: int | None = None
     """Length of each part but the last, of a file that is sent in parts; else None."""
     parts: tuple[Part, ...] = ()
+    container_url: URL | None = None
+    """Below it single members of an archive are given, where the repository does that."""
 
     @property
     def is_complete(self) -> bool:
@@ -94,6 +98,24 @@ class RemoteRecord:
     def has_files(self) -> bool:
         """Whether it is one with files."""
         return bool((self.document.get("files") or {}).get("enabled", False))
+
+    @property
+    def told_files(self) -> Mapping[str, tuple[int | None, str]] | None:
+        """Key -> size and MD5 of each file of a public record; None where the answer does not tell of all of them.
+
+        What it tells of a draft is not looked at: files that are still to be sent do not stand there.
+        """
+        files = self.document.get("files") or {}
+        entries = files.get("entries")
+        if not self.is_published or not isinstance(entries, dict) or len(entries) != files.get("count"):
+            return None
+        told = {}
+        for key, entry in entries.items():
+            md5 = md5_of(entry.get("checksum")) if isinstance(entry, dict) else None
+            if md5 is None:
+                return None
+            told[str(key)] = (entry.get("size"), md5)
+        return told
 
     @property
     def metadata_errors(self) -> list[Mapping[str, Any]]:
@@ -164,6 +186,12 @@ class ReviewRequest:
     def is_pending(self) -> bool:
         """Whether somebody has still to decide."""
         return self.status == "submitted"
+
+
+def md5_of(checksum: Any) -> str | None:
+    """Return the MD5 in a checksum as the repository tells it; None while it tells none, or one of another kind."""
+    md5 = str(checksum or "").removeprefix(MD5_PREFIX)
+    return md5 if _MD5.fullmatch(md5) else None
 
 
 def _refuse_odd_id(found: str) -> None:

@@ -32,6 +32,16 @@ class RequestStats:
     unknown: int = 0
     """Requests that may have changed something, or may do so yet: no answer came, or one that does not tell (5xx)."""
 
+    least_s: float | None = None
+    """From sending a request without a body to speak of to the beginning of its answer: the least that was seen."""
+    recent_s: float | None = None
+    """The same of the last ones, on average."""
+
+    def note_round_trip(self, seconds: float) -> None:
+        """Take down how long a request without a body to speak of took to be answered."""
+        self.least_s = seconds if self.least_s is None else min(seconds, self.least_s)
+        self.recent_s = seconds if self.recent_s is None else 0.7 * self.recent_s + 0.3 * seconds
+
     def measured(self) -> dict[str, float]:
         """Return it as the journal has it."""
         return {

@@ -20,7 +20,9 @@ from ferry.flags import RunFlags
 from ferry.journal import Event, events_among
 from ferry.jsonl import parse_lines
 from ferry.run.hold import Hold, hold_back, let_go_on
+from ferry.run.outage import Absence, read_absence
 from ferry.text.formatting import format_seconds
+from ferry.waiting import REPOSITORY, wait_text
 
 SURROUNDINGS = frozenset({"TransientError", "DeniedError", "ConfigError", "DiskError"})
 """Errors that are of the surroundings: names of classes, as the journal has them."""
@@ -95,7 +97,8 @@ class CircuitBreaker:
     """A thread that looks at what ends.
 
     Trouble that may pass holds the step back in which it is. After a pause a few records try: if one gets through, all
-    go on; if none does, the next pause is longer. What does not pass, or not in time, ends the run: `stop`, once.
+    go on; if none does, the next pause is longer. A repository that is away is waited for by its jobs themselves. What
+    does not pass, or not in time, ends the run: `stop`, once.
     """
 
     def __init__(
@@ -110,6 +113,7 @@ class CircuitBreaker:
         say: Callable[[str], Any],
         every_s: float = LOOK_EVERY_S,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Look at what is added to `attempts_file` from now on.
 
@@ -121,23 +125,24 @@ class CircuitBreaker:
             stop: ends the run, for the reason given.
             say: tells on the terminal what is done.
             every_s: between two looks.
-            clock: for tests.
+            clock, wall_clock: for tests.
         """
         self._path = attempts_file
         self._of_last, self._failed = of_last, failed
         self._give_up_after_s = give_up_after_s
         self._flags, self._stop, self._say = flags, stop, say
-        self._every_s, self._clock = every_s, clock
+        self._every_s, self._clock, self._wall_clock = every_s, clock, wall_clock
         self._place = attempts_file.stat().st_size if attempts_file.exists() else 0
         self._outcomes: list[Outcome] = []
         self._held: _Held | None = None
+        self._away: Absence | None = None
         self._number = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="breaker", daemon=True)
 
     def start(self) -> Self:
         """Begin to look."""
-        if self._failed:
+        if self._failed or self._give_up_after_s:
             self._thread.start()
         return self
 
@@ -149,6 +154,10 @@ class CircuitBreaker:
 
     def look(self) -> bool:
         """Read what has ended since the last time, and act on it; tell whether the run is to end."""
+        if self._look_for_absence():
+            return True
+        if not self._failed:
+            return False
         events = list(events_among(parse_lines(self._new_lines())))
         if self._held:
             return self._go_on_holding(
@@ -167,6 +176,23 @@ class CircuitBreaker:
         self._held = _Held(trouble, since=now, until=now + FIRST_PAUSE_S, pause_s=FIRST_PAUSE_S)
         self._hold_back(self._held, trials=0)
         self._say(f"{trouble.step} waits, a few records try again in {FIRST_PAUSE_S:.0f} s: {trouble.text}")
+        return False
+
+    def _look_for_absence(self) -> bool:
+        """Tell of a repository that goes away or comes back; tell whether it is away for too long."""
+        now = self._wall_clock()
+        found = read_absence(self._flags, now=now)
+        is_away = found is not None and found.back is None
+        if found and is_away and now - found.since >= self._give_up_after_s:
+            self._stop(f"for {format_seconds(now - found.since)} the repository did not answer: {found.why}")
+            return True
+        if found and is_away and self._away is None:
+            self._away = found
+            until = wait_text(REPOSITORY, found.since + self._give_up_after_s)
+            self._say(f"jobs wait for {until} at most: {found.why}")
+        elif self._away and not is_away:
+            self._say(f"the repository answers again, {format_seconds(now - self._away.since)} later")
+            self._away = None
         return False
 
     def _go_on_holding(self, held: _Held, ended: Sequence[Event]) -> bool:

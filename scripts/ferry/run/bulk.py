@@ -1,10 +1,11 @@
 """Thousands of records in parts, each by a run of its own: Snakemake's time and memory grow with the jobs it plans."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ferry.chain import has_arrived
-from ferry.flags import STOPPED, RunFlags
+from ferry.flags import STOPPED, WAS_HELD, WENT_ON, RunFlags
 from ferry.run.run import read_run
 from ferry.run.selection import Selection
 from ferry.run.settings_files import is_outdated_in
@@ -12,6 +13,11 @@ from ferry.run.step import ATTEMPTS_FILE
 
 PART_OF_BULK = "FERRY_PART_OF_BULK"
 """Set in the environment of a run that is followed by others: the tables are made at the end of all."""
+GOES_ON = "FERRY_GOES_ON"
+"""Set in that of a run which comes after others of the same bulk run, to the ids of these.
+
+A repository that does not answer now did so before; what has failed for good is not tried again.
+"""
 
 
 def parts_to_go(
@@ -42,10 +48,33 @@ class MadeProgress:
     def __call__(self) -> bool:
         """Tell whether anything was tried since, by a run that nothing stopped."""
         before, self._seen_bytes = self._seen_bytes, self._bytes()
-        return self._seen_bytes != before and RunFlags(run_id=read_run().run_id).get(STOPPED) is None
+        return self._seen_bytes != before and _flags().get(STOPPED) is None
 
     def _bytes(self) -> int:
         return self._attempts.stat().st_size if self._attempts.exists() else 0
+
+
+class Outage:
+    """Whether a run failed records for what did not answer then, and may do so by now."""
+
+    def __init__(self, *, give_up_after_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Call it over once it has lasted for so long."""
+        self._give_up_after_s, self._clock = give_up_after_s, clock
+        self._since: float | None = None
+
+    def may_be_over(self) -> bool:
+        """Tell whether what failed in the run that has just ended is worth another one."""
+        flags = _flags()
+        if flags.get(WAS_HELD) is None:
+            return False
+        now = self._clock()
+        if self._since is None or flags.get(WENT_ON) is not None:
+            self._since = now
+        return now - self._since < self._give_up_after_s
+
+
+def _flags() -> RunFlags:
+    return RunFlags(run_id=read_run().run_id)
 
 
 def run_in_parts(
@@ -58,11 +87,13 @@ def run_in_parts(
     run_part: Callable[[Sequence[str]], int],
     run_all: Callable[[], int],
     made_progress: Callable[[], bool],
+    may_be_over: Callable[[], bool],
 ) -> int:
-    """Run each part and at last all of it, for the tables and for what failed once more; return the last status.
+    """Run each part and at last all of it, for the tables and once more for what may pass; return the last status.
 
     What is one part only is run as all at once. Records that fail do not stop the next part; a run that does not get
-    on does.
+    on does. What failed in the last one for what did not answer is run once more. No record is tried again that has
+    failed for good: its jobs refuse that.
 
     Args:
         wanted: all records.
@@ -72,11 +103,14 @@ def run_in_parts(
         settings: name of the present settings by part, as in results/settings.
         run_part: runs Snakemake for these targets; returns its status.
         run_all: runs it for all that the configuration asks for.
-        made_progress: tells of a part that failed whether others may fare better.
+        made_progress: tells of a run that failed whether others may fare better.
+        may_be_over: tells of the last one whether it failed for what may have passed.
     """
     parts = list(parts_to_go(wanted, results_dir=results_dir, most=most, publish=publish, settings=settings))
     for recids in parts if len(parts) > 1 else []:
         status = run_part([f"results/{recid}/stats.json" for recid in recids])
-        if status and not made_progress():
+        if not made_progress() and status:
             return status
-    return run_all()
+    while (status := run_all()) and made_progress() and may_be_over():
+        pass
+    return status

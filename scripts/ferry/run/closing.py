@@ -4,10 +4,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ferry.report.failures import failure_lines, kept_lines, rerun_command, unverified_lines, waiting_lines
+from ferry.report.evidence import is_part
+from ferry.report.failures import (
+    failure_lines,
+    kept_lines,
+    part_lines,
+    rerun_command,
+    to_stage_lines,
+    unverified_lines,
+    waiting_lines,
+)
 from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.plan import RunPlan
 from ferry.run.standing import Standing, standing_of
+from ferry.text.formatting import format_count
 from ferry.text.safe_text import LONGEST_TEXT, in_one_line, printable
 
 MOST_LINES = 20
@@ -25,17 +35,22 @@ def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Pat
 
 
 def _lines_of(found: Standing, which: str, command: str) -> list[str]:
-    unverified = f" ({len(found.unverified)} unverified)" if found.unverified else ""
-    head = (
-        f"ferry: {len(found.ok)} ok{unverified}, {len(found.failed)} failed, {len(found.to_go)} not reached, "
-        f"of {len(found.plan.recids)} {which}"
-    )
-    head += f"; {len(found.left_out)} skipped, as package.empty_records says" if found.left_out else ""
+    counted = (found.ok, found.unverified, found.failed, found.to_go, found.plan.recids, found.left_out, found.to_stage)
+    ok, unverified, failed, to_go, wanted, left_out, to_stage = (format_count(len(records)) for records in counted)
+    is_followed = found.plan.is_part
+    again = f" ({format_count(len(found.to_retry))} to be tried again)" if is_followed and found.to_retry else ""
+    head = f"ferry: {ok} ok{f' ({unverified} unverified)' if found.unverified else ''}, {failed} failed{again}, "
+    interrupted = f" ({format_count(len(found.interrupted))} interrupted)" if found.interrupted else ""
+    head += f"{to_go} to go{interrupted}, of {wanted} {which}"
+    head += f"; {left_out} skipped, as package.empty_records says" if found.left_out else ""
+    head += f"; {to_stage} to be staged" if found.to_stage else ""
     kept = [row for row in found.ok if row.get("kept_fields")]
     return [
         head,
         *unverified_lines(found.unverified, most=MOST_LINES),
+        *part_lines([row for row in found.ok if is_part(row)], most=MOST_LINES),
         *waiting_lines(found.in_review, most=MOST_LINES),
         *kept_lines(kept, most=MOST_LINES),
-        *failure_lines(found.failed, most=MOST_LINES, command=command),
+        *to_stage_lines(found.to_stage, most=MOST_LINES),
+        *failure_lines(found.failed_told if is_followed else found.failed, most=MOST_LINES, command=command),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from ferry.errors import StoppedError
-from ferry.flags import HELD, STOPPED, RunFlags
+from ferry.flags import HELD, STOPPED, WAS_HELD, WENT_ON, RunFlags
 from ferry.waiting import ANSWERS, waiting
 
 POLL_S = 1.0
@@ -24,10 +24,12 @@ class Hold:
 def hold_back(hold: Hold, *, flags: RunFlags) -> None:
     """Hold the jobs of a step back that begin from now on, but for those that may try."""
     flags.set(HELD, json.dumps(asdict(hold)), replace=True)
+    flags.set(WAS_HELD, hold.step)
 
 
 def let_go_on(*, flags: RunFlags) -> None:
     """Hold nothing back any more."""
+    flags.set(WENT_ON, "")
     flags.remove(HELD)
 
 

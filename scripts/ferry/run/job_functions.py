@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ferry.chain import upload_slots
 from ferry.mapping.correction_files import correction_paths
 from ferry.receipts import REVIEW
 
@@ -69,11 +70,6 @@ class JobResources:
     def memory(self, wildcards: Any, attempt: int) -> int:  # noqa: ARG002 - called by these names
         """Return the MB that a step may take."""
         return self.memory_mb * attempt
-
-
-def upload_slots(size_bytes: int, *, bytes_per_slot: int, max_slots: int) -> int:
-    """Return the weight of an upload: one slot per `bytes_per_slot` begun, from 1 to `max_slots`."""
-    return max(1, min(max_slots, -(-size_bytes // bytes_per_slot)))
 
 
 def upload_weight(*, bytes_per_slot: int, max_slots: int) -> Callable[[Any, Any], int]:

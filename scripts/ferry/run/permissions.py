@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-FOLDERS = tuple(map(Path, ("results", "data", "logs", "benchmarks", ".snakemake")))
+FOLDERS = tuple(map(Path, ("results", "data", "logs", "benchmarks", "restored", ".snakemake")))
 """What a run writes to, but for what the configuration names elsewhere."""
 _LOGS = Path(".snakemake/log")
 """Begun by Snakemake before it has read the Snakefile."""

@@ -5,12 +5,13 @@ A run that only looks (`check`, `plan` …) writes none: what is told from outsi
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ferry.chain import CHAIN
+from ferry.chain import BY_NAME, CHAIN, steps_after
+from ferry.journal import hopeless
 from ferry.receipts import write_json
 from ferry.run.run import Run
 
@@ -35,15 +36,24 @@ class RunPlan:
     publish: bool
     to_do: frozenset[int] = frozenset()
     caps: Mapping[str, int] = field(default_factory=dict)
-    requests_per_hour: float | None = None
-    """What may be asked of the repository in an hour, by the narrower of its limits."""
+    slots: Mapping[str, int] | None = None
+    """How uploads are weighed against their cap: bytes_per_slot and max_slots."""
+    limits: Sequence[Sequence[float]] = ()
+    """Of the repository: at most so many requests in so many seconds."""
     command: str = Run.command
     started_at: str = ""
+    is_part: bool = False
+    """Whether it is followed by a run that tries once more what has failed for what may pass, as a part of bulk is."""
+    after: Sequence[str] = ()
+    """The runs before it of the same bulk run."""
 
     def is_ok(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a row of the stats says that a record is done: an earlier run cannot, of one that is to do."""
-        said_now = row["recid"] not in self.to_do or row.get("run_id") == self.run_id
-        return bool(row.get("status") == "ok" and said_now)
+        return bool(row.get("status") == "ok" and self.is_present(row))
+
+    def is_present(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row says how a record stands now; that of an earlier run cannot, of one that is to do."""
+        return bool(row["recid"] not in self.to_do or row.get("run_id") == self.run_id)
 
 
 def command_without_targets(arguments: Sequence[str]) -> str:
@@ -75,15 +85,49 @@ def _told_apart(arguments: Sequence[str]) -> Iterator[tuple[str, bool]]:
             kind = kind if kind in _KEPT_WITH_ALL else None
 
 
+def hopeless_among(jobs: Iterable[tuple[str, str | None]], *, after: Sequence[str], logs_dir: Path) -> frozenset[int]:
+    """Return the recids of which a run has jobs that will not be tried: they have failed for good in these runs.
+
+    Args:
+        jobs: rule and recid of each.
+        after: the runs before it of the same bulk run.
+        logs_dir: what runs have left.
+    """
+    steps: dict[str, set[str]] = {}
+    for name, recid in jobs if after else ():
+        if recid is not None:
+            steps.setdefault(recid, set()).add(name)
+    return frozenset(
+        int(recid)
+        for recid, names in steps.items()
+        for name in names & BY_NAME.keys()
+        if not any(step.name == name for other in names & BY_NAME.keys() for step in steps_after(other))
+        and hopeless(logs_dir / recid / "journal.jsonl", after=after, step=name)
+    )
+
+
 def caps_of_steps(resources: Mapping[str, int]) -> dict[str, int]:
     """Return the largest number of jobs at once by step, from the resources of the profile."""
     return {step.name: resources[step.slots] for step in CHAIN if step.slots and step.slots in resources}
 
 
+def rate_limits(repository: Mapping[str, Any]) -> list[tuple[int, float]]:
+    """Return what that part of the configuration lets all jobs ask: at most so many requests in so many seconds."""
+    windows = {"requests_per_minute": 60.0, "requests_per_hour": 3600.0}
+    return [(repository[name], window_s) for name, window_s in windows.items() if repository.get(name) is not None]
+
+
 def requests_per_hour(repository: Mapping[str, Any]) -> float | None:
-    """Return what that part of the configuration lets all jobs ask in an hour, None if it does not say."""
-    per_minute, per_hour = (repository.get(f"requests_per_{unit}") for unit in ("minute", "hour"))
-    return min((limit for limit in (per_hour, per_minute and per_minute * 60) if limit), default=None)
+    """Return what that part of the configuration lets all jobs ask in a long hour, None if it does not say."""
+    return min((most * 3600 / window_s for most, window_s in rate_limits(repository)), default=None)
+
+
+def least_seconds(requests: float, limits: Iterable[Sequence[float]]) -> float:
+    """Return the seconds below which so many requests cannot be asked, however fast all else is.
+
+    As many as a limit names may leave at once, and as many again when its window has passed.
+    """
+    return max((max(0.0, (requests - 1) // most) * window_s for most, window_s in limits), default=0.0)
 
 
 def write_plan(plan: RunPlan, path: Path = PLAN_FILE) -> None:
@@ -95,6 +139,11 @@ def read_plan(path: Path = PLAN_FILE) -> RunPlan | None:
     """Return the plan of the last run that carried, None if none was written or it cannot be read."""
     try:
         document = json.loads(path.read_bytes())
-        return RunPlan(**{**document, "to_do": frozenset(document.get("to_do", ()))})
+        lists = {
+            "to_do": frozenset(document.get("to_do", ())),
+            "limits": tuple(map(tuple, document.get("limits", ()))),
+            "after": tuple(document.get("after", ())),
+        }
+        return RunPlan(**{**document, **lists})
     except (OSError, ValueError, TypeError):
         return None

@@ -40,13 +40,13 @@ class ProgressReporter:
         return self
 
     def stop(self) -> None:
-        """End; `tell_end` is for when it is known how the run has ended."""
+        """End; `tell_now` is for when it is known how the run has ended."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
 
-    def tell_end(self) -> None:
-        """Tell Prometheus how the run has ended."""
+    def tell_now(self) -> None:
+        """Tell Prometheus how the run stands at a moment that counts."""
         if self._every_s > 0:
             self.tell(line=False)
 
@@ -60,7 +60,7 @@ class ProgressReporter:
                 tell(status_line(status) + "\n", self._stream)
             if self._prometheus is not None:
                 write_prometheus(self._prometheus, status)
-            if line and self._write_tables is not None and (status.to_go or status.again):
+            if line and self._write_tables is not None and not status.begins and (status.to_go or status.again):
                 self._write_tables(status.standing)
         except OSError:
             return

@@ -5,7 +5,8 @@ import json
 import os
 import socket
 import uuid
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -14,8 +15,11 @@ from ferry.config import same_address
 from ferry.errors import ConfigError
 from ferry.files import own_lock
 from ferry.receipts import write_json
+from ferry.waiting import WAITS
 
 RUN_FILE = Path("logs/run.json")
+RUN_WAITS = RUN_FILE.with_suffix(WAITS)
+"""What a run waits for that begins."""
 LOCK_FILE = Path("logs/run.lock")
 BULK_LOCK = Path("logs/bulk.lock")
 """Held by `make bulk` from the first of its runs to the last, also between two of them."""
@@ -45,10 +49,25 @@ class Run:
     """Whether its jobs run on other machines than this one, which share the folder."""
     command: str = "snakemake --cores 1"
     """Its snakemake command without targets."""
+    is_ready: bool = True
+    """Whether its jobs may begin: until then it asks the repository, which may take its time."""
+    ready_after_s: float = 0
+    """How long that took."""
+    after: Sequence[str] = ()
+    """The runs before it of the same bulk run: what has failed for good in them is not tried again."""
+    give_up_after_s: float = 0
+    """How long its jobs wait for a repository that is away."""
 
 
 def begin_run(
-    *, target: Target | None, across_nodes: bool = False, command: str = Run.command, path: Path = RUN_FILE
+    *,
+    target: Target | None,
+    across_nodes: bool = False,
+    command: str = Run.command,
+    is_ready: bool = True,
+    after: Sequence[str] = (),
+    give_up_after_s: float = 0,
+    path: Path = RUN_FILE,
 ) -> Run:
     """Write down what the jobs of the new run share."""
     now = datetime.now(UTC)
@@ -58,9 +77,20 @@ def begin_run(
         target=target,
         across_nodes=across_nodes,
         command=command,
+        is_ready=is_ready,
+        after=after,
+        give_up_after_s=give_up_after_s,
     )
     write_json(path, asdict(run))
     return run
+
+
+def run_ready(run: Run, *, target: Target | None, path: Path = RUN_FILE) -> Run:
+    """Write down that the jobs of a run may begin, and with which repository."""
+    took_s = (datetime.now(UTC) - datetime.fromisoformat(run.started_at)).total_seconds()
+    ready = replace(run, target=target, is_ready=True, ready_after_s=max(0.0, took_s))
+    write_json(path, asdict(ready))
+    return ready
 
 
 def read_run(path: Path = RUN_FILE) -> Run:
@@ -78,6 +108,10 @@ def read_run(path: Path = RUN_FILE) -> Run:
             target=None if target is None else Target(**target),
             across_nodes=document.get("across_nodes", False),
             command=document.get("command", Run.command),
+            is_ready=document.get("is_ready", True),
+            after=tuple(document.get("after", ())),
+            ready_after_s=document.get("ready_after_s", 0),
+            give_up_after_s=document.get("give_up_after_s", 0),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(

@@ -72,6 +72,11 @@ def selection_of(config: Mapping[str, Any]) -> Selection:
     )
 
 
+def nothing_listed(config: Mapping[str, Any]) -> str:
+    """Say that a configuration asks for no record: its list has a header and nothing else, as one of failures may."""
+    return f"nothing to be done: {config['records']['list']} lists no record"
+
+
 def read_wanted(
     *,
     list_path: Path,
@@ -179,8 +184,6 @@ def _read_list(path: Path, rows: Iterator[tuple[int, list[str]]]) -> dict[int, i
             raise ConfigError(f"{path}, line {line}: recid {recid} stands in line {lines[recid]} already")
         lines[recid] = line
         priorities[recid] = _number(cells.get("priority") or "0", f"{path}, line {line}: priority", lowest=-1000)
-    if not priorities:
-        raise ConfigError(f"{path}: expected at least one recid, found none")
     return priorities
 
 

@@ -39,6 +39,7 @@ class SettingsFiles:
                 "package": {name: package[name] for name in _OF_MAPPING},
                 **own,
             },
+            "source": {"files": config["source"]["files"]},
             "package": {"package": {name: package[name] for name in package if name not in _NOT_OF_PACKAGES}},
         }
 
@@ -49,12 +50,16 @@ class SettingsFiles:
 
     @property
     def names(self) -> dict[str, str]:
-        """The name of the file of each part, without its ending."""
-        return {part: Path(self.path(part)).stem for part in self._parts}
+        """The name of the file of each part that receipts tell of, without its ending."""
+        return {part: Path(self.path(part)).stem for part in _TOLD_BY.values()}
 
     def path(self, part: str) -> str:
         """Return the file that has the present settings of a part, once it is there."""
         return str(SETTINGS_DIR / f"{part}-{self.digest(part)}.json")
+
+    def of_filter(self) -> list[str]:
+        """Return the file of the filter of files (source.files); none where all files go on."""
+        return [self.path("source")] if any(self._parts["source"]["files"].values()) else []
 
     def content(self, wildcards: Any) -> Mapping[str, Any]:
         """Return what the file of a job's wildcards (part, digest) says.

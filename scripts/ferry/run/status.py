@@ -12,14 +12,17 @@ from typing import Any
 
 from ferry.chain import DOWNLOAD_STEP, LAST_STEP, UPLOAD_STEP, has_arrived
 from ferry.errors import ConfigError
+from ferry.flags import ENDED, FLAGS_DIR, RunFlags
 from ferry.journal import attempts, is_alive, read
 from ferry.jsonl import read_lines
+from ferry.report.evidence import is_interrupted
 from ferry.report.stats_log import STATS_LOG, latest_rows
-from ferry.run.plan import PLAN_FILE, RunPlan, read_plan
-from ferry.run.run import BULK_LOCK, LOCK_FILE, LOCKS, RUN_FILE, is_locked, read_run
-from ferry.run.standing import Standing, standing_of
+from ferry.run.outage import absent_s, read_absences
+from ferry.run.plan import PLAN_FILE, RunPlan, least_seconds, read_plan
+from ferry.run.run import BULK_LOCK, LOCK_FILE, LOCKS, RUN_FILE, RUN_WAITS, Run, is_locked, read_run
+from ferry.run.standing import Row, Standing, silent_ends, standing_of
 from ferry.run.step import ATTEMPTS_FILE
-from ferry.waiting import WAITS, Wait, read_wait
+from ferry.waiting import OPEN_ENDED, WAITS, Wait, read_wait
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,18 @@ class Status:
     bytes_up: int
     requests: int = 0
     """That records which ended in this run asked of the repository."""
+    begins: bool = False
+    """It has no jobs yet: it asks the repository what it is, and may wait for that."""
+    wait: Wait | None = None
+    """Of a run that begins: what for."""
+    wait_left_s: float = 0.0
+    """Until the first job that waits goes on, as far as that is known."""
+    last_done_s: float = 0.0
+    """So long after the beginning the last record was done, less what the run stood still until then."""
+    has_told: bool = True
+    """It goes on, or has told how its records stand when it ended."""
+    stood_still_s: float = 0.0
+    """For so long the run had not begun its jobs, or the repository was away."""
 
     @property
     def to_go(self) -> int:
@@ -54,21 +69,39 @@ class Status:
 
     @property
     def again(self) -> int:
-        """Return how many of those that failed this run is still to try once more."""
-        return self.standing.again if self.is_going_on else 0
+        """Return how many of those that failed are still to be tried once more."""
+        return len(self.standing.to_retry) if self.is_going_on else 0
+
+    @property
+    def failed(self) -> Sequence[Row]:
+        """Return the rows of what failed, as they are told: only what goes on tries any of it again."""
+        return self.standing.failed_told if self.is_going_on else self.standing.failed
+
+    @property
+    def stands_still(self) -> bool:
+        """Tell whether all that has begun waits for what nobody can tell the end of."""
+        waits = [job.wait for job in self.running] or [self.wait]
+        return all(wait is not None and wait.reason in OPEN_ENDED for wait in waits)
 
     @property
     def left_s(self) -> float | None:
-        """Return the seconds until all records are done at the pace of this run, None if there is no telling.
+        """Return the seconds until all records are done, None if there is no telling.
 
-        Not sooner than the hourly limit of requests allows: a run may have begun faster than it can go on.
+        By the time that a record took up to the one that was done last. So it grows less while one is waited for; where
+        all stands still until something answers, it is what is left after that. Not sooner than the limits of requests
+        allow.
         """
         if not self.is_going_on or not self.done_in_run:
             return None
-        left = (self.to_go + self.again) / self.done_in_run
-        per_hour = self.standing.plan.requests_per_hour
-        by_limit_s = self.requests * left * 3600 / per_hour if per_hour else 0.0
-        return max(left * self.elapsed_s, by_limit_s)
+        left = self.to_go + self.again
+        work_s = left * self.last_done_s / self.done_in_run
+        idle_s = max(0.0, self.elapsed_s - self.stood_still_s - self.last_done_s)
+        if not self.stands_still:
+            all_wait = bool(self.running) and all(job.wait for job in self.running)
+            least_s = self.wait_left_s if all_wait else idle_s * left / (self.done_in_run + left)
+            work_s = max(work_s - idle_s, least_s)
+        requests = self.requests * (1 + left / self.done_in_run)
+        return max(work_s, least_seconds(requests, self.standing.plan.limits) - self.elapsed_s)
 
 
 def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status | None:
@@ -81,21 +114,43 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
     if not (folder / STATS_LOG).exists():  # the aggregate is just writing it anew
         arrived = (r for r in plan.recids if has_arrived(folder / "results" / str(r), publish=plan.publish))
         rows = {recid: {"recid": recid, "status": "ok", "run_id": plan.run_id} for recid in arrived}
-    is_run = is_locked(folder / LOCK_FILE, locks=locks) and _run_id(folder / RUN_FILE) == plan.run_id
+    run = _run(folder / RUN_FILE)
+    is_run = is_locked(folder / LOCK_FILE, locks=locks) and run is not None and run.run_id == plan.run_id
+    begins = is_run and run is not None and not run.is_ready
     is_going_on = is_run or is_locked(folder / BULK_LOCK, locks=locks)
     of_run = read_lines(folder / ATTEMPTS_FILE, holding=plan.run_id.encode())
     ended = [event for event in of_run if event.get("run_id") == plan.run_id]
+    done = [event for event in ended if event["step"] == LAST_STEP and event["status"] == "ok"]
     last = max((event["at"] for event in ended), default=None)
+    last_done = max((datetime.fromisoformat(event["at"]) for event in done), default=began)
+    begins_s = run.ready_after_s if is_going_on and run and run.run_id == plan.run_id else 0.0
+    flags = RunFlags(run_id=plan.run_id, directory=folder / FLAGS_DIR)
+    absences, has_ended = read_absences(flags), not is_going_on and flags.get(ENDED) is not None
     end = now if is_going_on or last is None else datetime.fromisoformat(last)
+    running: list[Running] = []
+    if not has_ended:  # else nothing is at work, and its journals need not be looked for
+        running = list(_running(folder, plan.recids, run_id=plan.run_id, began=began, now=now))
+    if not (is_going_on or has_ended):
+        # killed as a whole: nobody was left to write down what was at work, or still is on other machines
+        results_dir, alive = folder / "results", {job.recid for job in running}
+        silent = silent_ends(plan, rows, results_dir=results_dir, logs_dir=folder / "logs", is_gone=True)
+        rows |= {row["recid"]: dict(row) for row in silent if is_interrupted(row) and row["recid"] not in alive}
+    ends = [job.wait.until for job in running if job.wait and job.wait.until is not None]
     return Status(
-        standing=standing_of(plan, rows),
-        running=list(_running(folder, plan.recids, run_id=plan.run_id, began=began, now=now)) if is_going_on else [],
+        standing=standing_of(plan, rows, logs_dir=folder / "logs"),
+        running=running if is_going_on else [],
+        wait_left_s=max(0.0, min(ends, default=0.0) - now.timestamp()),
         is_going_on=is_going_on,
+        has_told=is_going_on or has_ended,
         elapsed_s=max(0.0, (end - began).total_seconds()),
-        done_in_run=len({e["recid"] for e in ended if e["step"] == LAST_STEP and e["status"] == "ok"}),
+        done_in_run=len({event["recid"] for event in done}),
         bytes_down=_moved(ended, DOWNLOAD_STEP),
         bytes_up=_moved(ended, UPLOAD_STEP),
         requests=int(sum(event["measured"].get("requests", 0) for event in ended)),
+        begins=begins,
+        wait=read_wait(folder / RUN_WAITS) if begins else None,
+        last_done_s=(last_done - began).total_seconds() - begins_s - absent_s(absences, until=last_done.timestamp()),
+        stood_still_s=begins_s + absent_s(absences, until=now.timestamp()),
     )
 
 
@@ -106,10 +161,10 @@ def _began(plan: RunPlan) -> datetime | None:
         return None
 
 
-def _run_id(path: Path) -> str | None:
+def _run(path: Path) -> Run | None:
     """Return the run that was begun last: another than that of the plan only looks."""
     try:
-        return read_run(path).run_id
+        return read_run(path)
     except ConfigError:
         return None
 

@@ -4,14 +4,13 @@ import json
 import os
 from collections import Counter
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 
 from ferry.files import whole_file
-from ferry.report.failures import failure_lines, failure_rows
+from ferry.report.failures import failure_lines, failure_rows, to_stage_lines
 from ferry.run.status import Status
 from ferry.text.formatting import format_bytes, format_count, format_seconds, plural
-from ferry.waiting import Wait
+from ferry.waiting import Wait, wait_text
 
 _SHOWN_RUNNING, _SHOWN_FAILED = 12, 10
 
@@ -24,13 +23,15 @@ def status_line(status: Status) -> str:
     if status.bytes_up:
         parts.append(f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}")
     if status.left_s:
-        parts.append(f"about {format_seconds(status.left_s)} left")
+        parts.append(f"about {format_seconds(status.left_s)} left{_after_that(status)}")
     return "ferry: " + "; ".join(parts)
 
 
 def status_page(status: Status) -> str:
     """Return the status as lines for a terminal."""
-    state = "goes on" if status.is_going_on else "is over (or runs on another machine)"
+    over = "is over" if status.has_told else "was killed or refused, or runs on another machine"
+    state = "goes on" if status.is_going_on else over
+    state = "begins" if status.begins else state
     lines = [
         f"run {status.standing.plan.run_id} {state}, {format_seconds(status.elapsed_s)}",
         f"records  {_ok(status)}, {_failed(status)}, {_to_go(status)}",
@@ -38,17 +39,19 @@ def status_page(status: Status) -> str:
         f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}, in this run",
     ]
     if status.left_s:
-        lines.append(f"end      in about {format_seconds(status.left_s)}, at this run's pace in records and its limits")
+        left = f"in about {format_seconds(status.left_s)}{_after_that(status)}"
+        lines.append(f"end      {left}, at this run's pace in records and its limits")
+    if waits := _waits(status):
+        lines.append("waiting  " + ", ".join(waits))
     if status.running:
         counts = Counter(job.step for job in status.running)
         lines.append("running  " + ", ".join(f"{count} {step}" for step, count in counts.items()))
-        if waits := _waits(status):
-            lines.append("waiting  " + ", ".join(waits))
         longest = sorted(status.running, key=lambda job: -job.since_s)
         lines += [f"  {job.recid}  {job.step} for {format_seconds(job.since_s)}" for job in longest[:_SHOWN_RUNNING]]
-    if failed := status.standing.failed:
+    lines += [line.removeprefix("ferry: ") for line in to_stage_lines(status.standing.to_stage, most=_SHOWN_FAILED)]
+    if status.failed:
         lines.append("failed")
-        lines += failure_lines(failed, most=_SHOWN_FAILED, command=status.standing.plan.command)
+        lines += failure_lines(status.failed, most=_SHOWN_FAILED, command=status.standing.plan.command)
     return "\n".join(lines) + "\n"
 
 
@@ -56,12 +59,15 @@ def status_json(status: Status) -> str:
     """Return the status as one JSON object, for programs."""
     found, plan = status.standing, status.standing.plan
     counts = {
-        "wanted": plan.recids, "ok": found.ok, "failed": found.failed, "skipped": found.left_out, "to_go": found.to_go,
+        "wanted": plan.recids, "ok": found.ok, "failed": found.failed, "skipped": found.left_out,
+        "to_stage": found.to_stage, "to_go": found.to_go, "interrupted": found.interrupted,
         "in_review": found.in_review, "unverified": found.unverified,
     }  # fmt: skip
     document = {
         "run_id": plan.run_id,
         "is_going_on": status.is_going_on,
+        "begins": status.begins,
+        "wait": asdict(status.wait) if status.wait else None,
         **{name: len(rows) for name, rows in counts.items()},
         "to_retry": status.again,
         "elapsed_s": round(status.elapsed_s, 3),
@@ -69,7 +75,7 @@ def status_json(status: Status) -> str:
         "bytes_down": status.bytes_down,
         "bytes_up": status.bytes_up,
         "running": [asdict(job) for job in status.running],
-        "failures": failure_rows(found.failed, command=plan.command),
+        "failures": failure_rows(status.failed, command=plan.command),
     }
     return json.dumps(document, ensure_ascii=False)
 
@@ -86,6 +92,7 @@ def prometheus_text(status: Status) -> str:
                 ('{status="ok"}', len(status.standing.ok)),
                 ('{status="failed"}', len(status.standing.failed)),
                 ('{status="skipped"}', len(status.standing.left_out)),
+                ('{status="to_stage"}', len(status.standing.to_stage)),
                 ('{status="to_go"}', status.to_go),
             ],
         ),
@@ -94,6 +101,12 @@ def prometheus_text(status: Status) -> str:
             "Records that failed and that the run is still to try once more.",
             "gauge",
             [("", status.again)],
+        ),
+        (
+            "ferry_records_interrupted",
+            "Records that are to go and that were at work when their run was stopped or killed.",
+            "gauge",
+            [("", len(status.standing.interrupted))],
         ),
         (
             "ferry_records_in_review",
@@ -106,6 +119,12 @@ def prometheus_text(status: Status) -> str:
             "Records that are ok with files that no checksum proves.",
             "gauge",
             [("", len(status.standing.unverified))],
+        ),
+        (
+            "ferry_run_beginning",
+            "1 while a run asks the repository before its jobs begin, by what it waits for.",
+            "gauge",
+            [(f'{{waits_for="{status.wait.reason if status.wait else ""}"}}', int(status.begins))],
         ),
         ("ferry_jobs_running", "Attempts at a step under way.", "gauge", [("", len(status.running))]),
         (
@@ -147,12 +166,15 @@ def _waits(status: Status) -> list[str]:
     for job in status.running:
         if job.wait:
             waits.setdefault(job.wait.reason, []).append(job.wait)
-    told = []
+    told = [f"the run, which begins, for {wait_text(status.wait.reason, status.wait.until)}"] if status.wait else []
     for reason, same in waits.items():
         ends = [wait.until for wait in same if wait.until is not None]
-        until = f" until {datetime.fromtimestamp(min(ends)).astimezone():%H:%M:%S}" if ends else ""
-        told.append(f"{format_count(len(same))} for {reason}{until}")
+        told.append(f"{format_count(len(same))} for {wait_text(reason, min(ends, default=None))}")
     return told
+
+
+def _after_that(status: Status) -> str:
+    return " once that answers" if status.stands_still else ""
 
 
 def _ok(status: Status) -> str:
@@ -169,7 +191,11 @@ def _failed(status: Status) -> str:
 def _to_go(status: Status) -> str:
     left_out = len(status.standing.left_out)
     skipped = f"{format_count(left_out)} skipped, " if left_out else ""
-    return f"{skipped}{format_count(status.to_go)} to go, of {format_count(len(status.standing.plan.recids))}"
+    to_stage = len(status.standing.to_stage)
+    skipped += f"{format_count(to_stage)} to be staged, " if to_stage else ""
+    interrupted = len(status.standing.interrupted)
+    of_these = f" ({format_count(interrupted)} interrupted)" if interrupted else ""
+    return f"{skipped}{format_count(status.to_go)} to go{of_these}, of {format_count(len(status.standing.plan.recids))}"
 
 
 def _rate(count: int, status: Status) -> str:

@@ -31,6 +31,11 @@ from ferry.waiting import WAITS, waits_told
 ATTEMPTS_FILE = Path("results/attempts.jsonl")
 """Every ended attempt of every record, in the order in which they ended."""
 
+
+class NotAgain(SystemExit):
+    """Ends a job without a word."""
+
+
 _ERRORS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES}
 
 log = logging.getLogger(__name__)
@@ -47,6 +52,7 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     Raises:
         StoppedError: no step of this run is begun any more.
         PermanentError: a batch system begins the record again, which failed for good in this run already.
+        NotAgain: so it did in an earlier run of the same bulk run, which has told it.
     """
     with _disk_errors_told():
         yield from _recorded_step(name, recid, log_path)
@@ -57,11 +63,15 @@ def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     take_away_after(name, record_dir)
     write_log(log_path, of=f"{recid} {name}: ")
     journal_path = log_path.parent / "journal.jsonl"
-    run_id = read_run().run_id
+    run = read_run()
+    run_id = run.run_id
     if reason := RunFlags(run_id=run_id).get(STOPPED):
         raise StoppedError(f"not begun, the run was stopped: {reason}")
     if reason := journal.failed_for_good(journal_path, run_id=run_id, step=name):
         raise PermanentError(f"not tried again in this run: {reason}")
+    if reason := journal.hopeless(journal_path, after=run.after, step=name):
+        log.info("not tried again in this bulk run: %s", reason)
+        raise NotAgain(1)
     start = journal.start_event(run_id=run_id, recid=recid, step=name, attempt=journal.next_attempt(journal_path, name))
     append(journal_path, start)
     storage = DiskBudget()
@@ -82,7 +92,7 @@ def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     finally:
         measured["cpu_s"] = round(time.process_time(), 4)  # of the whole job, also of starting it
         measured["peak_memory_bytes"] = peak_memory_bytes()
-        made = {} if error is not None else _digests(name, record_dir)
+        made = {} if error is not None else digests_of(name, record_dir)
         end = journal.end_event(start, error=error, measured=measured, made=made)
         append(journal_path, end)
         append(ATTEMPTS_FILE, end)
@@ -107,7 +117,8 @@ def _require_latest(name: str, recid: int, record_dir: Path, journal_path: Path)
                 raise ReceiptError(record_dir / f"{receipt}.json", receipt, recid=recid, found=found)
 
 
-def _digests(name: str, record_dir: Path) -> dict[str, str]:
+def digests_of(name: str, record_dir: Path) -> dict[str, str]:
+    """Return the digests of the receipts that a step has left, as the journal keeps them."""
     paths = {receipt: record_dir / f"{receipt}.json" for receipt in BY_NAME[name].receipts}
     return {receipt: file_digest(path) for receipt, path in paths.items() if path.exists()}
 

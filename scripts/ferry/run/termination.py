@@ -4,8 +4,9 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 LIMIT_S = 5.0
 """What hangs for longer is not waited for; a killed step is found by its missing end line."""
@@ -45,6 +46,13 @@ def terminate_on_signal() -> Iterator[None]:
         for number, handler in before.items():
             if signal.getsignal(number) is end:
                 signal.signal(number, handler)
+
+
+def take_signals_to_end(handler: Callable[[int, FrameType | None], object], *numbers: signal.Signals) -> None:
+    """Take SIGTERM and Ctrl-C, or those named, but for one that is ignored, as in the background of a shell."""
+    for number in numbers or _BY_WHOM:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def end_steps() -> None:

@@ -5,7 +5,8 @@ configuration), so that a larger experiment is asked for year by year, and once 
 all is told by the number that the portal counts for the whole experiment.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from ferry.csv_tables import write_csv
 from ferry.errors import ConfigError, MetadataError, TransientError
 from ferry.source.facts import source_facts
 from ferry.source.portal import ask
+from ferry.source.portal_cache import PortalCache
 from ferry.text.formatting import format_bytes, plural, truncate
 
 RESULT_WINDOW = 10_000
@@ -25,12 +27,45 @@ COLUMNS = (
     "availability",
 )  # fmt: skip
 
+WANTED = ("query", "years", "types", "availability")
+"""Keys of the configuration's part `catalogue` that are those of `Wanted`."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which records of an experiment are listed; what is empty chooses nothing."""
+
+    query: str | None = None
+    """Of the portal's search, as people type it there."""
+    years: Sequence[int] = ()
+    types: Sequence[str] = ()
+    """Primary or secondary."""
+    availability: str | None = None
+
+    def has(self, record: Mapping[str, Any]) -> bool:
+        """Tell whether a record that the query has found is wanted."""
+        facts = source_facts(record)
+        told = record.get("date_created")
+        years = {text[:4] for text in told if isinstance(text, str)} if isinstance(told, list) else set()
+        years |= {str(facts["year"])} if not years else set()
+        is_of_year = not self.years or not years.isdisjoint(map(str, self.years))
+        is_of_type = not self.types or not {facts["type_primary"], facts["type_secondary"]}.isdisjoint(self.types)
+        return is_of_year and is_of_type and self.availability in (None, record.get("availability") or "online")
+
+
 Ask = Callable[[str], dict[str, Any]]
 Row = dict[str, Any]
 
 
 def write_catalogue(
-    *, experiment: str, portal: str, priorities: Mapping[str, int], list_path: Path, ask: Ask = ask
+    *,
+    experiment: str,
+    portal: str,
+    priorities: Mapping[str, int],
+    list_path: Path,
+    wanted: Wanted = Wanted(),
+    cache: PortalCache | None = None,
+    ask: Ask = ask,
 ) -> str:
     """Write the master list of an experiment; return what is to be printed.
 
@@ -40,10 +75,12 @@ def write_catalogue(
         priorities: secondary type of a record, such as Collision -> its priority; others get 0.
         list_path: where the list goes: CSV with `COLUMNS`, the highest priority first, then by recid. What the portal
             does not tell is empty.
+        wanted: which of them; all others are left out.
+        cache: what the portal has said of records; what it has updated since is forgotten, and so asked for again.
         ask: returns the JSON object at an address.
 
     Raises:
-        ConfigError: there is a list already, or the portal has no record of that experiment.
+        ConfigError: there is a list already, or the portal has no record of that experiment, or none that is wanted.
         MetadataError: the portal's answer is no search result, or more than it gives out.
         TransientError: the records found are not as many as the portal counts.
     """
@@ -51,11 +88,23 @@ def write_catalogue(
         raise ConfigError(
             f"{list_path}: expected no file there yet, found one; move it away, so that no priority you gave is lost"
         )
-    hits = _Search(experiment=experiment, portal=portal, ask=ask).all_hits()
+    hits = _Search(experiment=experiment, query=wanted.query, portal=portal, ask=ask).all_hits()
+    if cache:
+        for recid, hit in hits.items():
+            cache.forget_changed(recid, updated=hit.get("updated"))
     rows = sorted(
-        (catalogue_row(recid, hit, priorities) for recid, hit in hits.items()),
+        (
+            catalogue_row(recid, hit["metadata"], priorities)
+            for recid, hit in hits.items()
+            if wanted.has(hit["metadata"])
+        ),
         key=lambda row: (-row["priority"], row["recid"]),
     )
+    if not rows:
+        raise ConfigError(
+            f"catalogue: expected years, types and availability that some of {plural(len(hits), 'record')} of "
+            f"{experiment} have, found none"
+        )
     write_csv(list_path, COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
     return _told(rows, experiment, list_path)
 
@@ -85,8 +134,9 @@ def _whole_number(value: Any) -> int | None:
 
 
 class _Search:
-    def __init__(self, *, experiment: str, portal: str, ask: Ask) -> None:
+    def __init__(self, *, experiment: str, query: str | None, portal: str, ask: Ask) -> None:
         self._experiment = experiment
+        self._query = query
         self._url = f"{portal.rstrip('/')}/api/records/"
         self._ask = ask
 
@@ -95,6 +145,7 @@ class _Search:
         if total == 0:
             raise ConfigError(
                 f"catalogue.experiment: expected an experiment of the portal, found no record of {self._experiment!r}"
+                f"{f' for catalogue.query {self._query!r}' if self._query else ''}"
             )
         hits: dict[int, Mapping[str, Any]] = {}
         for part in [{}] if total <= RESULT_WINDOW else self._parts():
@@ -132,12 +183,21 @@ class _Search:
         self, part: Mapping[str, str], *, number: int, size: int
     ) -> tuple[int, list[tuple[int, Mapping[str, Any]]]]:
         # ordered by what does not change meanwhile; what is on tape is listed too
-        query = {"experiment": self._experiment, "sort": "mostrecent", "ondemand": "true", "skip_files": "1", **part}
+        terms = [term for term in (self._query, part.get("q")) if term]
+        asked = {"q": " AND ".join(f"({term})" for term in terms) if len(terms) > 1 else terms[0]} if terms else {}
+        query = {
+            "experiment": self._experiment,
+            "sort": "mostrecent",
+            "ondemand": "true",
+            "skip_files": "1",
+            **part,
+            **asked,
+        }
         url = f"{self._url}?{urlencode({**query, 'page': str(number), 'size': str(size)})}"
         answer = self._ask(url)
         try:
             total = answer["hits"]["total"]
-            hits = [(int(hit["metadata"]["recid"]), hit["metadata"]) for hit in answer["hits"]["hits"]]
+            hits = [(int(hit["metadata"]["recid"]), hit) for hit in answer["hits"]["hits"]]
         except (KeyError, TypeError, ValueError) as error:
             raise MetadataError(f"{url}: expected a search result with hits and their recids, found none") from error
         if not isinstance(total, int):

@@ -3,6 +3,8 @@
 import logging
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,21 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from ferry.errors import DiskError, FerryError, PermanentError, TransientError
-from ferry.source.access import CHUNK_BYTES, SourceReader, open_source, refuse_unreadable
+from ferry.source.access import BlockingReader, SourceReader, open_source, refuse_unreadable
 from ferry.source.allowed import AllowedSources, ForbiddenSourceError
 from ferry.source.fetch import BrokenOffError, FileFetcher
-from ferry.source.fetch_missing import MissingFilesFetcher, Outcome
+from ferry.source.fetch_missing import MissingFilesFetcher
 from ferry.source.final_names import FinalNames, ProvenPart
+from ferry.source.http import HttpFile
+from ferry.source.line import MOST_BYTES, Line
 from ferry.source.progress import TransferProgress, TransferStats
-from ferry.source.threads import results_of
+from ferry.source.tasks import Task, Tasks
 from ferry.source.verified import Proof, SourceFile, VerifiedFiles, receipt_entry, verify
+from ferry.source.window import RequestWindow
 from ferry.source.xrootd import answer_limit_s
 
 log = logging.getLogger(__name__)
 
-# What all files together may have under way in memory; a lone file may have four pieces of it.
-BUFFER_BYTES = 16 << 20
-MOST_PIECES_IN_FLIGHT = 4
+# How often what has arrived is taken, many files at a time, in seconds; and for how long nothing has when it is idle.
+TAKEN_EVERY_S = 0.05
+IDLE_S = 0.5
 # After this many files have failed, the rest of the record is not asked for: it would fail too, or does not matter.
 MOST_FAILED_FILES = 10
 
@@ -38,7 +43,7 @@ class DownloadSettings:
     """Prefix of a uri -> what stands in its place; the longest that fits is taken."""
     allowed: AllowedSources = field(default_factory=AllowedSources)
     """What may be read."""
-    parallel_files: int = 16
+    parallel_files: int = 512
     attempts: int = 4
     stall_s: int = 60
     allow_unverified: bool = False
@@ -55,7 +60,8 @@ class Downloaded:
 class Download:
     """The download of one record into `files_dir`; what is there and right is not fetched again.
 
-    Threads fetch, one file each; the thread that called `run` gives the files their final names, many at a time.
+    As many are fetched at once as the line to the server is worth, by the threads of the client that asks it; the
+    thread that called `run` forces them to the disk and gives them their final names, many at a time.
     """
 
     def __init__(
@@ -65,14 +71,14 @@ class Download:
         files_dir: Path,
         state_path: Path,
         settings: DownloadSettings,
-        open_url: Callable[[str], SourceReader] | None = None,
+        open_url: Callable[[str], HttpFile] | None = None,
         pause: Callable[[float], object] | None = None,
         answer_limit: float | None = None,
     ) -> None:
         """Take the receipt `source`; `state_path` remembers between runs what was proven.
 
-        `open_url`, `pause` and `answer_limit` are for tests: the client, what waits between two attempts, and after
-        how many seconds a client without an answer is given up.
+        `open_url`, `pause` and `answer_limit` are for tests: a client, what waits between two attempts, and after how
+        many seconds a client without an answer is given up.
         """
         self._source = source
         self._files: list[SourceFile] = source["files"]
@@ -80,14 +86,15 @@ class Download:
         self._settings = settings
         self._verified = VerifiedFiles(state_path)
         self._stopped = threading.Event()
+        self._errors: dict[str, FerryError] = {}
         self._traffic = TransferStats()
-        self._threads = max(1, min(settings.parallel_files, len(self._files)))
+        self._tasks = Tasks()
+        self._line = Line(self._tasks, RequestWindow())
         self._answer_limit_s = answer_limit or answer_limit_s(settings.stall_s)
         self._fetcher = FileFetcher(
-            open_url=open_url
-            or partial(open_source, allowed=settings.allowed, stall_s=settings.stall_s, limit_s=self._answer_limit_s),
+            open_url=partial(self._open, open_url),
             attempts=settings.attempts,
-            in_flight=min(MOST_PIECES_IN_FLIGHT, max(1, BUFFER_BYTES // CHUNK_BYTES // self._threads)),
+            line=self._line,
             traffic=self._traffic,
             stopped=self._stopped,
             pause=pause,
@@ -109,19 +116,23 @@ class Download:
             verified=self._verified,
             redirects=self._settings.redirects,
             fetcher=self._fetcher,
+            tasks=self._tasks,
         )
         names = FinalNames(files_dir=self._files_dir, verified=self._verified)
         there: dict[str, Proof] = {}
-        errors: dict[str, FerryError] = {}
         progress = self._progress()
         try:
             with closing(self._outcomes(bringer)) as outcomes:
                 for outcome in outcomes:
-                    if outcome is None:
-                        self._expect_answers()
-                        names.flush()
-                    else:
-                        self._take(*outcome, names, there, errors)
+                    match outcome:
+                        case None:
+                            self._expect_answers()
+                            names.flush()
+                        case ProvenPart():
+                            names.add(outcome)
+                        case Proof():
+                            there[outcome.key] = outcome
+                            self._verified.add_new([outcome])
                     progress.tell(
                         files_done=len(names.proofs) + len(there),
                         bytes_moved=self._traffic.bytes_moved,
@@ -131,8 +142,8 @@ class Download:
         finally:
             progress.end()
         proofs = {**there, **names.proofs}
-        if errors:
-            raise self._failure(errors, done=len(proofs))
+        if self._errors:
+            raise self._failure(done=len(proofs))
         receipt = {"recid": self._source["recid"], "files": [self._entry(f, proofs[f["key"]]) for f in self._files]}
         measured = {
             "bytes_moved": self._traffic.bytes_moved,
@@ -141,23 +152,14 @@ class Download:
         }
         return Downloaded(receipt=receipt, measured=measured)
 
-    def _take(
-        self, key: str, outcome: Outcome, names: FinalNames, there: dict[str, Proof], errors: dict[str, FerryError]
-    ) -> None:
-        match outcome:
-            case BrokenOffError():
-                pass
-            case FerryError():
-                errors[key] = outcome
-                if isinstance(outcome, ForbiddenSourceError):
-                    errors[key] = ForbiddenSourceError(f"record {self._source['recid']}: {key}: {outcome}")
-                if isinstance(outcome, DiskError) or len(errors) >= MOST_FAILED_FILES:
-                    self._stopped.set()
-            case ProvenPart():
-                names.add(outcome)
-            case Proof():
-                there[key] = outcome
-                self._verified.add_new([outcome])
+    def _note(self, key: str, error: FerryError) -> None:
+        if isinstance(error, BrokenOffError):
+            return
+        if isinstance(error, ForbiddenSourceError):
+            error = ForbiddenSourceError(f"record {self._source['recid']}: {key}: {error}")
+        self._errors[key] = error
+        if isinstance(error, DiskError) or len(self._errors) >= MOST_FAILED_FILES:
+            self._stopped.set()
 
     def _progress(self) -> TransferProgress:
         sizes = [file["size_bytes"] for file in self._files]
@@ -166,18 +168,55 @@ class Download:
             recid=self._source["recid"], files=len(self._files), size_bytes=size_bytes, terminal=sys.stderr
         )
 
-    def _outcomes(self, bringer: MissingFilesFetcher) -> Generator[tuple[str, Outcome] | None]:
-        # What became of each file that was begun. The largest begin first, so that none of them is left for the end.
-        return results_of(
-            sorted(self._files, key=lambda file: -(file["size_bytes"] or 0)),
-            work=bringer.bring,
-            threads=self._threads,
-            stopped=self._stopped,
-            is_stuck=lambda: self._traffic.overdue(self._answer_limit_s) is not None,
-        )
+    async def _open(self, opens: Callable[[str], HttpFile] | None, url: str) -> SourceReader:
+        if opens is not None:
+            return await BlockingReader.opened(url, partial(opens, url), tasks=self._tasks)
+        settings = self._settings
+        return await open_source(url, allowed=settings.allowed, stall_s=settings.stall_s, line=self._line)
+
+    def _outcomes(self, bringer: MissingFilesFetcher) -> Generator[Proof | ProvenPart | None]:
+        # Each file that was there or has arrived; None now and then while there is nothing to tell. When this ends or
+        # is closed no further file begins, and those that were begun have ended, unless the client answers no more.
+        # The largest begin first, so that none of them is left for the end.
+        files = iter(sorted(self._files, key=lambda file: -(file["size_bytes"] or 0)))
+        told: deque[Proof | ProvenPart] = deque()
+        line, tasks, stopped = self._line, self._tasks, self._stopped
+
+        async def bring(file: SourceFile) -> None:
+            outcome = await bringer.bring(file)
+            if isinstance(outcome, FerryError):
+                self._note(file["key"], outcome)
+            else:
+                told.append(outcome)
+
+        def begin(working: int) -> Task | None:
+            if working >= min(self._settings.parallel_files, line.window.limit) or line.unasked_bytes >= MOST_BYTES:
+                return None  # while so much can be asked for, the next need not be open
+            file = None if stopped.is_set() else next(files, None)
+            return None if file is None else bring(file)
+
+        tasks.start(begin)
+        try:
+            quiet_since = time.monotonic()
+            while not tasks.ended.wait(TAKEN_EVERY_S):
+                while told:
+                    quiet_since = time.monotonic()
+                    yield told.popleft()
+                if time.monotonic() - quiet_since >= IDLE_S:
+                    quiet_since = time.monotonic()
+                    yield None
+            tasks.check()
+            yield from told
+        finally:
+            stopped.set()
+            while not tasks.ended.wait(IDLE_S) and self._overdue() is None:
+                pass
+
+    def _overdue(self) -> str | None:
+        return self._tasks.overdue(self._answer_limit_s)
 
     def _expect_answers(self) -> None:
-        url = self._traffic.overdue(self._answer_limit_s)
+        url = self._overdue()
         if url is not None:
             raise TransientError(
                 f"{url}: expected bytes or an error from the client, found neither in {self._answer_limit_s:.0f} s; "
@@ -188,9 +227,9 @@ class Download:
         verified = verify(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=file["uri"])
         return receipt_entry(file, proof, verified)
 
-    def _failure(self, errors: Mapping[str, FerryError], *, done: int) -> FerryError:
+    def _failure(self, *, done: int) -> FerryError:
         # In the record's order, so the same trouble gives the same message; what will not pass by itself first.
-        ordered = [errors[file["key"]] for file in self._files if file["key"] in errors]
+        ordered = [self._errors[file["key"]] for file in self._files if file["key"] in self._errors]
         chosen = next((error for error in ordered if isinstance(error, PermanentError)), ordered[0])
         untried = len(self._files) - done - len(ordered)
         also = f"; {len(ordered) - 1} more files of the record failed" if len(ordered) > 1 else ""

@@ -4,23 +4,23 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from ferry.checksums import Digests, file_chunks
 from ferry.errors import IntegrityError, TransientError, disk_error
 from ferry.source.access import CHUNK_BYTES, SourceReader
 from ferry.source.final_names import ProvenPart
+from ferry.source.line import Line
 from ferry.source.progress import TransferStats
-from ferry.source.verified import Proof, SourceFile, verify
+from ferry.source.verified import Proof, SourceFile, checksums_of, verify
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
-# A file of this size is forced to the disk by its own thread, while others still arrive.
-SYNC_ALONE_BYTES = 8 << 20
 LONGEST_NAME_BYTES = 255
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
@@ -30,27 +30,27 @@ class BrokenOffError(TransientError):
 
 
 class FileFetcher:
-    """Fetches files of one record, for several threads at once."""
+    """Fetches files of one record, many at once."""
 
     def __init__(
         self,
         *,
-        open_url: Callable[[str], SourceReader],
+        open_url: Callable[[str], Awaitable[SourceReader]],
         attempts: int,
-        in_flight: int,
+        line: Line,
         traffic: TransferStats,
         stopped: threading.Event,
         pause: Callable[[float], object] | None = None,
     ) -> None:
-        """Set what all files have in common; `in_flight` is the number of requests under way for one file."""
+        """Set what all files have in common; `pause` waits before the next attempt, in a thread."""
         self._open_url = open_url
         self._attempts = attempts
-        self._in_flight = in_flight
+        self._line = line
         self._traffic = traffic
         self._stopped = stopped
         self._pause = pause or stopped.wait
 
-    def fetch(self, file: SourceFile, url: str, part: str, *, resumes: bool) -> ProvenPart:
+    async def fetch(self, file: SourceFile, url: str, part: str, *, resumes: bool) -> ProvenPart:
         """Bring the file at `url` to `part`, complete and equal to what the record says.
 
         With `resumes`, what lies at `part` already is read, and gone on from, where the record names a checksum that
@@ -61,12 +61,12 @@ class FileFetcher:
             PermanentError: the source will not give it, or the disk will not take it.
             TransientError: not through after all attempts.
         """
-        digests = _resumable(file, part) if resumes else _no_bytes(file)
+        digests = await self._line.tasks.in_thread(partial(_resumable, file, part)) if resumes else _no_bytes(file)
         refetched = False
         attempt = 1
         while True:
             try:
-                mtime_ns = self._transfer(file, url, part, digests)
+                mtime_ns = await self._transfer(file, url, part, digests)
                 values = digests.values()
                 verify(file, size_bytes=digests.size_bytes, digests=values, found_at=url)
             except IntegrityError as error:
@@ -81,59 +81,52 @@ class FileFetcher:
                 if attempt == self._attempts:
                     raise TransientError(f"{error} (attempt {attempt} of {self._attempts})") from error
                 log.warning("%s; trying again (attempt %d of %d)", error, attempt + 1, self._attempts)
-                self._pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (attempt - 1)))
+                pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (attempt - 1))
+                await self._line.tasks.in_thread(partial(self._pause, pause_s))
                 attempt += 1
                 if file["checksum"] is None:
                     digests = _no_bytes(file)
             else:
-                synced = digests.size_bytes >= SYNC_ALONE_BYTES
-                return ProvenPart(Proof(file["key"], digests.size_bytes, mtime_ns, values, file["uri"]), part, synced)
+                return ProvenPart(Proof(file["key"], digests.size_bytes, mtime_ns, values, file["uri"]), part)
             self._traffic.tried_again()
 
-    def _transfer(self, file: SourceFile, url: str, part: str, digests: Digests) -> int:
+    async def _transfer(self, file: SourceFile, url: str, part: str, digests: Digests) -> int:
         # Returns when the file was last written to.
         if self._stopped.is_set():
             raise BrokenOffError(url)
         declared = file["size_bytes"]
-        self._traffic.wait_begins(url)
-        try:
-            with self._open_url(url) as opened:
-                at_once = None
-                if declared is not None and declared <= CHUNK_BYTES and digests.size_bytes == 0:
-                    at_once = opened.at_once(declared)
+        with self._line.expecting(max((declared or 0) - digests.size_bytes, 0)):
+            opening = await self._open_url(url)
+        async with opening as opened:
+            at_once = None
+            if declared is not None and declared <= CHUNK_BYTES and digests.size_bytes == 0:
+                at_once = await opened.at_once(declared)
+            if at_once is None:
+                found = await opened.size()
+                if declared is not None and found is not None and declared != found:
+                    raise IntegrityError(f"{url}: expected {declared} bytes as the record says, found {found}")
+            target = _opened_at(part, digests.size_bytes)
+            try:
                 if at_once is None:
-                    found = opened.size_bytes
-                    if declared is not None and found is not None and declared != found:
-                        raise IntegrityError(f"{url}: expected {declared} bytes as the record says, found {found}")
-                target = _opened_at(part, digests.size_bytes)
-                try:
-                    if at_once is None:
-                        self._copy(opened, target, part, digests, declared)
-                    else:
-                        self._take(at_once, target, part, digests)
-                    return os.fstat(target).st_mtime_ns
-                finally:
-                    os.close(target)
-        finally:
-            self._traffic.wait_ends()
+                    await self._copy(opened, target, part, digests, declared)
+                else:
+                    self._write(at_once, target, part, digests)
+                return os.fstat(target).st_mtime_ns
+            finally:
+                os.close(target)
 
-    def _copy(self, opened: SourceReader, target: int, part: str, digests: Digests, declared: int | None) -> None:
-        chunks = opened.chunks(start=digests.size_bytes, chunk_bytes=CHUNK_BYTES, in_flight=self._in_flight)
-        with closing(chunks):  # whatever is raised here: no request is left under way when the file is closed
-            for chunk in chunks:
-                if declared is not None and digests.size_bytes + len(chunk) > declared:
-                    raise IntegrityError(f"{opened.url}: expected {declared} bytes as the record says, found more")
-                self._take(chunk, target, part, digests)
-                if self._stopped.is_set() and digests.size_bytes != declared:
-                    raise BrokenOffError(opened.url)
-                self._traffic.wait_begins(opened.url)
-        self._traffic.wait_ends()
-        if digests.size_bytes >= SYNC_ALONE_BYTES:
-            _sync(target, part)
+    async def _copy(self, opened: SourceReader, target: int, part: str, digests: Digests, declared: int | None) -> None:
+        def take(chunk: bytes) -> None:
+            if declared is not None and digests.size_bytes + len(chunk) > declared:
+                raise IntegrityError(f"{opened.url}: expected {declared} bytes as the record says, found more")
+            self._write(chunk, target, part, digests)
+            if self._stopped.is_set() and digests.size_bytes != declared:
+                raise BrokenOffError(opened.url)
 
-    def _take(self, chunk: bytes, target: int, part: str, digests: Digests) -> None:
-        self._traffic.wait_ends()
-        _write_all(target, chunk, part)
+        await opened.read(take, start=digests.size_bytes, chunk_bytes=CHUNK_BYTES)
+
+    def _write(self, chunk: bytes, target: int, part: str, digests: Digests) -> None:
+        write_all(target, chunk, part)
         digests.update(chunk)
         self._traffic.moved(len(chunk))
 
@@ -150,13 +143,13 @@ def names_of(keys: Iterable[str]) -> frozenset[str]:
 def part_path(path: str, *, key: str, names: frozenset[str]) -> str:
     """Return the temporary name of a file: its own with `.part`, or a hidden one where that is too long or taken."""
     folder, _, name = path.rpartition("/")
-    if f"{key}.part" in names or len(name.encode()) + len(".part") > LONGEST_NAME_BYTES:
-        return f"{folder}/.{hashlib.sha256(key.encode()).hexdigest()[:32]}.part"
+    if f"{key}.part" in names or len(os.fsencode(name)) + len(".part") > LONGEST_NAME_BYTES:
+        return f"{folder}/.{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.part"
     return f"{path}.part"
 
 
 def _no_bytes(file: SourceFile) -> Digests:
-    return Digests(file["checksum"]["algorithm"] if file["checksum"] else None)
+    return Digests(*(checksum["algorithm"] for checksum in checksums_of(file)))
 
 
 def _resumable(file: SourceFile, part: str) -> Digests:
@@ -189,7 +182,12 @@ def _opened_at(part: str, size_bytes: int) -> int:
     return target
 
 
-def _write_all(target: int, data: bytes, part: str) -> None:
+def write_all(target: int, data: bytes | memoryview, part: str) -> None:
+    """Write bytes to a file that is open under its temporary name, which is removed if the disk refuses.
+
+    Raises:
+        DiskError: it does.
+    """
     view = memoryview(data)
     try:
         while view:  # a write may be short where the disk is nearly full
@@ -197,14 +195,6 @@ def _write_all(target: int, data: bytes, part: str) -> None:
     except OSError as error:
         _remove(part)  # a full disk is no place for half a file
         raise disk_error(part, "be written", error) from error
-
-
-def _sync(target: int, part: str) -> None:
-    try:
-        os.fsync(target)
-    except OSError as error:
-        _remove(part)
-        raise disk_error(part, "reach the disk", error) from error
 
 
 def _remove(part: str) -> None:

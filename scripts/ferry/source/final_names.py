@@ -3,10 +3,11 @@
 import ctypes
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferry.errors import disk_error
+from ferry.errors import DiskError, disk_error
 from ferry.source.verified import Proof, VerifiedFiles
 
 # From this many files on, one order to the whole file system is quicker than one per file: on ext4 0.01 ms instead of
@@ -22,8 +23,6 @@ class ProvenPart:
 
     proof: Proof
     part: str
-    synced: bool
-    """Whether its bytes were forced to the disk already."""
 
 
 class FinalNames:
@@ -35,7 +34,6 @@ class FinalNames:
         self._verified = verified
         self._waiting: list[ProvenPart] = []
         self._waiting_bytes = 0
-        """Of those that were not forced to the disk yet."""
         self.proofs: dict[str, Proof] = {}
         """By key, what is proven about the files that have their names."""
 
@@ -46,7 +44,7 @@ class FinalNames:
             DiskError: as `flush`.
         """
         self._waiting.append(proven)
-        self._waiting_bytes += 0 if proven.synced else proven.proof.size_bytes
+        self._waiting_bytes += proven.proof.size_bytes
         if len(self._waiting) >= BATCH_FILES or self._waiting_bytes >= BATCH_BYTES:
             self.flush()
 
@@ -57,8 +55,14 @@ class FinalNames:
             DiskError: the disk did not take them; no name was given to a file that is not on the disk.
         """
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        unsynced = [proven.part for proven in waiting if not proven.synced]
-        sync_files(unsynced, below=self._files_dir)
+        parts = [proven.part for proven in waiting]
+        try:
+            sync_files(parts, below=self._files_dir)
+        except DiskError:
+            for part in parts:  # what can be read of them now may not be what is on the disk
+                with suppress(OSError):
+                    os.unlink(part)
+            raise
         proofs = {}
         folders: set[str] = set()
         for proven in waiting:

@@ -1,128 +1,178 @@
-"""Files at http:// and https://: the XRootD client's wheel cannot read these, so Python's own library does."""
+"""Answers and files at http:// and https://, read by Python's own library: the XRootD client's wheel cannot."""
 
 import http.client
-import socket
-import urllib.error
-import urllib.request
-from collections.abc import Generator
+import os
+import re
+import ssl
+import string
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from typing import Self
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from ferry.errors import PermanentError, TransientError
 from ferry.source.allowed import AllowedSources
+from ferry.source.connections import Connection, Way, keep, proxy_for, take
+
+MOST_HOPS = 10
+"""From address to address."""
 
 _TRANSIENT_STATUS = {408, 425, 429}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_ASKED_FOR_BY = {
+    http.client.NOT_MODIFIED: "If-None-Match",
+    http.client.REQUESTED_RANGE_NOT_SATISFIABLE: "Range",
+}
+"""Status that is an answer to what a header asks, and no trouble."""
+_RANGE = re.compile(r"bytes (\d{1,19})-")
 
 
-class _Connection(http.client.HTTPConnection):
-    """A connection to one of the IP addresses that were checked: asked again, a name may mean another host."""
+@dataclass(frozen=True)
+class Asking:
+    """What a server is asked with, beside the address."""
 
-    addresses: tuple[str, ...] = ()
-
-    def connect(self) -> None:
-        """Connect to the first of the addresses that answers; to the host itself where none is prescribed."""
-        if not self.addresses:
-            super().connect()
-            return
-        for address in self.addresses:
-            try:
-                self.sock = socket.create_connection((address, self.port), self.timeout)
-            except OSError:
-                if address == self.addresses[-1]:
-                    raise
-            else:
-                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return
+    headers: Mapping[str, str] = field(default_factory=lambda: {"User-Agent": "opendata-ferry"})
+    secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent to the address that is asked for, and nowhere else that it may lead to."""
+    by_proxy: bool = True
+    """Whether it may go through the proxy that the environment names."""
+    context: Callable[[str], ssl.SSLContext | None] = field(default=lambda _url: None, repr=False)
+    """By which the certificate at an address is checked; None: as the system does."""
+    on_busy: Callable[[int, Mapping[str, str]], object] = field(default=lambda _status, _headers: None, repr=False)
+    """Told of each answer that says no for now: its status, and headers that may say for how long."""
 
 
-class _TlsConnection(http.client.HTTPSConnection, _Connection):
-    """The same with TLS, which begins where `_Connection` has connected; the certificate has to be that of the host."""
+PLAIN = Asking()
 
 
-class _Handler(urllib.request.AbstractHTTPHandler):
-    """Asks of each address that is reached, the first and those that it leads to, whether it is allowed."""
+class Answer:
+    """What a server says. To be closed: if all of it was read, its connection serves the next request."""
 
-    def __init__(self, *, allowed: AllowedSources, asked: str) -> None:
-        super().__init__()
-        self._allowed = allowed
-        self._asked = asked
+    def __init__(self, connection: Connection, way: Way) -> None:
+        """Wait for the answer to what was sent."""
+        self._connection = connection
+        self._way = way
+        self._response = connection.getresponse()
+        self.status = self._response.status
+        self.reason = self._response.reason
+        self.headers = self._response.headers
 
-    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        """Send a request."""
-        return self._open(_Connection, request)
+    def __enter__(self) -> Self:
+        """Give the open answer."""
+        return self
 
-    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        """Send a request with TLS."""
-        return self._open(_TlsConnection, request)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
 
-    http_request = urllib.request.AbstractHTTPHandler.do_request_
-    https_request = urllib.request.AbstractHTTPHandler.do_request_
+    def read(self, size_bytes: int | None = None) -> bytes:
+        """Return the next bytes, at most so many; none at the end.
 
-    def _open(self, kind: type[_Connection], request: urllib.request.Request) -> http.client.HTTPResponse:
-        by_proxy = request.host != urlsplit(request.full_url).netloc
-        addresses = self._allowed.check(request.full_url, asked=self._asked, by_proxy=by_proxy)
+        Raises:
+            OSError, http.client.HTTPException: the connection ended too early, or what came is no answer.
+        """
+        try:
+            return self._response.read(size_bytes)
+        except BaseException:
+            self._connection.close()
+            raise
 
-        def connection(host: str, /, **options: Any) -> _Connection:
-            made = kind(host, **options)
-            made.addresses = () if by_proxy else addresses
-            return made
-
-        return self.do_open(connection, request)
-
-
-def _opener(*, allowed: AllowedSources, asked: str) -> urllib.request.OpenerDirector:
-    """Return an opener that speaks http and https and nothing else, whatever it is redirected to."""
-    director = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        _Handler(allowed=allowed, asked=asked),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPRedirectHandler(),
-        urllib.request.HTTPErrorProcessor(),
-    ):
-        director.add_handler(handler)
-    return director
+    def close(self) -> None:
+        """Keep the connection where it can be used again, else close it."""
+        if self._response.length == 0:
+            self._response.read()  # nothing is to come, and so the answer ends
+        is_read = self._response.isclosed() and self._connection.sock is not None
+        self._response.close()
+        if is_read:
+            keep(self._way, self._connection)
+        else:
+            self._connection.close()
 
 
 def request(
-    url: str, *, allowed: AllowedSources, headers: dict[str, str], timeout_s: float
-) -> http.client.HTTPResponse:
-    """Ask for an address and return the open answer (its status is 2xx).
+    url: str, *, allowed: AllowedSources, headers: Mapping[str, str], timeout_s: float, asking: Asking = PLAIN
+) -> Answer:
+    """Ask for an address and return the open answer: 2xx, 304 where the headers name an ETag, or 416 to a range.
 
     Raises:
         ForbiddenSourceError: the address, or one that it leads to, is not allowed.
         PermanentError: the server says that this will not work (4xx), or leads elsewhere than to http(s) (3xx).
         TransientError: no connection, a server error, too many requests.
     """
-    quoted = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+    asked = at = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+    sent = {**asking.headers, **headers}
+    for hop in range(MOST_HOPS):
+        all_sent = {**sent, **asking.secret_headers} if hop == 0 else sent
+        try:
+            answer = _ask(at, asked=asked, allowed=allowed, headers=all_sent, timeout_s=timeout_s, asking=asking)
+        except (OSError, http.client.HTTPException) as error:
+            said = getattr(error, "strerror", None) or error or type(error).__name__
+            raise TransientError(f"{url}: expected an answer, found {said}") from error
+        except ValueError as error:
+            raise PermanentError(f"{url!r}: expected an address, found one that cannot be sent: {error}") from error
+        if 200 <= answer.status < 300 or _ASKED_FOR_BY.get(answer.status) in headers:
+            return answer
+        answer.close()
+        location = answer.headers.get("Location")
+        if answer.status not in _REDIRECTS or location is None:
+            message = f"{url}: expected an answer, found HTTP {answer.status} {answer.reason}"
+            if 300 <= answer.status < 500 and answer.status not in _TRANSIENT_STATUS:
+                raise PermanentError(message)
+            asking.on_busy(answer.status, dict(answer.headers.items()))
+            raise TransientError(message)
+        at = urljoin(at, quote(location, safe=string.punctuation, encoding="iso-8859-1"))  # as http.client decodes it
+        if urlsplit(at).scheme not in ("http", "https"):
+            raise PermanentError(f"{url}: expected an http(s) address, found one that leads to {at}")
+    raise PermanentError(f"{url}: expected an answer, found that it leads from address to address without end")
+
+
+def _ask(
+    url: str, *, asked: str, allowed: AllowedSources, headers: Mapping[str, str], timeout_s: float, asking: Asking
+) -> Answer:
+    """Send one request, on a connection that is kept if there is one."""
+    parts = urlsplit(url.rpartition("#")[0] or url)
+    proxy = proxy_for(parts) if asking.by_proxy else None
+    addresses = allowed.check(url, asked=asked, by_proxy=proxy is not None)
+    way = Way(
+        scheme=parts.scheme,
+        host=parts.hostname or "",
+        port=parts.port,
+        addresses=() if proxy else addresses,
+        proxy=proxy,
+        timeout_s=timeout_s,
+        context=asking.context(url) if parts.scheme == "https" else None,
+        process=os.getpid(),
+    )
+    while kept := take(way):
+        try:
+            return _send(kept, way, headers=headers, url=parts)
+        except TimeoutError:
+            raise
+        except (OSError, http.client.HTTPException):
+            continue  # its server has closed it meanwhile; a new one tells what is wrong, if anything is
+    return _send(way.connect(), way, headers=headers, url=parts)
+
+
+def _send(connection: Connection, way: Way, *, headers: Mapping[str, str], url: SplitResult) -> Answer:
+    target, of_proxy = way.target(url)
     try:
-        answer = _opener(allowed=allowed, asked=quoted).open(
-            urllib.request.Request(quoted, headers={"User-Agent": "opendata-ferry", **headers}),  # noqa: S310 - see _opener
-            timeout=timeout_s,
-        )
-    except urllib.error.HTTPError as error:
-        error.close()
-        message = f"{url}: expected an answer, found HTTP {error.code} {error.reason}"
-        if 300 <= error.code < 500 and error.code not in _TRANSIENT_STATUS:
-            raise PermanentError(message) from error
-        raise TransientError(message) from error
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)  # urllib wraps what went wrong
-        said = getattr(reason, "strerror", None) or reason or type(error).__name__
-        raise TransientError(f"{url}: expected an answer, found {said}") from error
-    except ValueError as error:
-        raise PermanentError(f"{url!r}: expected an address, found one that cannot be sent: {error}") from error
-    if not isinstance(answer, http.client.HTTPResponse):
-        raise PermanentError(f"{url}: expected an http(s) address, found another one")
-    return answer
+        connection.request("GET", target, headers={**headers, **of_proxy})
+        return Answer(connection, way)
+    except BaseException:
+        connection.close()
+        raise
 
 
 class HttpFile:
     """One file behind an address, read in order."""
 
-    def __init__(self, url: str, *, allowed: AllowedSources, timeout_s: float) -> None:
-        """Ask for the file.
+    def __init__(
+        self, url: str, *, allowed: AllowedSources, timeout_s: float, asking: Asking = PLAIN, start: int = 0
+    ) -> None:
+        """Ask for the file, or for all of it from `start` on; a server that knows no ranges gives the whole.
 
         Raises:
             PermanentError, TransientError: as `request` does.
@@ -130,9 +180,13 @@ class HttpFile:
         self.url = url
         self._allowed = allowed
         self._timeout_s = timeout_s
-        self._answer = request(url, allowed=allowed, headers={"Accept-Encoding": "identity"}, timeout_s=timeout_s)
-        length = self._answer.headers.get("Content-Length")
-        self.size_bytes: int | None = int(length) if length and length.isdigit() else None
+        self._asking = asking
+        self._ask(start)
+
+    @property
+    def begins(self) -> int:
+        """At which byte of the file the open answer begins: 0 where the server does not know ranges."""
+        return self._begins
 
     def __enter__(self) -> Self:
         """Give the open file."""
@@ -144,9 +198,6 @@ class HttpFile:
         """Close the connection."""
         self._answer.close()
 
-    def at_once(self, size_bytes: int) -> None:
-        """Return nothing: one request brings all bytes anyway, and `chunks` sees when the connection ends too early."""
-
     def chunks(self, *, start: int, chunk_bytes: int, in_flight: int) -> Generator[bytes]:  # noqa: ARG002 - one stream
         """Give the bytes from `start` to the end in order, in pieces of at most `chunk_bytes`.
 
@@ -155,8 +206,10 @@ class HttpFile:
         """
         if start > 0 and start == self.size_bytes:
             return  # a range that holds nothing is an error to a server
-        skip = self._seek(start)
-        position = start - skip
+        if self._begins != start:
+            self._answer.close()
+            self._ask(start)
+        position, skip = self._begins, start - self._begins
         while True:
             try:
                 data = self._answer.read(chunk_bytes)
@@ -173,12 +226,17 @@ class HttpFile:
                 yield data[skip:]
             skip = max(skip - len(data), 0)
 
-    def _seek(self, start: int) -> int:
-        # How many bytes of the answer come before `start`: all of them where the server does not know ranges.
-        if start == 0:
-            return 0
-        self._answer.close()
-        headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-"}
-        self._answer = request(self.url, allowed=self._allowed, headers=headers, timeout_s=self._timeout_s)
-        begins = self._answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-        return 0 if self._answer.status == http.client.PARTIAL_CONTENT and begins else start
+    def _ask(self, start: int) -> None:
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        self._answer = request(
+            self.url, allowed=self._allowed, headers=headers, timeout_s=self._timeout_s, asking=self._asking
+        )
+        if self._answer.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            self._answer.close()
+            self._ask(0)  # it knows no ranges, or the file has become shorter, which its length tells
+            return
+        found = _RANGE.match(self._answer.headers.get("Content-Range", ""))
+        is_part = self._answer.status == http.client.PARTIAL_CONTENT and found is not None and int(found[1]) == start
+        self._begins = start if is_part else 0
+        length = self._answer.headers.get("Content-Length")
+        self.size_bytes: int | None = int(length) + self._begins if length and length.isdigit() else None

@@ -12,7 +12,8 @@ from ferry.checksums import normalise_checksum
 from ferry.documents import read_document
 from ferry.errors import MetadataError
 from ferry.limits import DEFAULT_LIMITS, Limits
-from ferry.source.file_lists import Placed, ReadIndex, listed_entries
+from ferry.source.file_filter import FileFilter, choose_files
+from ferry.source.file_lists import Placed, ReadIndex, is_index, listed_entries
 from ferry.source.keys import file_keys
 from ferry.source.origin import Origin, require_origin
 from ferry.strict_json import UnfitJsonError, kind_of, shown_value, strict_json
@@ -39,6 +40,7 @@ def read_source(
     limits: Limits = DEFAULT_LIMITS,
     origin: Origin = "cern-opendata",
     folders: Sequence[str] = (),
+    chosen_by: FileFilter | None = None,
 ) -> dict[str, Any]:
     """Return the receipt `source` of a record, read from `metadata_path` if that exists, else from the portal.
 
@@ -47,7 +49,7 @@ def read_source(
     `index_files="expand"` these take their place (`read_index` is asked where the record does not hold the list
     itself), with `"keep"` the index files are taken as ordinary files. Sizes are in bytes. A record of one's own
     (`origin`) has a file, and lists no files: what it is of lies on the disk. `metadata_path` may be a link into
-    `folders` (source.allow.folders).
+    `folders` (source.allow.folders). `chosen_by` says which files go on (source.files); None: all.
 
     Raises:
         MetadataError: not JSON, not an object, another recid inside, or a file entry that is not what it must be.
@@ -79,7 +81,11 @@ def read_source(
         raise MetadataError(f"{place}: files: {limits.exceeded('files', 'more')}")
     files = _normalised(entries, record, place, recid=recid, local_files_allowed=local)
     _compare_with_distribution(record, files, recid)
-    return {"recid": recid, "origin": named, "record": record, "files": files}
+    receipt = {"recid": recid, "origin": named, "record": record, "files": files}
+    if chosen_by is None or not files:
+        return receipt
+    indices = {str(each.entry.get("uri")) for each in entries if is_index(each.entry)}
+    return choose_files(receipt, chosen_by, indices=indices, place=place)
 
 
 def _from_elsewhere(read_index: ReadIndex, origin: str) -> ReadIndex:

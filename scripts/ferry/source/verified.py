@@ -130,9 +130,12 @@ class VerifiedFiles:
     def add(self, proofs: list[Proof]) -> None:
         """Remember the proofs; their files are on the disk under their final names.
 
+        Those whose names are no text (bytes that are no UTF-8) are not remembered, and read again next time.
+
         Raises:
             DiskError: the disk did not take it.
         """
+        proofs = [proof for proof in proofs if _is_text(proof.key)]
         if not proofs:
             return
         try:
@@ -140,3 +143,11 @@ class VerifiedFiles:
         except OSError as error:
             raise disk_error(self.path, "be written", error) from error
         self._proofs.update((proof.key, proof) for proof in proofs)
+
+
+def _is_text(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -9,15 +9,17 @@ import atexit
 import functools
 import logging
 import os
-import queue
 import re
 import signal
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from ferry.errors import PermanentError, TransientError
 from ferry.source.allowed import AllowedSources
+from ferry.source.line import Line, Request
 from ferry.text.safe_text import in_one_line
 
 log = logging.getLogger(__name__)
@@ -96,126 +98,128 @@ def _imported_client() -> ModuleType:
 
 
 class XrootdFile:
-    """One open file at the source, read in order with several requests in flight."""
+    """One open file at the source, read in order with many requests under way."""
 
-    def __init__(self, client: ModuleType, url: str, *, allowed: AllowedSources, limit_s: float) -> None:
-        """Open the file; an answer that the client does not give within `limit_s` seconds is not waited for.
+    def __init__(self, file: Any, url: str, line: Line) -> None:
+        """Take an open file; `opened` makes one."""
+        self.url = url
+        self._file = file
+        self._line = line
+        self._asked: deque[tuple[int, Request]] = deque()
+        """Offset and request of each piece, in order."""
+        self._unasked = self._end = self._piece_bytes = 0
+        """Where the first piece begins that is not asked for, where the last one ends, and how long they are."""
+
+    @classmethod
+    async def opened(cls, client: ModuleType, url: str, *, allowed: AllowedSources, line: Line) -> Self:
+        """Open the file.
 
         Raises:
             ForbiddenSourceError: the address, or one that it leads to, is not allowed.
             PermanentError: no such file, no access, or no address at all.
             TransientError: anything that may pass: no connection, a silent or busy server.
         """
-        self.url = url
-        self._limit_s = limit_s
-        self._file = self._opened(client, allowed)
-
-    def _opened(self, client: ModuleType, allowed: AllowedSources) -> Any:
-        place, avoided = self.url, False
+        place, avoided = url, False
         for _ in range(_MOST_PLACES):
-            allowed.check(place, asked=self.url)
+            allowed.check(place, asked=url)
             file = client.File()
             for name in _KEEPS_TO_ITS_PLACE:
                 file.set_property(name, "false")
-            try:
-                status, _ = file.open(_sent(place))
-            except ValueError as error:
+            status = await line.take(line.ask("open", url, partial(_open, file, place)))
+            if isinstance(status, ValueError):
                 raise PermanentError(
-                    f"{self.url!r}: expected an address, found one that cannot be sent: {error}"
-                ) from error
+                    f"{url!r}: expected an address, found one that cannot be sent: {status}"
+                ) from status
             if status.ok:
                 if not place.startswith("file:"):
-                    allowed.check(file.get_property("LastURL"), asked=self.url)
-                return file
+                    allowed.check(file.get_property("LastURL"), asked=url)
+                return cls(file, url, line)
             if found := _REDIRECTED.search(status.message):
                 place = _place_after(place, found)
-            elif place != self.url and not avoided:  # as the client itself would: ask for another one, once
+            elif place != url and not avoided:  # as the client itself would: ask for another one, once
                 host = place.partition("://")[2].partition("/")[0].partition(":")[0]
-                place, avoided = _with_cgi(self.url, f"tried={host}"), True
+                place, avoided = _with_cgi(url, f"tried={host}"), True
             else:
-                _check(status, self.url, "opened")
-        raise PermanentError(f"{self.url}: expected a file, found that it leads from server to server without end")
+                _check(status, url, "opened")
+        raise PermanentError(f"{url}: expected a file, found that it leads from server to server without end")
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         """Give the open file."""
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file; nothing was written to it, so its answer cannot change what was read."""
+        self._line.remove_asker(self._ask_one)
+        self._line.unasked_bytes -= self._end - self._unasked
+        if kind is not GeneratorExit:  # else the client is given up
+            await self._line.drop(*(request for _, request in self._asked))  # it must not be closed under requests
         self._file.close(callback=_forget)
 
-    @functools.cached_property
-    def size_bytes(self) -> int:
-        """Length of the file, which is asked for when somebody wants to know it.
+    async def size(self) -> int:
+        """Return the length of the file in bytes, which its server has told when it was opened.
 
         Raises:
             PermanentError, TransientError: as for opening.
         """
-        status, stat = self._file.stat()
+        status, stat = await self._line.take(self._line.ask("stat", self.url, self._stat))
         _check(status, self.url, "asked for its size")
         size_bytes: int = stat.size
         return size_bytes
 
-    def at_once(self, size_bytes: int) -> bytes | None:
+    async def at_once(self, size_bytes: int) -> bytes | None:
         """Return all bytes by one request; None if the file has not just so many.
 
         Raises:
             PermanentError, TransientError: as for opening.
         """
-        status, data = self._file.read(0, size_bytes + 1)
+        status, data = await self._line.take(self._ask(0, size_bytes + 1))
         _check(status, self.url, "read")
         found: bytes = data or b""
         return found if len(found) == size_bytes else None
 
-    def chunks(self, *, start: int, chunk_bytes: int, in_flight: int) -> Generator[bytes]:
-        """Give the bytes from `start` to the end in order, in pieces of `chunk_bytes`, `in_flight` of them asked ahead.
+    async def read(self, take: Callable[[bytes], None], *, start: int, chunk_bytes: int) -> None:
+        """Have `take` take the bytes from `start` to the end in order, in pieces of `chunk_bytes`.
+
+        As many are asked for ahead as the line holds.
 
         Raises:
             PermanentError, TransientError: as for opening; TransientError too if the file ends before its size.
         """
-        offsets = range(start, self.size_bytes, chunk_bytes)
-        if len(offsets) < 2 or in_flight < 2:
-            for offset in offsets:
-                length = min(chunk_bytes, self.size_bytes - offset)
-                status, data = self._file.read(offset, length)
-                yield self._whole(status, data, offset, length)
-            return
-        yield from self._chunks_ahead(offsets, chunk_bytes, in_flight)
+        self._end = await self.size()
+        self._unasked, self._piece_bytes = min(start, self._end), chunk_bytes
+        self._line.unasked_bytes += self._end - self._unasked
+        self._line.add_asker(self._ask_one)
+        while self._asked or self._unasked < self._end:
+            if not self._asked:
+                self._ask_one()
+            offset, request = self._asked[0]
+            status, data = await self._line.take(request)
+            self._asked.popleft()
+            take(self._whole(status, data, offset, min(chunk_bytes, self._end - offset)))
+            del request, data  # else each open file keeps a piece while it waits for the next
 
-    def _chunks_ahead(self, offsets: range, chunk_bytes: int, in_flight: int) -> Generator[bytes]:
-        answers: dict[int, queue.SimpleQueue[tuple[Any, bytes | None]]] = {}
+    def _ask_one(self) -> bool:
+        offset, length = self._unasked, min(self._piece_bytes, self._end - self._unasked)
+        if length:
+            self._unasked += length
+            self._line.unasked_bytes -= length
+            self._asked.append((offset, self._ask(offset, length)))
+        return self._unasked < self._end
 
-        def ask(offset: int) -> None:
-            answer: queue.SimpleQueue[tuple[Any, bytes | None]] = queue.SimpleQueue()
-            answers[offset] = answer
-            length = min(chunk_bytes, self.size_bytes - offset)
-            status = self._file.read(offset, length, callback=lambda status, data, _hosts: answer.put((status, data)))
+    def _ask(self, offset: int, length: int) -> Request:
+        def send(say: Callable[[Any], None]) -> None:
+            status = self._file.read(offset, length, callback=lambda status, data, _hosts: say((status, data)))
             if not status.ok:
-                answer.put((status, None))
+                say((status, None))
 
-        for offset in offsets[:in_flight]:
-            ask(offset)
-        try:
-            for number, offset in enumerate(offsets):
-                status, data = self._awaited(answers.pop(offset))
-                chunk = self._whole(status, data, offset, min(chunk_bytes, self.size_bytes - offset))
-                if number + in_flight < len(offsets):
-                    ask(offsets[number + in_flight])
-                yield chunk
-        finally:
-            for answer in answers.values():  # the file must not be closed under requests that are on their way
-                self._awaited(answer)
+        return self._line.ask(length.bit_length(), self.url, send, size_bytes=length)
 
-    def _awaited(self, answer: "queue.SimpleQueue[tuple[Any, bytes | None]]") -> tuple[Any, bytes | None]:
-        try:
-            return answer.get(timeout=self._limit_s)
-        except queue.Empty:
-            raise TransientError(
-                f"{self.url}: expected an answer or an error from the XRootD client, found neither in "
-                f"{self._limit_s:.0f} s; run again"
-            ) from None
+    def _stat(self, say: Callable[[Any], None]) -> None:
+        status = self._file.stat(callback=lambda status, stat, _hosts: say((status, stat)))
+        if not status.ok:
+            say((status, None))
 
     def _whole(self, status: Any, data: bytes | None, offset: int, length: int) -> bytes:
         _check(status, self.url, f"read at byte {offset}")
@@ -223,6 +227,16 @@ class XrootdFile:
         if data is None or found != length:
             raise TransientError(f"{self.url}: expected {length} bytes at byte {offset}, found {found}")
         return data
+
+
+def _open(file: Any, place: str, say: Callable[[Any], None]) -> None:
+    try:
+        status = file.open(_sent(place), callback=lambda status, _none, _hosts: say(status))
+    except ValueError as error:
+        say(error)
+        return
+    if not status.ok:
+        say(status)
 
 
 def _sent(url: str) -> str:

@@ -14,6 +14,7 @@ from ferry.deposit.duplicates import OneRecord
 from ferry.deposit.given import GivenMetadata
 from ferry.deposit.state import DepositState
 from ferry.errors import FerryError, PermanentError
+from ferry.flags import RunFlags
 from ferry.identity import source_identifier
 from ferry.mapping.corrections import corrected
 from ferry.mapping.diff import FieldChange
@@ -25,11 +26,12 @@ from ferry.retry import RetryPolicy
 from ferry.run.disk_budget import DEPOSIT
 from ferry.run.open_repository import open_repository
 from ferry.run.run import read_run
+from ferry.source.file_filter import FileFilter
 from ferry.source.known_records import KnownRecords
-from ferry.steps.problem_lines import problem_lines
+from ferry.steps.look_at import read_with_corrections
 from ferry.steps.transform_record import mapping_options
-from ferry.steps.validate import read_with_corrections
 from ferry.text.formatting import plural, truncate
+from ferry.text.problem_lines import problem_lines
 
 State = Literal["absent", "draft", "published", "failed"]
 SHOWN_CHANGES = 10
@@ -53,6 +55,7 @@ def diff_all(
     recids: Sequence[int],
     metadata: Mapping[str, Any],
     folders: Sequence[str] = (),
+    chosen_by: FileFilter | None = None,
     catalogue_path: Path,
     transform: Mapping[str, Any],
     package: Mapping[str, Any],
@@ -72,6 +75,7 @@ def diff_all(
         recids: of the wanted records.
         metadata, transform, package, repository, settings: those parts of the configuration; settings is `upload`.
         folders: into which metadata and corrections may be links (source.allow.folders).
+        chosen_by: which files go on (source.files).
         catalogue_path: the catalogue, for the titles of related records.
         results_dir: where receipts lie, for records without a metadata file.
         data_dir: data/, where uploads have written down the ids of their drafts.
@@ -84,12 +88,18 @@ def diff_all(
     known = KnownRecords(Path(metadata["dir"]), catalogue_path, folders)
     options = mapping_options(transform=transform, package=package, metadata=metadata, known=known)
 
-    read = partial(read_with_corrections, metadata=metadata, folders=folders, results_dir=results_dir)
+    run = read_run()
+    read = partial(
+        read_with_corrections,
+        metadata=metadata,
+        folders=folders,
+        results_dir=results_dir,
+        chosen_by=chosen_by,
+        flags=RunFlags(run_id=run.run_id),
+    )
 
     async def ask() -> list[LiveDiff]:
-        opened = open_repository(
-            run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
-        )
+        opened = open_repository(run=run, repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir)
         async with opened:
             return [
                 await _diff(

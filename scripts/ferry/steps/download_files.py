@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ferry.chain import READ_STEP, mark_again
 from ferry.config import SANDBOX
+from ferry.errors import OnTapeError
 from ferry.receipts import read_receipt, write_receipt
 from ferry.run.disk_budget import DROPPED
 from ferry.source.allowed import AllowedSources
@@ -13,6 +15,7 @@ from ferry.source.download import Download, DownloadSettings
 from ferry.source.local_data import take_local_files
 from ferry.source.local_files import LocalSettings
 from ferry.source.local_match import with_local_files
+from ferry.source.portal import record_page
 from ferry.steps.drop import DroppedFiles
 
 
@@ -44,6 +47,9 @@ def download_to_receipt(
         repository: name of the one that the files are for.
         sandbox_dir: where the demo files lie, for which a redirect says `sandbox`.
 
+    Raises:
+        OnTapeError: names the page of the portal at which the record is asked for.
+
     Returns:
         What was measured: bytes_moved, files_moved, retries, waited_for_disk_s.
     """
@@ -68,7 +74,7 @@ def download_to_receipt(
         write_receipt(receipt_path, "download", receipt)
         return {"bytes_moved": 0, "files_moved": 0, "retries": 0, "waited_for_disk_s": waited_s}
     redirects = resolve_redirects(source["redirects"], sandbox_dir=sandbox_dir)
-    done = Download(
+    download_all = Download(
         source=record,
         files_dir=files_dir,
         state_path=state_path,
@@ -80,7 +86,12 @@ def download_to_receipt(
             stall_s=download["stall_s"],
             allow_unverified=source["allow_unverified"],
         ),
-    ).run()
+    )
+    try:
+        done = download_all.run()
+    except OnTapeError as error:
+        mark_again(READ_STEP, receipt_path.parent)  # the next run asks the portal whether it is online by now
+        raise OnTapeError(f"to be staged: ask at {record_page(recid, portal=portal)}; {error}") from error
     write_receipt(receipt_path, "download", done.receipt)
     return {**done.measured, "waited_for_disk_s": waited_s}
 

@@ -16,8 +16,9 @@ from ferry.identity import source_identifier
 from ferry.mapping.links import Link, members_of
 from ferry.receipts import GIVEN, LostReceiptError, read_identifier, read_receipt, write_receipt
 from ferry.repository.client import Repository
-from ferry.run.open_repository import open_repository
+from ferry.run.open_repository import open_repository, settle_s
 from ferry.run.run import read_run
+from ferry.steps.upload_state import load_state
 from ferry.text.formatting import plural
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ def link_all(
     settings: Mapping[str, Any],
     publish: bool,
     results_dir: Path,
+    data_dir: Path,
     sandbox_dir: Path,
     table_path: Path,
 ) -> str:
@@ -71,6 +73,7 @@ def link_all(
         repository, settings: those parts of the configuration; settings is `upload`.
         publish: whether records go on from a draft: then a member is there when it is public.
         results_dir: where receipts lie.
+        data_dir: where uploads keep their state.
         sandbox_dir: where the sandbox keeps its token.
         table_path: where the table goes.
 
@@ -94,6 +97,7 @@ def link_all(
                     attempts=settings["attempts"],
                     publish=publish,
                     results_dir=results_dir,
+                    data_dir=data_dir,
                 )
                 for parent in parents
             ]
@@ -132,6 +136,7 @@ async def _link(
     attempts: int,
     publish: bool,
     results_dir: Path,
+    data_dir: Path,
 ) -> Row:
     record_dir = results_dir / str(parent.recid)
 
@@ -147,6 +152,14 @@ async def _link(
             uploaded=uploaded,
             document=parent.document,
             links={recid: link for recid in parent.members if (link := there(recid)) is not None},
+            state=load_state(
+                recid=parent.recid,
+                repository=opened.name,
+                data_dir=data_dir / str(parent.recid),
+                record_dir=record_dir,
+                journal=None,
+            ),
+            settle_s=settle_s(repository, name=opened.name),
             finish=repository["finish"],
             when_edited=repository["when_edited"],
             given_path=record_dir / GIVEN,

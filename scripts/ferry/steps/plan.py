@@ -1,6 +1,7 @@
 """The step `plan`: all wanted records told from their metadata, before a byte moves."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -13,16 +14,22 @@ from ferry.bundle.plan import PackageSettings
 from ferry.config import publishes
 from ferry.csv_tables import write_csv
 from ferry.errors import FerryError
+from ferry.flags import RunFlags
 from ferry.journal import Event, read, working_s
 from ferry.report.stats_log import latest_rows
-from ferry.run.plan import requests_per_hour
+from ferry.run.plan import rate_limits, requests_per_hour
+from ferry.source.file_filter import FileFilter
 from ferry.source.local_files import LocalSettings
 from ferry.source.local_match import with_local_files
+from ferry.source.portal import record_page
+from ferry.source.portal_cache import PortalCache
+from ferry.steps.look_at import read_with_corrections
+from ferry.steps.plan_advice import Choice, Requests, advice_lines, requests_by_choice
 from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
-from ferry.steps.problem_lines import problem_lines
 from ferry.steps.transform_record import mapping_options
-from ferry.steps.validate import read_with_corrections, validate_record
+from ferry.steps.validate import validate_record
 from ferry.text.formatting import format_bytes, format_count, format_seconds, plural
+from ferry.text.problem_lines import first_recids, problem_lines
 
 SHOWN = 15
 _AT_A_TIME = 50
@@ -35,18 +42,21 @@ class PlanInputs:
     config: Mapping[str, Any]
     results_dir: Path
     priorities: Mapping[int, int]
+    flags: RunFlags | None = None
+    """Of the run, by which its processes tell each other that the portal does not answer."""
 
 
 def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
     """Plan all wanted records, write `table_path` (CSV, one row a record) and return what is to be printed."""
     recids = list(inputs.priorities)
     with ProcessPoolExecutor(max_workers=min(cores, os.cpu_count() or 1)) as pool:
-        plans = list(pool.map(partial(_plan, inputs), recids, chunksize=_AT_A_TIME))
+        planned = list(pool.map(partial(_plan, inputs), recids, chunksize=_AT_A_TIME))
+    plans = [plan for plan, _ in planned]
     write_csv(table_path, COLUMNS, (list(asdict(plan).values()) for plan in plans))
     config = inputs.config
     total = forecast(
         plans,
-        requests_per_hour=requests_per_hour(config["repository"]),
+        limits=rate_limits(config["repository"]),
         bytes_per_s=measured_rate(
             latest_rows(inputs.results_dir / "stats.jsonl").values(), read(inputs.results_dir / "attempts.jsonl")
         ),
@@ -54,7 +64,23 @@ def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
         at_once=2 * cores,
         max_bytes=config["storage"]["max_bytes"],
     )
-    lines = [*_lines(total), *_empty_lines(total, config), *_problem_lines(plans)]
+    asked = Counter[Choice]()
+    for _, requests in planned:
+        asked.update(requests)
+    advice = advice_lines(
+        asked,
+        settings=PackageSettings.of(config["package"]),
+        requests_per_hour=requests_per_hour(config["repository"]),
+        hours_by_line=total.hours_by_earlier_runs,
+    )
+    lines = [
+        *_lines(total),
+        *_tape_lines(plans, config),
+        *_portal_lines(recids, config),
+        *_empty_lines(total, config),
+        *advice,
+        *what_stands_against(plans),
+    ]
     return "\n".join([*lines, f"each record in {table_path}"])
 
 
@@ -76,7 +102,8 @@ def measured_rate(rows: Iterable[Mapping[str, Any]], ended: Iterable[Event]) -> 
     return uploaded / seconds if seconds > 0 and uploaded else None
 
 
-def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
+def _plan(inputs: PlanInputs, recid: int) -> tuple[RecordPlan, Requests]:
+    """Return the plan of a record, and what it would ask for by other settings."""
     config = inputs.config
     read_record = partial(
         read_with_corrections,
@@ -84,6 +111,8 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
         metadata=config["metadata"],
         folders=config["source"]["allow"]["folders"],
         results_dir=inputs.results_dir,
+        chosen_by=FileFilter.of(config["source"]),
+        flags=inputs.flags,
     )
     found: list[tuple[Any, Any] | FerryError] = []
 
@@ -109,7 +138,7 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
         profile=config["transform"]["profile"],
         options=mapping_options(transform=config["transform"], package=config["package"], metadata=config["metadata"]),
     )
-    return plan_record(
+    plan = plan_record(
         recid=recid,
         priority=inputs.priorities[recid],
         read=read_files,
@@ -126,27 +155,64 @@ def _plan(inputs: PlanInputs, recid: int) -> RecordPlan:
         takes_records_without_files=config["repository"]["takes_records_without_files"],
         empty_records=config["package"]["empty_records"],
     )
+    if plan.problem:
+        return plan, {}
+    settings, publish = PackageSettings.of(config["package"]), publishes(config)
+    files = read_files()["files"]
+    return plan, requests_by_choice(recid=recid, files=files, settings=settings, publish=publish)
 
 
 def _lines(total: RunForecast) -> list[str]:
     def hours(value: float | None, without: str) -> str:
         return without if value is None else format_seconds(value * 3600)
 
+    unknown = f" and {format_count(total.unknown)} are not known yet" if total.unknown else ""
     browsable = (
         f"browsable        {plural(total.browsable_bundles, 'bundle')}, for {plural(total.more_uploads, 'upload')} and "
         f"{plural(total.more_requests, 'request')} more; {plural(total.noted, 'record')} not or in part (column note)"
     )
     return [
         f"records          {format_count(total.records)}, "
-        f"of which {format_count(total.impossible)} cannot succeed as is",
+        f"of which {format_count(total.impossible)} cannot succeed as is{unknown}",
         f"files            {format_count(total.files)}, {format_bytes(total.source_bytes)}",
         f"uploads          {format_count(total.uploads)}, of which {plural(total.bundles, 'bundle')}, "
         f"{format_bytes(total.upload_bytes)}",
         f"requests         {format_count(total.requests)}",
-        f"by rate limit    at least {hours(total.hours_by_rate_limit, 'nothing: no limit is configured')}",
+        f"by rate limit    {_by_limit(total.hours_by_rate_limit)}",
         f"by earlier runs  {hours(total.hours_by_earlier_runs, 'unknown: nothing was carried here yet')}",
         *([browsable] if total.browsable_bundles or total.noted else []),
         f"disk             at most {format_bytes(total.disk_bytes)} below data/",
+    ]
+
+
+def _by_limit(hours: float | None) -> str:
+    if hours is None:
+        return "no limit is configured"
+    return f"at least {format_seconds(hours * 3600)}" if hours else "no wait: no more than may leave at once"
+
+
+def _tape_lines(plans: Sequence[RecordPlan], config: Mapping[str, Any]) -> list[str]:
+    """Tell of what has to be staged, and where it is asked for; a run carries all the rest meanwhile."""
+    waiting = [plan for plan in plans if plan.to_stage]
+    if not waiting:
+        return []
+    files, size_bytes = sum(plan.to_stage for plan in waiting), sum(plan.source_bytes for plan in waiting)
+    pages = record_page(waiting[0].recid, portal=config["metadata"]["portal"])
+    return [
+        f"to be staged     {plural(len(waiting), 'record')} ({first_recids(plan.recid for plan in waiting)}), "
+        f"{plural(files, 'file')} on tape, {format_bytes(size_bytes)}: ask for each at its page, as {pages}"
+    ]
+
+
+def _portal_lines(recids: Sequence[int], config: Mapping[str, Any]) -> list[str]:
+    """Tell how old what is known of the portal may be."""
+    kept = PortalCache.of(Path(config["metadata"]["dir"])).first_kept(recids)
+    if kept is None:
+        return []
+    count, since = kept
+    return [
+        f"portal           {plural(count, 'record')} as of {since:%Y-%m-%d %H:%M} UTC or later; "
+        "`snakemake --cores 2 refresh` asks again"
     ]
 
 
@@ -166,7 +232,12 @@ def _empty_lines(total: RunForecast, config: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _problem_lines(plans: Sequence[RecordPlan]) -> list[str]:
-    bad = [plan for plan in plans if plan.problem]
+def what_stands_against(plans: Sequence[RecordPlan]) -> list[str]:
+    """Return lines about the records that cannot succeed, and about those of which nothing is known yet."""
+    bad = [plan for plan in plans if plan.problem and not (plan.to_stage or plan.is_unknown)]
     lines = problem_lines(((plan.recid, plan.problem) for plan in bad), most=SHOWN)
-    return [f"cannot succeed   {plural(len(bad), 'record')}:", *lines] if bad else []
+    told = [f"cannot succeed   {plural(len(bad), 'record')}:", *lines] if bad else []
+    if unknown := [plan for plan in plans if plan.is_unknown]:
+        told.append(f"not known yet    {plural(len(unknown), 'record')}; plan again when there may be an answer:")
+        told += problem_lines(((plan.recid, plan.problem) for plan in unknown), most=SHOWN)
+    return told

@@ -8,18 +8,23 @@ from ferry.bundle.plan import PackageSettings, PlannedUpload, plan_packages
 from ferry.bundle.sizes import most_disk_bytes
 from ferry.bundle.zip_format import largest_bundle_overhead, largest_member_overhead
 from ferry.deposit.empty import without_files
+from ferry.deposit.plan import FILES_PER_INIT
 from ferry.deposit.settings import EmptyRecords
-from ferry.errors import FerryError, TransientError
+from ferry.errors import FerryError, OnTapeError, TransientError
+from ferry.run.plan import least_seconds
 from ferry.source.access import refuse_unreadable
 
 REQUESTS_PER_DRAFT = 2
 """To look for the record and make its draft."""
-REQUESTS_PER_SET = 3
-"""To announce files, and to list them before and after: once for those of the source, once for the attachments."""
+REQUESTS_FOR_FILES = 1
+"""To list them once all are sent; they are announced FILES_PER_INIT at once."""
 REQUESTS_PER_FILE = 2
 """Content and commit."""
-REQUESTS_TO_PUBLISH = 4
-"""To look for another one, read the draft, publish it, read it back; where there are files they are listed twice."""
+REQUESTS_TO_PUBLISH = 3
+"""To look for another one, publish it, read it back."""
+
+_UNKNOWN = "not known yet: "
+"""Begins the problem of a record that nothing can be said of before somebody answers."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,15 @@ class RecordPlan:
     """How many uploads that costs."""
     more_requests: int = 0
     """Of the requests, those that it costs."""
+    to_stage: int = 0
+    """Of the files, those that are on tape: the record waits until they are staged."""
     note: str = ""
     """What of it does not open there, and why."""
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing can be said of it yet: whoever was asked did not answer."""
+        return self.problem.startswith(_UNKNOWN)
 
 
 COLUMNS = [field.name for field in fields(RecordPlan)]
@@ -84,7 +96,7 @@ def plan_record(
     try:
         source = read()
     except TransientError as error:
-        return RecordPlan(recid, priority, problem=f"not known yet: {error}")
+        return RecordPlan(recid, priority, problem=f"{_UNKNOWN}{error}")
     except FerryError as error:
         return RecordPlan(recid, priority, problem=str(error))
     files = source["files"]
@@ -93,10 +105,11 @@ def plan_record(
     try:
         if fetched:
             refuse_unreadable(files, allow_unverified=allow_unverified)
-        # the plan needs no checksums; what is not known yet stands as 0
-        sized = [{**file, "size_bytes": file["size_bytes"] or 0, "adler32": "0", "crc32": "0"} for file in files]
-        plan = plan_packages(recid=recid, files=sized, settings=settings)
-        more_uploads = len(plan.uploads) - _uploads_otherwise(recid, sized, settings) if plan.browsable else 0
+        members = sized(files)  # the plan needs no checksums
+        plan = plan_packages(recid=recid, files=members, settings=settings)
+        more_uploads = len(plan.uploads) - _uploads_otherwise(recid, members, settings) if plan.browsable else 0
+    except OnTapeError as error:
+        return RecordPlan(**known, to_stage=sum(not file["online"] for file in files), problem=str(error))
     except FerryError as error:
         return RecordPlan(**known, problem=str(error))
     uploads = plan.uploads
@@ -105,11 +118,11 @@ def plan_record(
     if max_bytes is not None and disk_bytes > max_bytes:
         refused = [f"expected at most {max_bytes} bytes on disk (storage.max_bytes), found {disk_bytes}", *refused]
     empty = {file["key"] for file in files if file["size_bytes"] == 0}
-    requests = _requests(len(uploads), len(settings.attachments), publish=publish)
+    requests = requests_of(len(uploads), len(settings.attachments), publish=publish)
     if not uploads and takes_records_without_files is False:
         if empty_records == "fail":
             refused = [str(without_files(recid, is_skipped=False)), *refused]
-        requests = 1 if empty_records == "skip" else 1 + _requests(1, 0, publish=publish)
+        requests = 1 if empty_records == "skip" else 1 + requests_of(1, 0, publish=publish)
     return RecordPlan(
         **known,
         uploads=len(uploads),
@@ -131,10 +144,22 @@ def _uploads_otherwise(recid: int, files: Sequence[Mapping[str, Any]], settings:
     return len(plan_packages(recid=recid, files=files, settings=replace(settings, browsable=None)).uploads)
 
 
-def _requests(uploads: int, attachments: int, *, publish: bool) -> int:
-    sets = [size for size in (uploads, attachments) if uploads and size]
-    count = REQUESTS_PER_DRAFT + sum(REQUESTS_PER_SET + REQUESTS_PER_FILE * size for size in sets)
-    return count + ((REQUESTS_TO_PUBLISH + (2 if uploads else 0)) if publish else 0)
+def sized(files: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return files of the receipt `source` as a plan of packages takes them: what is not known yet stands as 0."""
+    return [{**file, "size_bytes": file["size_bytes"] or 0, "adler32": "0", "crc32": "0"} for file in files]
+
+
+def requests_of(uploads: int, attachments: int, *, publish: bool) -> int:
+    """Return what a record asks of the repository that is brought for the first time and meets no trouble.
+
+    Args:
+        uploads: files and bundles.
+        attachments: beside them, where there is an upload.
+        publish: it is published too.
+    """
+    sent = uploads + attachments if uploads else 0
+    files = -(-sent // FILES_PER_INIT) + REQUESTS_PER_FILE * sent + REQUESTS_FOR_FILES if sent else 0
+    return REQUESTS_PER_DRAFT + files + (REQUESTS_TO_PUBLISH if publish else 0)
 
 
 def _upload_bytes(upload: PlannedUpload) -> int:
@@ -150,6 +175,9 @@ class RunForecast:
 
     records: int
     impossible: int
+    """Records that no rerun helps."""
+    unknown: int
+    """Records of which nothing can be said yet; they are not among the impossible, nor in the sums."""
     files: int
     source_bytes: int
     uploads: int
@@ -164,6 +192,8 @@ class RunForecast:
     browsable_bundles: int = 0
     more_uploads: int = 0
     more_requests: int = 0
+    to_stage: int = 0
+    """Records that wait for files on tape; they are not among the impossible, nor in the sums."""
     noted: int = 0
     """Records of which something does not open in the repository though it was asked for."""
 
@@ -177,7 +207,7 @@ _ADDED_UP = (
 def forecast(
     plans: Iterable[RecordPlan],
     *,
-    requests_per_hour: float | None,
+    limits: Sequence[Sequence[float]],
     bytes_per_s: float | None,
     removed: bool,
     at_once: int,
@@ -187,7 +217,7 @@ def forecast(
 
     Args:
         plans: of all wanted records.
-        requests_per_hour: what the repository allows in an hour, None if it is not limited.
+        limits: of the repository: at most so many requests in so many seconds.
         bytes_per_s: what earlier runs have moved, None if there were none.
         removed: a record's bytes are removed when the repository has confirmed them.
         at_once: records that may be on disk together then: the largest ones count.
@@ -200,8 +230,10 @@ def forecast(
     added = {name: sum(getattr(plan, name) for plan in possible) for name in _ADDED_UP}
     return RunForecast(
         records=len(rows),
-        impossible=len(rows) - len(possible),
-        hours_by_rate_limit=added["requests"] / requests_per_hour if requests_per_hour else None,
+        impossible=sum(bool(plan.problem) and not (plan.to_stage or plan.is_unknown) for plan in rows),
+        unknown=sum(plan.is_unknown for plan in rows),
+        to_stage=sum(plan.to_stage > 0 for plan in rows),
+        hours_by_rate_limit=least_seconds(added["requests"], limits) / 3600 if limits else None,
         hours_by_earlier_runs=added["upload_bytes"] / bytes_per_s / 3600 if bytes_per_s else None,
         disk_bytes=min(disk_bytes, max_bytes) if max_bytes is not None else disk_bytes,
         noted=sum(bool(plan.note) for plan in possible),

@@ -9,7 +9,6 @@ from typing import Any
 from ferry.errors import FerryError, TransientError
 from ferry.mapping.profiles import DateDescriptions, Profile
 from ferry.mapping.sections import DESCRIPTION_TYPES
-from ferry.mapping.texts import SECOND_TITLE
 from ferry.repository.client import Repository
 from ferry.repository.errors import DeniedError, NotFoundError
 from ferry.repository.models import Community
@@ -149,8 +148,8 @@ def vocabulary_ids(profile: Profile, categories: Collection[str] = ()) -> dict[s
         "relationtypes": profile.relations.values(),
         "contributorsroles": profile.roles.values(),
         "languages": [profile.english],
-        "titletypes": [SECOND_TITLE],
-        "descriptiontypes": DESCRIPTION_TYPES,
+        "titletypes": [profile.second_title],
+        "descriptiontypes": map(profile.description_type, DESCRIPTION_TYPES),
         "subjects": [profile.subject] if profile.subject else [],
     }
     if profile.particles is not None:

@@ -9,15 +9,19 @@ from ferry.chain import UPLOAD_STEP, mark_again
 from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.duplicates import DuplicateError, OneRecord
 from ferry.deposit.given import GivenMetadata
-from ferry.deposit.publish import WithdrawnError, publish_record
+from ferry.deposit.publish import Published, WithdrawnError, publish_record
 from ferry.deposit.read_back import DraftGoneError, NotAsUploadedError, PublishedEditedError
 from ferry.deposit.state import DepositState
 from ferry.receipts import GIVEN, REVIEW, ReceiptError, read_identifier, read_receipt, write_receipt
 from ferry.repository.client import Repository
+from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy
-from ferry.run.open_repository import open_repository, settle_s
+from ferry.run.open_repository import open_repository, outlasting, settle_s
 from ferry.run.run import read_run
 from ferry.steps.upload_state import load_state
+
+PROVED_S = 60.0
+"""How long a draft counts as read back: what changes meanwhile is found by the read after publishing."""
 
 
 def publish(
@@ -66,40 +70,47 @@ def publish(
     document = read_receipt(record_path, "record", recid=recid)
     identifier = read_identifier(record_path, recid=recid)
 
+    run = read_run()
+
+    async def finish_in(opened: Repository) -> Published:
+        if uploaded["repository"] != opened.name:
+            raise ReceiptError(upload_path, "upload", recid=recid, found=f"one of {uploaded['repository']}")
+        state = load_state(
+            recid=recid,
+            repository=opened.name,
+            data_dir=data_dir,
+            record_dir=receipt_path.parent,
+            journal=journal,
+        )
+        shown = await _confirm_first(
+            opened,
+            uploaded=uploaded,
+            identifier=identifier,
+            state=state,
+            repository=repository,
+            attempts=settings["attempts"],
+            given_path=receipt_path.with_name(GIVEN),
+        )
+        is_proved = state.is_just_proved(uploaded, run_id=run.run_id, within_s=PROVED_S)
+        return await publish_record(
+            repository=opened,
+            uploaded=uploaded,
+            document=document,
+            identifier=identifier,
+            community=repository["community"],
+            finish=repository["finish"],
+            when_edited=repository["when_edited"],
+            review_path=receipt_path.with_name(REVIEW),
+            given_path=receipt_path.with_name(GIVEN),
+            proved=shown if is_proved and shown is not None and shown.id == uploaded["record_id"] else None,
+            attempts=settings["attempts"],
+        )
+
     async def finish() -> dict[str, float]:
         async with open_repository(
-            run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
+            run=run, repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
         ) as opened:
-            if uploaded["repository"] != opened.name:
-                raise ReceiptError(upload_path, "upload", recid=recid, found=f"one of {uploaded['repository']}")
-            state = load_state(
-                recid=recid,
-                repository=opened.name,
-                data_dir=data_dir,
-                record_dir=receipt_path.parent,
-                journal=journal,
-            )
-            await _confirm_first(
-                opened,
-                uploaded=uploaded,
-                identifier=identifier,
-                state=state,
-                repository=repository,
-                attempts=settings["attempts"],
-                given_path=receipt_path.with_name(GIVEN),
-            )
-            done = await publish_record(
-                repository=opened,
-                uploaded=uploaded,
-                document=document,
-                identifier=identifier,
-                community=repository["community"],
-                finish=repository["finish"],
-                when_edited=repository["when_edited"],
-                review_path=receipt_path.with_name(REVIEW),
-                given_path=receipt_path.with_name(GIVEN),
-                attempts=settings["attempts"],
-            )
+            done = await outlasting(lambda: finish_in(opened), opened=opened, run=run)
         write_receipt(receipt_path, "published", done.receipt)
         return done.measured
 
@@ -119,7 +130,7 @@ async def _confirm_first(
     repository: Mapping[str, Any],
     attempts: int,
     given_path: Path,
-) -> None:
+) -> RemoteRecord | None:
     recid = uploaded["recid"]
     search = DraftSearch(
         one=OneRecord(
@@ -135,7 +146,7 @@ async def _confirm_first(
         settle_s=settle_s(repository, name=opened.name),
     )
     try:
-        await search.confirm_first(uploaded["record_id"])
+        return await search.confirm_first(uploaded["record_id"])
     except DuplicateError:
         state.look_again()
         raise

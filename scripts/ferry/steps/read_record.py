@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ from ferry.errors import MetadataError
 from ferry.limits import DEFAULT_LIMITS, Limits
 from ferry.receipts import write_receipt
 from ferry.retry import retried
-from ferry.source.access import CHUNK_BYTES, open_source, redirected
+from ferry.source.access import read_bytes, redirected
 from ferry.source.allowed import AllowedSources, ForbiddenSourceError
+from ferry.source.file_filter import FileFilter
 from ferry.source.origin import Origin
 from ferry.source.portal import fetch_record
+from ferry.source.portal_cache import PortalCache
 from ferry.source.record import read_source
 from ferry.source.threads import in_time
 from ferry.source.xrootd import answer_limit_s
@@ -30,6 +33,7 @@ def read_to_receipt(
     receipt_path: Path,
     limits: Limits = DEFAULT_LIMITS,
     origin: Origin = "cern-opendata",
+    cache: PortalCache | None = None,
     attempts: int = 4,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, int]:
@@ -43,6 +47,7 @@ def read_to_receipt(
         receipt_path: where the receipt goes.
         limits: most that the record may hold.
         origin: whose records they are (metadata.origin).
+        cache: what the portal has said already, and where what it says goes.
         attempts: how often an index file is tried, as for a download.
         sleep: waits between two of them.
 
@@ -53,13 +58,10 @@ def read_to_receipt(
     allowed = AllowedSources.of(source, portal=portal, redirects=redirects)
 
     def read_once(url: str) -> bytes:
-        with open_source(url, allowed=allowed, stall_s=stall_s) as opened:
-            text = bytearray()
-            for chunk in opened.chunks(start=0, chunk_bytes=CHUNK_BYTES, in_flight=1):
-                text += chunk
-                if len(text) > limits.record_bytes:
-                    raise MetadataError(f"{url}: {limits.exceeded('record_bytes', 'more')}")
-            return bytes(text)
+        text = read_bytes(url, allowed=allowed, stall_s=stall_s, most_bytes=limits.record_bytes)
+        if text is None:
+            raise MetadataError(f"{url}: {limits.exceeded('record_bytes', 'more')}")
+        return text
 
     def read_index(uri: str) -> bytes:
         url, limit_s = redirected(uri, redirects), answer_limit_s(stall_s)
@@ -70,14 +72,21 @@ def read_to_receipt(
         except ForbiddenSourceError as error:
             raise ForbiddenSourceError(f"record {recid}: file index {uri}: {error}") from error
 
-    receipt = read_source(
+    read = partial(
+        read_source,
         recid=recid,
         metadata_path=metadata_path,
-        fetch_record=lambda wanted: fetch_record(wanted, portal=portal, limits=limits),
+        fetch_record=lambda wanted: fetch_record(wanted, portal=portal, limits=limits, cache=cache),
         read_index=read_index,
         limits=limits,
         origin=origin,
         folders=source["allow"]["folders"],
+        chosen_by=FileFilter.of(source),
     )
+    was_known = cache is not None and cache.path(recid).exists()
+    receipt = read()
+    if cache is not None and was_known and not all(file["online"] for file in receipt["files"]):
+        cache.forget(recid)  # what was on tape may be staged by now
+        receipt = read()
     write_receipt(receipt_path, "source", receipt)
     return {"files_moved": 0}

@@ -7,7 +7,8 @@ from ferry.chain import FAILURE, mark_again
 from ferry.deposit.review_state import ask_again
 from ferry.errors import IntegrityError
 from ferry.receipts import write_receipt
-from ferry.report.evidence import is_through
+from ferry.report.evidence import is_through, read_evidence
+from ferry.report.proof import PROOF, proof_of
 from ferry.report.stats import record_stats
 from ferry.report.stats_log import STATS_LOG, tell_row
 from ferry.steps.drop import drop
@@ -16,7 +17,7 @@ from ferry.steps.drop import drop
 def finish_record(
     *, recid: int, record_dir: Path, data_dir: Path, journal: Path, publish: bool, remove: Collection[str], path: Path
 ) -> dict[str, int]:
-    """Write the receipt `stats` of a record that is through, and remove of its bytes what is named.
+    """Write the receipts `proof` and `stats` of a record that is through, and remove of its bytes what is named.
 
     A record is through that is ok, or left out as the configuration says.
 
@@ -26,7 +27,7 @@ def finish_record(
         journal: of the record.
         publish: whether it goes on from a draft.
         remove: of its bytes: `bundles`, `files` or both.
-        path: where the receipt goes.
+        path: where the receipt `stats` goes; `proof` goes beside it.
 
     Returns:
         What was measured: bytes_freed.
@@ -35,13 +36,15 @@ def finish_record(
         IntegrityError: a receipt is lost, torn or of another state of the record than the others. The next run makes
             it anew, with all that was made of it.
     """
-    row = record_stats(recid=recid, record_dir=record_dir, journal=journal, publish=publish)
+    evidence = read_evidence(recid=recid, record_dir=record_dir, journal=journal)
+    row = record_stats(evidence, publish=publish)
     if not is_through(row):
         mark_again(row["step"], record_dir)
         raise IntegrityError(
             f"record {recid}: expected receipts of each step, found {row['step']} not done: {row['error']}"
         )
-    # first: stats that are there tell that this was done
+    write_receipt(path.with_name(PROOF), "proof", proof_of(evidence.receipts))
+    # after its proof is written; before the stats, which tell that it was done
     freed = drop(recid=recid, record_dir=record_dir, data_dir=data_dir, remove=remove)
     if row["state"] == "in_review":
         ask_again(recid, record_dir)

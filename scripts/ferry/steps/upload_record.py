@@ -18,7 +18,8 @@ from ferry.deposit.manifest import Manifest
 from ferry.deposit.settings import DepositSettings, EmptyRecords
 from ferry.errors import TransientError
 from ferry.receipts import GIVEN, read_identifier, read_receipt, write_receipt
-from ferry.run.open_repository import open_repository, settle_s
+from ferry.repository.client import Repository
+from ferry.run.open_repository import open_repository, outlasting, settle_s
 from ferry.run.run import read_run
 from ferry.steps.upload_state import load_state
 
@@ -73,54 +74,59 @@ def upload(
             uploads=package["uploads"],
             downloaded=read_receipt(package_path.with_name("download.json"), "download", recid=recid)["files"],
             data_dir=data_dir,
+            left_out=read_receipt(package_path.with_name("source.json"), "source", recid=recid).get("left_out"),
         )
 
     def own_json() -> Upload:
         record = read_receipt(package_path.parent / "source.json", "source", recid=recid)["record"]
         return attach_source(recid=recid, record=record, data_dir=data_dir)
 
-    async def deposit() -> dict[str, float]:
-        async with open_repository(
-            run=read_run(), repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
-        ) as opened:
-            done = await Deposit(
-                repository=opened,
+    def deposit_in(opened: Repository) -> Deposit:
+        return Deposit(
+            repository=opened,
+            recid=recid,
+            identifier=identifier,
+            document=document,
+            uploads=uploads,
+            open_upload=reading(data_dir),
+            check_bytes=lambda entry: open_upload(entry, data_dir=data_dir).require(),
+            manifest=manifest,
+            own_json=own_json,
+            state=load_state(
                 recid=recid,
-                identifier=identifier,
-                document=document,
-                uploads=uploads,
-                open_upload=reading(data_dir),
-                check_bytes=lambda entry: open_upload(entry, data_dir=data_dir).require(),
-                manifest=manifest,
-                own_json=own_json,
-                state=load_state(
-                    recid=recid,
-                    repository=opened.name,
-                    data_dir=data_dir,
-                    record_dir=receipt_path.parent,
-                    journal=journal,
-                ),
-                given_path=receipt_path.with_name(GIVEN),
-                settings=DepositSettings(
-                    attempts=settings["attempts"],
-                    parallel_files=settings["parallel_files"],
-                    foreign_files=settings["foreign_files"],
-                    workflow=repository["workflow"],
-                    community=repository["community"],
-                    publishes=repository["finish"] != "draft",
-                    when_published=repository["when_published"],
-                    when_edited=repository["when_edited"],
-                    settle_s=settle_s(repository, name=opened.name),
-                    duplicate_drafts=repository["duplicate_drafts"],
-                    takes_records_without_files=repository["takes_records_without_files"],
-                    empty_records=empty_records,
-                    order=settings["order"],
-                    bytes_per_s=settings["bytes_per_s"],
-                    multipart_from_bytes=settings["multipart_from_bytes"],
-                    part_bytes=settings["part_bytes"],
-                    parallel_parts=settings["parallel_parts"],
-                ),
-            ).run()
+                repository=opened.name,
+                data_dir=data_dir,
+                record_dir=receipt_path.parent,
+                journal=journal,
+            ),
+            given_path=receipt_path.with_name(GIVEN),
+            settings=DepositSettings(
+                attempts=settings["attempts"],
+                parallel_files=settings["parallel_files"],
+                foreign_files=settings["foreign_files"],
+                workflow=repository["workflow"],
+                community=repository["community"],
+                publishes=repository["finish"] != "draft",
+                when_published=repository["when_published"],
+                when_edited=repository["when_edited"],
+                settle_s=settle_s(repository, name=opened.name),
+                duplicate_drafts=repository["duplicate_drafts"],
+                takes_records_without_files=repository["takes_records_without_files"],
+                empty_records=empty_records,
+                order=settings["order"],
+                bytes_per_s=settings["bytes_per_s"],
+                multipart_from_bytes=settings["multipart_from_bytes"],
+                part_bytes=settings["part_bytes"],
+                parallel_parts=settings["parallel_parts"],
+            ),
+        )
+
+    async def deposit() -> dict[str, float]:
+        run = read_run()
+        async with open_repository(
+            run=run, repository=repository, stall_s=settings["stall_s"], sandbox_dir=sandbox_dir
+        ) as opened:
+            done = await outlasting(lambda: deposit_in(opened).run(), opened=opened, run=run)
         write_receipt(receipt_path, "upload", done.receipt)
         return done.measured
 

@@ -1,6 +1,5 @@
 """The step `validate`: all wanted records in one process, with a table and a verdict at the end."""
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,23 +9,19 @@ from typing import Any, Literal
 
 from ferry.csv_tables import write_csv
 from ferry.errors import FerryError, MetadataError, TransientError
-from ferry.limits import Limits
-from ferry.mapping.correction_files import FOLDER, read_correction
+from ferry.flags import RunFlags
 from ferry.mapping.corrections import corrected
 from ferry.mapping.own import target_record
 from ferry.mapping.transform import InvalidRecordError
 from ferry.mapping.work import OWN_JSON, MappingOptions
-from ferry.receipts import read_receipt
+from ferry.source.file_filter import FileFilter
 from ferry.source.file_lists import is_index
 from ferry.source.known_records import KnownRecords
-from ferry.source.portal import fetch_record
-from ferry.source.record import read_source
-from ferry.steps.problem_lines import common_text, first_recids, without_values
+from ferry.steps.look_at import Source, read_with_corrections
 from ferry.steps.transform_record import mapping_options
 from ferry.text.formatting import plural
+from ferry.text.problem_lines import common_text, first_recids, without_values
 
-Source = Mapping[str, Any]
-"""The receipt `source`."""
 Kind = Literal["refused", "warning", "notice"]
 _TITLES: Mapping[Kind, str] = {
     "notice": "told once: it is so of all such records",
@@ -38,7 +33,8 @@ _TITLES: Mapping[Kind, str] = {
 Remedy = Literal["correct", "files", "document", "portal", "again"]
 _REMEDIES: Mapping[Remedy, str] = {
     "correct": "correct them in {folder}/corrections/<recid>.yaml",
-    "files": "corrections do not reach files: have the portal mend them, or lay a mended copy in {folder}/<recid>.json",
+    "files": "corrections do not reach files: have the portal mend them and run `snakemake --cores 2 refresh`, or lay "
+    "a mended copy in {folder}/<recid>.json",
     "document": "mend {folder}/<recid>.json, or the correction of the record",
     "portal": "take what the portal does not give off the list, or lay it in {folder}/<recid>.json",
     "again": "the portal may answer later: run again",
@@ -216,18 +212,21 @@ def validate_all(
     recids: Sequence[int],
     metadata: Mapping[str, Any],
     folders: Sequence[str] = (),
+    chosen_by: FileFilter | None = None,
     results_dir: Path,
     transform: Mapping[str, Any],
     package: Mapping[str, Any],
     catalogue_path: Path,
     table_path: Path,
+    flags: RunFlags | None = None,
 ) -> str:
     """Transform and check all these records without fetching a file; return what is to be printed.
 
     A record comes from its metadata file, else from its receipt `source` if there is one, else from the portal. The
     problems go to `table_path` (CSV, one row per problem and record). Titles and kinds of related records are looked up
     in the folder of metadata and in the catalogue. `folders` are those into which both may be links
-    (source.allow.folders).
+    (source.allow.folders), `chosen_by` which files go on. With `flags`, of the run, a portal that does not answer for
+    one record is asked for no other.
 
     Raises:
         MetadataError: some would be refused; the message has the table.
@@ -238,7 +237,15 @@ def validate_all(
     for recid in recids:
         problems += validate_record(
             recid=recid,
-            read=partial(read_with_corrections, recid, metadata=metadata, folders=folders, results_dir=results_dir),
+            read=partial(
+                read_with_corrections,
+                recid,
+                metadata=metadata,
+                folders=folders,
+                results_dir=results_dir,
+                chosen_by=chosen_by,
+                flags=flags,
+            ),
             profile=transform["profile"],
             options=options,
             max_upload_bytes=package["max_upload_bytes"],
@@ -268,31 +275,3 @@ def _advice(problems: Iterable[Problem], *, folder: str) -> Iterator[str]:
     for remedy, advice in _REMEDIES.items():
         if recids := {problem.recid for problem in refused if problem.remedy == remedy}:
             yield f"{plural(len(recids), 'record')} ({first_recids(recids)}): {advice.format(folder=folder)}"
-
-
-def read_with_corrections(
-    recid: int, *, metadata: Mapping[str, Any], folders: Sequence[str] = (), results_dir: Path
-) -> tuple[Source, Mapping[str, Any]]:
-    """Return a record's receipt `source`, index files not expanded, and its corrections.
-
-    metadata: that part of the configuration.
-    folders: into which metadata and corrections may be links (source.allow.folders).
-    """
-    metadata_dir, limits = Path(metadata["dir"]), Limits(**metadata["limits"])
-    corrections_path = metadata_dir / FOLDER / f"{recid}.yaml"
-    corrections = (
-        read_correction(corrections_path, limits=limits, folders=folders) if os.path.lexists(corrections_path) else {}
-    )
-    metadata_path, receipt_path = metadata_dir / f"{recid}.json", results_dir / str(recid) / "source.json"
-    if not os.path.lexists(metadata_path) and receipt_path.exists():
-        return read_receipt(receipt_path, "source", recid=recid), corrections
-    source = read_source(
-        recid=recid,
-        metadata_path=metadata_path,
-        fetch_record=lambda wanted: fetch_record(wanted, portal=metadata["portal"], limits=limits),
-        index_files="keep",
-        limits=limits,
-        origin=metadata["origin"],
-        folders=folders,
-    )
-    return source, corrections

@@ -34,6 +34,7 @@ def test_every_answer_tells_of_the_rate_limit(api, draft, flavour):
         assert 0 < int(answer.headers["Retry-After"]) <= 61
 
 
+@pytest.mark.slow
 def test_the_rate_limit_counts_a_user_agent_not_a_token(server, api, flavour):
     greedy = Api(server.url, server.token, name="greedy")
     term = f"/api/vocabularies/languages/{flavour.words.english}"

@@ -3,7 +3,8 @@
 import pytest
 
 from servers.deposit_faults.cargo import STALL_S, Cargo, Carried
-from servers.faults import Fault
+from servers.faults import Fault, refusal
+from servers.raw_api import Draft
 
 REQUESTS = {
     "search": {"method": "GET", "path": r"/api/user/records\?"},
@@ -34,12 +35,30 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("how", FAULTS)
+SMOKE = "answer lost"
+
+
+@pytest.mark.parametrize("how", [pytest.param(how, marks=pytest.mark.smoke if how == SMOKE else ()) for how in FAULTS])
 @pytest.mark.parametrize("what", REQUESTS)
 def test_one_failure_of_any_request_changes_nothing_in_the_end(line, what, how):
     cargo = Cargo()
     fault = Fault(how, **REQUESTS[what], **FAULTS[how])
     outcome = line.attempt(cargo, fault)
     assert fault.fired == 1
+    assert isinstance(outcome, Carried), outcome
+    line.settle(cargo)
+
+
+def test_a_publication_that_is_done_while_the_next_attempt_reads_the_draft_is_found(line):
+    refused = Fault("publish", **REQUESTS["publish"], **refusal(504, "Gateway Timeout"))
+
+    def publish(answer):
+        published = Draft(line.truth.api, answer.json["id"]).publish()
+        assert published.status_code == 202, published.text
+
+    read = Fault("read", method="GET", path=r"/draft(\?|$)", when=lambda _: bool(refused.fired), change=publish)
+    cargo = Cargo()
+    outcome = line.attempt(cargo, refused, read)
+    assert (refused.fired, read.fired) == (1, 1)
     assert isinstance(outcome, Carried), outcome
     line.settle(cargo)

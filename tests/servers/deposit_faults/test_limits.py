@@ -28,6 +28,7 @@ def test_a_repository_that_goes_down_in_mid_record_is_given_up_and_gone_on_with_
     assert not sent_again & set(done)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("status", "message", "told"),
     [

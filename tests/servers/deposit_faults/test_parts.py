@@ -54,6 +54,7 @@ def test_a_part_that_fails_is_sent_again_and_no_other(parts_line, trouble):
     parts_line.settle(cargo)
 
 
+@pytest.mark.smoke
 def test_a_part_changed_on_the_way_is_found_out_and_the_file_sent_again(parts_line):
     cargo = Cargo(CONTENTS)
     assert isinstance(parts_line.attempt(cargo, Fault("flip", **part(1), flip_upload_at=7)), Carried)

@@ -62,3 +62,20 @@ def test_a_refusal_that_does_not_say_how_long_is_waited_out_too(line, tmp_path, 
     (refused,) = [each for each in line.proxy.log if each.fault == "busy"]
     assert not [each for each in line.proxy.log if refused.ended_s + 0.3 < each.started_s < refused.ended_s + 1.9]
     line.settle(cargo)
+
+
+@pytest.mark.smoke
+def test_after_refusals_files_are_sent_again_and_nothing_is_deleted_or_announced_anew(line, tmp_path):
+    """Fault 54."""
+    cargo = Cargo({f"f{number:02}": bytes([number]) * 300_000 for number in range(12)})
+    patient = replace(line, carrier=replace(line.carrier, rate_limiter=RateLimiter(path=tmp_path / "p", limits=[])))
+    refused = {**refusal(429, "500 per 1 minute"), "headers": {"Retry-After": "1"}}
+    busy = Fault("busy", method="PUT", path="/content$", times=12, **refused)
+    assert isinstance(patient.attempt(cargo, busy), Carried)
+    asked = [(each.method, each.path.rsplit("/", 1)[-1]) for each in line.proxy.log]
+    assert busy.fired == 12
+    assert [each for each in asked if each[0] == "DELETE"] == []
+    assert asked.count(("POST", "files")) == 1
+    assert asked.count(("PUT", "content")) == 24
+    assert asked.count(("POST", "commit")) == 12
+    line.settle(cargo)

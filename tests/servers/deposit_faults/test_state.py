@@ -23,6 +23,7 @@ def drafted(line, cargo):
     return Draft(line.truth.api, record.id)
 
 
+@pytest.mark.smoke
 def test_a_draft_whose_answer_was_lost_is_found_by_the_next_run(line):
     cargo = Cargo()
     lost = Fault("lost", **CREATE, drop_answer=True)
@@ -80,6 +81,7 @@ def test_a_key_that_comes_up_while_keys_are_announced_ends_right_and_once(line):
     line.settle(cargo)
 
 
+@pytest.mark.smoke
 def test_a_lost_answer_to_publish_and_a_repository_that_is_down_afterwards_end_in_one_record(line):
     cargo = Cargo()
     lost = Fault("lost", method="POST", path="/actions/publish$", drop_answer=True)

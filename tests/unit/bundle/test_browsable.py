@@ -169,16 +169,14 @@ def test_the_plan_tells_what_it_costs():
     too_many = planned([900_000] * 99, settings)
     assert (too_many.browsable_bundles, too_many.more_uploads) == (0, 0)
     assert too_many.note.startswith("not browsable: that would take 99 uploads")
-    total = forecast(
-        [found, two_each, too_many], requests_per_hour=None, bytes_per_s=None, removed=False, at_once=1, max_bytes=None
-    )
+    total = forecast([found, two_each, too_many], limits=(), bytes_per_s=None, removed=False, at_once=1, max_bytes=None)
     assert (total.browsable_bundles, total.more_uploads, total.more_requests, total.noted) == (25, 73, 146, 2)
 
 
 def test_of_the_165_delphi_records_that_are_bundled_152_open_with_all_their_files():
     sizes = [sizes for sizes in delphi_sizes(785).values() if len(sizes) > 20]
     plans = [planned(each, PackageSettings(browsable=BrowsableLimits())) for each in sizes]
-    total = forecast(plans, requests_per_hour=None, bytes_per_s=None, removed=False, at_once=1, max_bytes=None)
+    total = forecast(plans, limits=(), bytes_per_s=None, removed=False, at_once=1, max_bytes=None)
     assert len(plans) == 165
     assert sum(sum(each) > BrowsableLimits().uncompressed_bytes for each in sizes) == 164
     assert sum(plan.browsable_bundles > 0 for plan in plans) == 152

@@ -44,6 +44,13 @@ def test_a_complete_file_of_wrong_size_or_md5_is_deleted_and_sent():
         assert (plan.delete, plan.send) == ((wrong,), (local(),))
 
 
+def test_a_file_of_which_wrong_bytes_were_read_back_is_deleted_and_sent_whatever_is_told_of_it():
+    listed = [Entry("a"), Entry("b"), Entry("c", md5=None)]
+    plan = plan_upload(local=[local("a"), local("b"), local("c")], remote=listed, doubted=frozenset("ac"))
+    assert (plan.delete, plan.send) == ((listed[0], listed[2]), (local("a"), local("c")))
+    assert plan.keep == ("b",)
+
+
 def test_a_file_whose_checksum_is_not_told_yet_is_waited_for_and_not_trusted():
     plan = plan_upload(local=[local()], remote=[Entry("a", md5=None)])
     assert plan.wait == ("a",)

@@ -93,6 +93,21 @@ def test_every_make_target_that_a_page_names_exists(page: Path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_page_with_commands_is_followed_by_a_test_or_says_why_not(page: Path):
+    text = page.read_text(encoding="utf-8")
+    commands = re.findall(r"^ *(?:\.venv/bin/)?(?:snakemake|make|git|docker) .*$", text, re.MULTILINE)
+    if commands and "No test follows this page" not in text:
+        followers = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+        assert any(f'{page.name}"' in path.read_text(encoding="utf-8") for path in followers)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_command_finds_the_uv_that_make_has_installed_where_there_was_none(page: Path):
+    commands = re.findall(r"^.*\buv (?:pip|lock|run|sync|add)\b", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [command for command in commands if not command.endswith((".tools/bin:$PATH uv pip", "$PATH uv lock"))] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_key_of_the_configuration_that_a_page_names_exists(page: Path):
     parts = load_schema("config")["properties"]
     named = re.findall(rf"`((?:{'|'.join(parts)})\.[a-z_]+)[`:]", page.read_text(encoding="utf-8"))

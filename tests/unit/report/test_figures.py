@@ -12,8 +12,10 @@ import pytest
 
 from ferry import chain
 from ferry.report.figures import FIGURES, draw_figures, style
+from ferry.report.figures.course import records_over_time, waits_and_retries
+from ferry.report.figures.failures import failures
 from ferry.report.figures.flow_layout import PAD, SLOT, gather, lay_out
-from ferry.report.figures.flows import outcome_of
+from ferry.report.figures.flows import outcome_of, records_by_outcome
 from ferry.report.figures.style import in_style, shortened
 from ferry.report.figures.tables import Run, on_working_time, read_run
 from ferry.report.figures.timeline import bytes_against_plan, concurrency
@@ -55,6 +57,7 @@ def test_every_figure_is_there_as_svg_png_and_the_table_it_was_drawn_from(bulk: 
     assert all("<script" not in (bulk / "figures" / f"{name}.svg").read_text() for name in FIGURES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of_somebody", ["matplotlibrc", "numpy"])
 def test_no_settings_and_no_packages_of_somebody_else_take_the_figures(bulk: Path, tmp_path: Path, of_somebody: str):
     """A matplotlibrc that asks for LaTeX, a numpy of another Python on PYTHONPATH."""
@@ -126,12 +129,97 @@ def test_jobs_above_the_cap_are_called_so(bulk: Path):
     assert kept.endswith("the caps were kept")
 
 
+def test_experiment_and_year_are_two_columns_each_with_the_largest_above_and_labels_left_of_the_first(bulk: Path):
+    rows = read_rows(bulk / "figures" / "records_by_outcome.csv")
+    assert list(rows[0])[:2] == ["experiment", "year"]
+    with in_style():
+        figure = records_by_outcome(read_run(bulk)).figure
+    for column, place in (("experiment", "right"), ("year", "left")):
+        amounts: Counter[str] = Counter()
+        for row in rows:
+            amounts[row[column]] += int(row["records"])
+        drawn = [text for text in figure.axes[0].texts if text.get_text() in amounts and text.get_ha() == place]
+        if column == "year":
+            drawn = [text for text in drawn if text.get_position()[0] < 200]  # "not stated" stands in others too
+        from_above = sorted(drawn, key=lambda text: -text.get_position()[1])
+        assert [amounts[text.get_text()] for text in from_above] == sorted(amounts.values(), reverse=True)
+
+
+def test_failures_are_grouped_by_step_and_reason_whatever_values_it_names(bulk: Path):
+    run = read_run(bulk)
+    same = [f"root://x//{recid}.al: no byte for {recid} s; run again" for recid in range(5)]
+    stats = run.stats.head(8).assign(
+        status="failed", step="download_files", error_type="TransientError",
+        error=[*same, "no answer", "no answer", "another thing"],
+    )  # fmt: skip
+    with in_style():
+        drawing = failures(Run(stats=stats, attempts=run.attempts, file_sizes=run.file_sizes))
+    assert [row[2] for row in drawing.rows] == [5, 2, 1]
+    title = " ".join(drawing.figure.axes[0].get_title(loc="left").split())
+    assert title == "8 of 8 records failed; the largest group: 5 at download_files, TransientError"
+
+
+def test_uploads_are_drawn_by_the_slots_that_they_take(bulk: Path):
+    run = read_run(bulk, caps={"upload_record": 40}, slots={"bytes_per_slot": 1_000_000, "max_slots": 24})
+    with in_style():
+        drawing = concurrency(run)
+    uploads = [row for row in drawing.rows if row[0] == "upload_record"]
+    assert any(row[3] > row[2] for row in uploads), "some weigh more than one"
+    assert all(row[2] <= row[3] <= 24 * row[2] for row in uploads)
+    assert all(row[2] == row[3] for row in drawing.rows if row[0] != "upload_record")
+    assert "slots) at once" in " ".join(drawing.figure.axes[0].get_title(loc="left").split())
+
+
+def test_records_are_counted_as_they_come_through_and_the_end_is_that_of_those_to_go():
+    stats = pd.DataFrame(
+        {"recid": [1, 2, 3, 4], "status": ["ok", "ok", "skipped", "failed"], "error_type": [None, None, None, "E"]}
+    )
+    attempts = pd.DataFrame(
+        {
+            "recid": [1, 2],
+            "step": ["record_stats"] * 2,
+            "status": ["ok"] * 2,
+            "begin_s": [0.0, 55.0],
+            "finish_s": [30.0, 60.0],
+        }
+    )
+    with in_style():
+        drawing = records_over_time(Run(stats=stats, attempts=attempts, file_sizes=np.array([], dtype=np.int64)))
+    assert [row[:2] for row in drawing.rows] == [[30.0, 1], [60.0, 2]]
+    title = " ".join(drawing.figure.axes[0].get_title(loc="left").split())
+    # one record in the last third (20 s), and one to go: what failed does not come by itself
+    assert title == ("2 of 4 records through in 1 min of working time; 1 failed; 20 s more at this rate for 1 to go")
+
+
+def test_what_was_waited_for_and_tried_again_is_told_by_when_it_was():
+    attempts = pd.DataFrame(
+        {"recid": [1, 2], "begin_s": [0.0, 60.0], "finish_s": [60.0, 120.0], "duration_s": [60.0, 60.0],
+         "rate_wait_s": [30.0, 0.0], "retries": [0, 3]}
+    )  # fmt: skip
+    nothing = np.array([], dtype=np.int64)
+    with in_style():
+        drawing = waits_and_retries(Run(stats=pd.DataFrame(), attempts=attempts, file_sizes=nothing))
+        still = attempts.assign(rate_wait_s=0.0, retries=0)
+        calm = waits_and_retries(Run(stats=pd.DataFrame(), attempts=still, file_sizes=nothing))
+    first = [row for row in drawing.rows if row[0] < 60]
+    assert {row[1] for row in first} == {0.5}
+    assert sum(row[2] for row in drawing.rows) == pytest.approx(3, abs=0.1)
+    assert sum(row[2] for row in first) == 0
+    title = drawing.figure.axes[0].get_title(loc="left")
+    assert title == "30 s at the repository's rate limit, 25% of all work; 3 retries"
+    assert (
+        calm.figure.axes[0].get_title(loc="left")
+        == "No attempt that went well waited at the rate limit, or tried again"
+    )
+
+
 def test_every_field_of_every_type_is_a_row_of_the_coverage(bulk: Path, stats: pd.DataFrame):
     rows = read_rows(bulk / "figures" / "metadata_coverage.csv")
     whole = {row["field"]: int(row["filled"]) for row in rows if row["type"] == "all"}
     assert whole == dict(Counter(name for names in stats["metadata_fields"] for name in names))
 
 
+@pytest.mark.slow
 def test_the_same_tables_give_the_same_figures_to_the_byte(bulk: Path, tmp_path: Path):
     draw_figures(results_dir=bulk, out_dir=tmp_path, caps={"download_files": 3})
     for path in tmp_path.iterdir():

@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+from collections import Counter
 from dataclasses import fields
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -121,12 +122,109 @@ def test_every_failed_record_is_listed_with_its_reason_its_log_and_its_command(b
         assert row["attempts"] == "2"
 
 
+def test_the_first_page_has_the_flow_of_records_and_the_failures_by_reason_with_counts(bulk: Path):
+    (bulk / "figures").mkdir(exist_ok=True)
+    svg = '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg viewBox="0 0 9 9"><style>*{stroke-linecap: butt}</style></svg>'
+    (bulk / "figures" / "records_by_outcome.svg").write_text(svg)
+    write_pages(results_dir=bulk, command=COMMAND, publish=False)
+    overview = (bulk / "overview.html").read_text()
+    assert '<svg viewBox="0 0 9 9"><style>.ferry svg *{stroke-linecap: butt}</style></svg>' in overview
+    assert "<?xml" not in overview
+    failed = Counter(
+        (row["step"], row["error_type"])
+        for row in parquet.read_table(bulk / "stats.parquet").to_pylist()
+        if row["status"] == "failed"
+    )
+    for (step, kind), count in failed.items():
+        assert f'<td class="number">{count}</td><td>{step}, {kind}</td>' in overview
+    (bulk / "figures" / "records_by_outcome.svg").unlink()
+    write_pages(results_dir=bulk, command=COMMAND, publish=False)
+    assert "<svg" not in (bulk / "overview.html").read_text()
+
+
+def test_what_the_plan_finds_wrong_comes_first_and_else_the_order_is_that_of_the_list(bulk: Path):
+    columns = [field.name for field in fields(RecordPlan)]
+    rows = [dict.fromkeys(columns, "1") | {"recid": recid, "problem": why} for recid, why in
+            ((5, ""), (3, "too large"), (4, ""), (2, "too large"))]  # fmt: skip
+    with (bulk / "plan.csv").open("w", newline="") as stream:
+        table = csv.DictWriter(stream, columns)
+        table.writeheader()
+        table.writerows(rows)
+    write_pages(results_dir=bulk, command=COMMAND, publish=False)
+    assert [row["recid"] for row in rows_of(bulk / "tables" / "plan.html")] == [3, 2, 5, 4]
+    (bulk / "plan.csv").unlink()
+    write_pages(results_dir=bulk, command=COMMAND, publish=False)
+
+
+def test_the_link_to_a_record_stands_before_what_is_seldom_looked_at(bulk: Path):
+    columns = list(rows_of(bulk / "tables" / "records.html")[0])
+    assert columns[:4] == ["recid", "title", "status", "record_url"]
+    assert columns[-1] == "host"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), [(420, "light"), (420, "dark"), (1400, "light"), (1400, "dark")])
+def test_a_table_with_long_values_to_choose_from_fits_any_page_by_day_and_by_night(
+    tmp_path: Path, width: int, scheme: str
+):
+    columns = [Column("recid", "recid", "id"), Column("problem", "problem"), Column("status", "status", "status")]
+    rows = [(1, "x " * 200, "failed"), (2, "", "ok, unverified")]
+    path = tmp_path / "plan.html"
+    path.write_text(table_page(title="Plan", note="n " * 300, columns=columns, rows=rows, filter_by="problem"))
+    with Page(tmp_path) as page:
+        page.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500
+        )
+        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        page.open(path)
+        for name in ("select", "input", "p"):
+            assert page.value(f"document.querySelector('{name}').getBoundingClientRect().right") <= width
+        assert contrast(page, "td.failed") > 4.5
+        assert contrast(page, "td.unverified") > 4.5
+        assert contrast(page, "p") > 4.5
+        paper = page.value("getComputedStyle(document.body).backgroundColor")
+        assert (luminance(paper) < 0.2) is (scheme == "dark")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [420, 1400])
+def test_words_of_the_first_page_stay_whole_and_its_tables_on_the_page(bulk: Path, tmp_path: Path, width: int):
+    """Titles stood in a column of two letters beside the records that took longest."""
+    write_pages(results_dir=bulk, command=COMMAND, publish=False)
+    with Page(tmp_path) as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        page.open(bulk / "overview.html")
+        for side in page.value(
+            "[...document.querySelectorAll('table')].map(each => each.getBoundingClientRect().right)"
+        ):
+            assert side <= width
+        titles = "document.querySelectorAll('tr:has(th) ~ tr td:last-child')"
+        assert min(page.value(f"[...{titles}].map(each => each.clientWidth)")) >= 70
+
+
+def contrast(page: Page, chosen: str) -> float:
+    """Return the contrast of a text against what it stands on, as WCAG 2 defines it: 1 to 21."""
+    ink, under, paper = page.value(
+        f"(() => {{ const each = document.querySelector('{chosen}'); const style = getComputedStyle(each);"
+        " return [style.color, style.backgroundColor, getComputedStyle(document.body).backgroundColor] })()"
+    )
+    lights = sorted((luminance(ink), luminance(paper if under == "rgba(0, 0, 0, 0)" else under)))
+    return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a colour as a browser writes it, `rgb(27, 42, 58)`."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def test_the_terminal_names_each_failure_and_counts_those_that_were_not_reached(bulk: Path):
     recids = [row["recid"] for row in parquet.read_table(bulk / "stats.parquet").to_pylist()]
     lines = closing_lines(
         recids, plan=RunPlan("r", recids, publish=False, command=COMMAND), stats_log=bulk / "stats.jsonl"
     )
-    assert lines[0] == "ferry: 43 ok, 12 failed, 5 not reached, of 60 records"
+    assert lines[0] == "ferry: 43 ok, 12 failed, 5 to go, of 60 records"
     assert len(lines) == 1 + 2 * 12 + 1
     assert lines[-1] == f"  again, only what is missing: {COMMAND}"
 

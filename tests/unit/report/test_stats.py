@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +10,16 @@ from pyarrow import parquet
 from target_records import target, write_target
 
 from ferry.chain import STEPS, take_away_marked
-from ferry.errors import IntegrityError, TransientError
+from ferry.errors import IntegrityError, StoppedError, TransientError
+from ferry.flags import ENDED, STOPPED, RunFlags
 from ferry.journal import Moment, end_event, start_event
 from ferry.jsonl import append
 from ferry.receipts import digest, read_receipt, write_receipt
+from ferry.report.evidence import is_interrupted, is_through, read_evidence
+from ferry.report.proof import proof_of
 from ferry.report.stats import aggregate, outdate_tables, record_stats
 from ferry.report.tables import ATTEMPTS_SCHEMA, FILES_SCHEMA, STATS_SCHEMA
+from ferry.run.termination import Terminated
 from ferry.schemas import load_schema
 from ferry.steps.record_stats import finish_record
 
@@ -43,6 +48,9 @@ class Folder:
         self.seconds += seconds
         if not killed:
             append(self.journal(recid), end_event(opened, error=error, measured=measured, now=self._now()))
+
+    def ended(self, name=ENDED, text="", run_id="run1"):
+        RunFlags(run_id=run_id, directory=self.logs / "flags").set(name, text)
 
     def _now(self) -> Moment:
         minutes, seconds = divmod(self.seconds, 60)
@@ -101,7 +109,10 @@ class Folder:
 
     def stats(self, recid=RECID, publish=True):
         record_dir = self.results / str(recid)
-        row = record_stats(recid=recid, record_dir=record_dir, journal=self.journal(recid), publish=publish)
+        evidence = read_evidence(recid=recid, record_dir=record_dir, journal=self.journal(recid))
+        row = record_stats(evidence, publish=publish)
+        if is_through(row):
+            write_receipt(self.path("proof", recid), "proof", proof_of(evidence.receipts))
         write_receipt(self.path("stats", recid), "stats", row)
         return row
 
@@ -287,8 +298,71 @@ def test_a_killed_job_is_a_failure_that_says_so(folder: Folder):
     folder.receipts(only=("source",))
     folder.attempt("read_record")
     folder.attempt("download_files", killed=True)
-    row = folder.stats()
+    folder.aggregate(run_id="run1")
+    (row,) = folder.rows()
     assert (row["status"], row["step"], row["error_type"]) == ("failed", "download_files", "Killed")
+    folder.ended()
+    folder.aggregate(run_id="run2")
+    assert folder.rows() == [row], "its run went on without it, and a later one knows that"
+
+
+def told_to_stop() -> BaseException:
+    return Terminated(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("error", "stopped", "told"),
+    [
+        (None, None, "the run is gone without a word, killed or with its machine, while this step was at work"),
+        (None, "told to end (SIGTERM)", "the run was stopped while this step was at work: told to end (SIGTERM)"),
+        (
+            told_to_stop(),
+            "told to end (SIGINT)",
+            "the run was stopped while this step was at work: told to end (SIGINT)",
+        ),
+        (StoppedError("held back, and then the run was stopped"), None, "held back, and then the run was stopped"),
+    ],
+)
+def test_what_was_at_work_when_its_run_was_stopped_or_killed_is_no_failure(folder: Folder, error, stopped, told):
+    folder.receipts(only=("source",))
+    folder.attempt("download_files", error=IntegrityError("of an earlier run"), run_id="run0")
+    folder.aggregate(run_id="run0")
+    assert folder.path("failure").exists()
+    folder.attempt("download_files", error=error, killed=error is None)
+    if stopped:
+        folder.ended(STOPPED, stopped)
+    folder.aggregate(run_id="run1" if stopped else "run2")
+    (row,) = folder.rows()
+    assert (row["status"], row["step"], row["error_type"]) == ("skipped", "download_files", "Interrupted")
+    assert row["error"] == f"interrupted: {told}; run again"
+    assert not folder.path("failure").exists(), "nothing says that it has failed"
+    assert is_interrupted(row)
+
+
+def test_a_job_that_was_told_to_stop_while_its_run_went_on_has_failed(folder: Folder):
+    """The walltime of a single job: the next one would end in the same way."""
+    folder.receipts(only=("source",))
+    folder.attempt("download_files", error=told_to_stop())
+    for of_run in ("run1", "run2"):
+        folder.aggregate(run_id=of_run)
+        assert [(row["status"], row["error_type"]) for row in folder.rows()] == [("failed", "Terminated")]
+        folder.ended()
+
+
+def test_a_record_that_failed_beside_a_step_that_was_interrupted_has_failed(folder: Folder):
+    folder.receipts(only=("source",))
+    folder.attempt("transform_record", error=TransientError("no answer"))
+    folder.attempt("download_files", error=told_to_stop())
+    folder.ended(STOPPED, "told to end (SIGTERM)")
+    folder.aggregate(run_id="run1")
+    assert [(row["status"], row["error"]) for row in folder.rows()] == [("failed", "no answer")]
+
+
+def test_a_step_that_was_stopped_after_its_receipt_is_done(folder: Folder):
+    folder.receipts()
+    folder.attempt("publish_record", error=told_to_stop())
+    folder.ended(STOPPED, "told to end (SIGTERM)")
+    assert folder.stats()["status"] == "ok"
 
 
 @pytest.mark.parametrize("order", [("download_files", "transform_record"), ("transform_record", "download_files")])
@@ -600,19 +674,18 @@ def test_a_record_with_a_receipt_that_is_lost_is_not_finished_and_proven_anew_fr
     assert (folder.results.parent / "data" / "files").exists(), "its bytes are not removed"
 
 
-def test_tables_of_a_failed_run_are_older_than_anything(folder: Folder):
+def test_what_says_that_tables_are_made_by_their_rules_goes_and_they_keep_their_times(folder: Folder):
     folder.receipts()
     folder.aggregate()
-    (folder.results / "aggregate_stats.done").touch()
-    (folder.results / "figures").mkdir()
-    (folder.results / "figures" / "failures.svg").touch()
+    done = [folder.results / f"{rule}.done" for rule in ("aggregate_stats", "aggregate_metadata", "link_members")]
+    for path in done:
+        path.touch()
+    before = {path: path.stat().st_mtime_ns for path in folder.results.glob("*.*") if path not in done}
+    outdate_tables(folder.results, rules={"aggregate_stats"})
+    assert [path.exists() for path in done] == [False, True, True]
     outdate_tables(folder.results)
-    tables = [path for path in folder.results.rglob("*") if path.is_file() and path.parent.name != str(RECID)]
-    assert {path.stat().st_mtime for path in tables} == {1}
-    assert {path.name for path in tables} == {
-        *("stats.parquet", "stats.csv", "stats.jsonl", "files.parquet", "attempts.parquet", "failures.svg")
-    }
-    assert folder.path("upload").stat().st_mtime > 1
+    assert not any(path.exists() for path in done)
+    assert {path: path.stat().st_mtime_ns for path in folder.results.glob("*.*")} == before
 
 
 _MANY = """
@@ -631,6 +704,7 @@ print(int(next(line for line in open("/proc/self/status") if line.startswith("Vm
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_file_rows(tmp_path: Path):
     peaks = []
     for count in (60_000, 300_000):

@@ -145,8 +145,8 @@ def test_a_job_that_still_runs_is_not_what_its_records_failure_is_told_for(folde
     assert [(row["step"], row["error"]) for row in latest_rows().values()] == [("download_files", "no answer")]
 
 
-@pytest.mark.parametrize("gone", ["its process", "its run"])
-def test_a_job_that_is_gone_was_killed_while_others_still_run(folder: Path, gone: str):
+@pytest.mark.parametrize(("gone", "told"), [("its process", "Killed"), ("its run", "Interrupted")])
+def test_a_job_that_is_gone_was_killed_while_others_still_run(folder: Path, gone: str, told: str):
     with subprocess.Popen(["true"]) as killed:
         killed.wait()
     sibling = start_event(run_id=read_run().run_id, recid=7, step="transform_record", attempt=1)
@@ -154,4 +154,4 @@ def test_a_job_that_is_gone_was_killed_while_others_still_run(folder: Path, gone
     append(Path("logs/7/journal.jsonl"), sibling)
     evidence = read_evidence(recid=7, record_dir=Path("results/7"), journal=Path("logs/7/journal.jsonl"))
     verdict = record_status(evidence, ["transform_record"], run_id=read_run().run_id, is_over=False)
-    assert (verdict.step, verdict.error_type) == ("transform_record", "Killed")
+    assert (verdict.step, verdict.error_type) == ("transform_record", told)

@@ -16,8 +16,9 @@ from yarl import URL
 
 from ferry.errors import PermanentError, TransientError
 from ferry.flags import TOKEN_REFUSED, RunFlags
-from ferry.repository.http import PIECE_BYTES, HttpSession, SendOnce
+from ferry.repository.http import HttpSession
 from ferry.repository.rate_limit import Limit, RateLimiter
+from ferry.repository.sent_body import MOST_UNSENT_BYTES, PIECE_BYTES, UNSENT_BYTES, RateLimitedRequest, SendOnce
 
 AUTH = aiohttp.BasicAuth("the", "token")
 
@@ -77,20 +78,27 @@ async def chunks(count, size=PIECE_BYTES):
         yield b"x" * size
 
 
-def test_what_may_be_repeated_shares_a_connection_and_a_post_gets_its_own():
+def test_a_post_shares_the_connection_only_when_that_has_just_brought_an_answer(monkeypatch):
     async def scenario():
         async with serving() as server, wired(server) as wire:
-            for method in ("GET", "PUT", "DELETE", "GET", "POST", "POST"):
-                await ask(wire, method, server.url / "x")
+            for method in ("GET", "POST", "PUT", "DELETE", "POST"):
+                await ask(wire, method, server.url / "at-once")
+            monkeypatch.setattr("ferry.repository.http.FRESH_S", 0.0)
+            await ask(wire, "POST", server.url / "late")
             await ask(wire, "POST", server.url / "commit", may_repeat=True)
-            return wire.traffic.requests, [(method, peer) for method, _, _, peer in server.seen]
+            monkeypatch.undo()
+            await asyncio.gather(*(ask(wire, "GET", server.url / "together") for _ in range(2)))
+            await ask(wire, "POST", server.url / "after")
+            return wire.traffic.requests, [(path, peer) for _, path, _, peer in server.seen]
 
     requests, seen = asyncio.run(scenario())
-    assert requests == 7
-    kept = {peer for method, peer in seen if method != "POST"} | {seen[-1][1]}
-    assert len(kept) == 1
-    posts = [peer for method, peer in seen[:-1] if method == "POST"]
-    assert len({*kept, *posts}) == 3
+    assert requests == len(seen) == 10
+    peers = {path: {peer for at, peer in seen if at == path} for path, _ in seen}
+    assert peers["/at-once"] == peers["/commit"]
+    assert len(peers["/at-once"]) == 1
+    shared = peers["/at-once"] | peers["/together"]
+    assert not shared & peers["/late"], "the server may be closing it"
+    assert not shared & peers["/after"], "of several nobody knows which is taken"
 
 
 def test_a_kept_connection_that_the_server_closed_is_replaced_and_the_second_request_counted(tmp_path):
@@ -311,3 +319,30 @@ def test_a_body_is_not_sent_a_second_time():
             aiter(body)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("pieces", "pause_s", "is_fast"), [(30, 0.0, False), (160, 0.0, True), (60, 0.03, False)])
+def test_only_a_line_that_is_known_to_be_fast_is_given_more_ahead_of_what_it_has_sent(pieces, pause_s, is_fast):
+    """On a slow one a body that nobody takes would be found out too late, and its end would be waited for too short."""
+    connected, ahead = [], []
+
+    class Noting(RateLimitedRequest):
+        async def send(self, conn):
+            connected.append(conn.transport.get_extra_info("socket"))
+            return await super().send(conn)
+
+    async def body():
+        async for chunk in chunks(pieces):
+            await asyncio.sleep(pause_s)
+            ahead.append(connected[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
+            yield chunk
+
+    async def scenario():
+        async with serving() as server, wired(server, request_class=Noting) as wire:
+            headers = {"Content-Length": str(pieces * PIECE_BYTES)}
+            async with wire.request("PUT", server.url, data=SendOnce(body()), headers=headers):
+                pass
+
+    asyncio.run(scenario())
+    assert ahead[0] == UNSENT_BYTES
+    assert (2 * UNSENT_BYTES <= ahead[-1] <= MOST_UNSENT_BYTES) if is_fast else ahead[-1] == UNSENT_BYTES

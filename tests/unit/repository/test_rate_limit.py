@@ -1,8 +1,11 @@
 """Requests of all processes together keep within every limit, and nothing that dies or lies blocks them for long."""
 
 import asyncio
+import heapq
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,6 +14,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -172,6 +176,7 @@ print(json.dumps(moments))
 """
 
 
+@pytest.mark.slow
 def test_nodes_whose_clocks_differ_share_one_budget(tmp_path):
     """Two processes with other boot times and wall clocks an hour apart, as two nodes have them."""
     environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
@@ -201,3 +206,96 @@ def test_one_machine_and_many_nodes_count_in_files_of_their_own(monkeypatch):
         names[host] = [pace_path("https://r.example.org:8443/x", across_nodes=across) for across in (False, True)]
     assert names["n1"][1] == names["n2"][1]
     assert len({*names["n1"], *names["n2"]}) == 3
+
+
+class Windowed:
+    """A repository that takes so many requests in each minute, and tells with each answer how many it takes yet."""
+
+    def __init__(self, limit, *, others=()):
+        self.limit, self.used, self.window, self.refused = limit, 0, 0, 0
+        self.others = list(others)
+
+    def answer(self, now):
+        """Count a request that arrives; return what its answer has left."""
+        if now // 60 != self.window:
+            self.window, self.used = now // 60, 0
+        while self.others and self.others[0] <= now:
+            self.others.pop(0)
+            self.used += 1
+        if self.used >= self.limit:
+            self.refused += 1
+        self.used += 1
+        return max(0, self.limit - self.used), (self.window + 1) * 60 - now + 1.0
+
+
+def carry(limiter, clock, repository, *, workers, count, trips, begin_s=0.0):
+    """Have so many workers send `count` requests in all; `trips` gives the seconds there and back of each."""
+    clock.now = 6000.0 + begin_s
+    events = [(clock.now, number, "take", None) for number in range(workers)]
+    heapq.heapify(events)
+    order, left, done = itertools.count(workers), count, []
+    while events:
+        clock.now, _, what, told = heapq.heappop(events)
+        if what == "take" and left > 0:
+            slot = limiter.take_slot()
+            left -= slot.is_taken
+            then = ("arrive", slot) if slot.is_taken else ("take", None)
+            there = next(trips) if slot.is_taken else 0.0
+            heapq.heappush(events, (clock.now + slot.wait_s + there, next(order), *then))
+        elif what == "arrive":
+            answered = (told, repository.answer(clock.now))
+            heapq.heappush(events, (clock.now + next(trips), next(order), "end", answered))
+        elif what == "end":
+            limiter.note_end(told[0], left=told[1])
+            done.append(clock.now)
+            heapq.heappush(events, (clock.now, next(order), "take", None))
+    return done[-1] - 6000.0 - begin_s
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None)
+@given(
+    workers=st.integers(1, 98),
+    limit=st.integers(1, 120),
+    seed=st.integers(0, 10**6),
+    begin_s=st.floats(0, 59),
+)
+def test_what_the_repository_has_left_is_never_asked_for_twice_nor_left_unused(
+    tmp_path_factory, workers, limit, seed, begin_s
+):
+    clock, chance = Clock(), random.Random(seed)
+    limiter = RateLimiter(path=tmp_path_factory.mktemp("pace") / "p", limits=[], clock=clock)
+    repository, count = Windowed(limit), 120
+    # all together before anything was told: a repository that takes fewer refuses some of them
+    first = carry(limiter, clock, repository, workers=1, count=1, trips=iter(lambda: 0.01, None), begin_s=begin_s)
+    took_s = first + carry(
+        limiter,
+        clock,
+        repository,
+        workers=workers,
+        count=count,
+        trips=iter(lambda: chance.uniform(0.001, 0.2), None),
+        begin_s=begin_s + first,
+    )
+    assert repository.refused == 0
+    windows = -(-(count + 1) // limit)
+    assert took_s <= 60 * windows + 0.4 * count + 3 * windows
+
+
+def test_what_others_use_up_is_heeded_too(tmp_path):
+    clock = Clock()
+    limiter = RateLimiter(path=tmp_path / "p", limits=[], clock=clock)
+    repository = Windowed(50, others=[6000.0 + second / 10 for second in range(30)])
+    carry(limiter, clock, repository, workers=1, count=60, trips=iter(lambda: 0.05, None))
+    assert repository.refused == 0
+
+
+def test_a_process_that_is_killed_with_requests_on_their_way_holds_up_nobody_beyond_the_window(tmp_path):
+    clock = Clock()
+    limiter = RateLimiter(path=tmp_path / "p", limits=[], clock=clock)
+    clock.now = 6000.0
+    for _ in range(5):
+        limiter.take_slot()
+    repository = Windowed(20)
+    assert carry(limiter, clock, repository, workers=4, count=40, trips=iter(lambda: 0.05, None), begin_s=1) < 190
+    assert repository.refused == 0

@@ -1,16 +1,18 @@
 """A run is stopped when most of the last records failed for one reason that is not their own."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from ferry import journal
 from ferry.errors import IntegrityError, MetadataError, StoppedError, TransientError
-from ferry.flags import STOPPED, RunFlags
+from ferry.flags import AWAY, STOPPED, RunFlags
 from ferry.jsonl import append
 from ferry.repository.errors import DeniedError, error_for_response
 from ferry.run.breaker import FIRST_PAUSE_S, CircuitBreaker, Outcome, outcome_of, trouble_among
 from ferry.run.hold import wait_while_held
+from ferry.run.outage import Absence
 
 DOWN = ("upload_record", "TransientError")
 
@@ -72,7 +74,7 @@ class Watched:
     def begin(self):
         self.breaker = CircuitBreaker(
             attempts_file=self.path, flags=self.flags, stop=self.stopped.append, say=self.said.append,
-            clock=lambda: self.now, **self.limits,
+            clock=lambda: self.now, wall_clock=lambda: self.now, **self.limits,
         )  # fmt: skip
         return self
 
@@ -197,3 +199,31 @@ def test_what_does_not_pass_by_itself_ends_the_run_at_once(tmp_path):
     run.end(1, 2, 3, error=DeniedError("401"))
     assert run.look()
     assert len(run.stopped) == 1
+
+
+def note_absence(run, *, since, seen, back=None):
+    absence = Absence(since=since, seen=seen, why="no connection", back=back)
+    run.flags.set(AWAY, json.dumps(asdict(absence)), replace=True)
+
+
+def test_a_repository_that_goes_away_and_comes_back_is_told_once_each(tmp_path):
+    run = Watched(tmp_path, give_up_after_s=3600).begin()
+    note_absence(run, since=0, seen=0)
+    assert not run.look()
+    note_absence(run, since=0, seen=60)
+    assert not run.look(after_s=60)
+    note_absence(run, since=0, seen=60, back=75)
+    assert not run.look(after_s=15)
+    assert not run.look(after_s=15)
+    waits, goes_on = run.said
+    assert waits.startswith("jobs wait for the repository to answer until ")
+    assert waits.endswith(" at most: no connection")
+    assert goes_on == "the repository answers again, 1 min 15 s later"
+
+
+def test_a_repository_that_is_away_for_too_long_ends_the_run_also_where_no_failures_are_counted(tmp_path):
+    run = Watched(tmp_path, give_up_after_s=3600, failed=0).begin()
+    note_absence(run, since=0, seen=3590)
+    assert not run.look(after_s=3595)
+    assert run.look(after_s=5)
+    assert run.stopped == ["for 1 h the repository did not answer: no connection"]

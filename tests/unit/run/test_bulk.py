@@ -5,7 +5,8 @@ import json
 import pytest
 
 from ferry.flags import STOPPED, RunFlags
-from ferry.run.bulk import MadeProgress, parts_to_go, run_in_parts
+from ferry.run.bulk import MadeProgress, Outage, parts_to_go, run_in_parts
+from ferry.run.hold import Hold, hold_back, let_go_on
 from ferry.run.run import begin_run
 from ferry.run.selection import Selection
 
@@ -27,7 +28,7 @@ def targets(*recids):
     return [f"results/{recid}/stats.json" for recid in recids]
 
 
-def run(folder, outcomes, most=2, gets_on_for=99):
+def run(folder, outcomes, most=2, gets_on_for=99, outages=0):
     """Return the status and what was run; a part leaves the stats that `outcomes` names."""
     ran = []
 
@@ -52,6 +53,7 @@ def run(folder, outcomes, most=2, gets_on_for=99):
         run_part=run_part,
         run_all=run_all,
         made_progress=lambda: len(ran) < gets_on_for,
+        may_be_over=lambda: ran.count("all") <= outages,
     )
     return outcome, ran
 
@@ -87,6 +89,37 @@ def test_a_part_of_which_all_failed_by_themselves_does_not_stop_the_next(tmp_pat
 def test_a_part_that_does_not_get_on_ends_it(tmp_path):
     outcomes = {1: "none", 2: "ok", 3: "failed", 4: "ok", 5: "ok"}
     assert run(tmp_path, outcomes, gets_on_for=2) == (1, [targets(2, 4), targets(1, 3)])
+
+
+def test_what_failed_in_the_last_run_for_what_did_not_answer_is_run_once_more(tmp_path):
+    ok = dict.fromkeys(range(1, 6), "ok")
+    assert run(tmp_path, ok, most=9, outages=2)[1] == ["all"] * 3
+    assert run(tmp_path, ok, most=9, outages=2, gets_on_for=2)[1] == ["all"] * 2
+
+
+def test_an_outage_may_be_over_as_long_as_something_got_through_or_it_has_not_lasted_too_long(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    now = [0.0]
+    outage = Outage(give_up_after_s=100, clock=lambda: now[0])
+
+    def ended(*, is_held, went_on=False):
+        flags = RunFlags(run_id=begin_run(target=None).run_id)
+        if is_held:
+            hold_back(Hold("upload_record", 1), flags=flags)
+        if went_on:
+            let_go_on(flags=flags)
+        return outage.may_be_over()
+
+    assert not ended(is_held=False)
+    assert ended(is_held=True)
+    now[0] = 99.0
+    assert ended(is_held=True)
+    now[0] = 101.0
+    assert not ended(is_held=True)
+    assert ended(is_held=True, went_on=True)
+    now[0] = 200.0
+    assert ended(is_held=True)
+    assert not ended(is_held=False)
 
 
 def test_a_run_gets_on_when_it_tried_something_and_was_not_stopped(tmp_path, monkeypatch):

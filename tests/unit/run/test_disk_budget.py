@@ -93,12 +93,24 @@ def test_streaming_is_advised_only_where_it_would_do(storage, streamed_bytes, ad
     assert ("package.mode: stream" in str(refused.value)) is advised
 
 
-def test_where_only_failed_records_hold_room_a_waiting_one_fails_at_once_and_names_them(storage, clock):
+@pytest.mark.parametrize("way", ["mend them and run again", r"remove their data/<recid>", "raise the budget"])
+def test_where_only_failed_records_hold_room_a_waiting_one_fails_at_once_until_one_does_what_that_says(
+    storage, clock, tmp_path, way
+):
     for recid in (1, 2):
+        (tmp_path / str(recid)).mkdir()
         storage.reserve(recid=recid, size_bytes=50, max_bytes=100)
         storage.end(recid=recid, failed=True)
-    with pytest.raises(TransientError, match=r"expected room for 10 bytes, found 0 of 100 .*\(1, 2\)"):
+    with pytest.raises(TransientError, match=rf"expected room for 10 bytes, found 0 of 100 .*\(1, 2\).*{way}"):
         storage.reserve(recid=3, size_bytes=10, max_bytes=100)
+    assert clock.now == 0
+    if way.startswith("mend"):
+        storage.begin(recid=1)
+        storage.release(recid=1)
+    elif way.startswith("remove"):
+        (tmp_path / "1").rmdir()
+        storage.reconcile(jobs_may_run=False)  # the next run
+    storage.reserve(recid=3, size_bytes=10, max_bytes=110 if way.startswith("raise") else 100)
     assert clock.now == 0
 
 

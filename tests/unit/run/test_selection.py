@@ -46,7 +46,6 @@ def test_given_recids_take_the_place_of_the_list(tmp_path):
         ("recid\n5\n6\n5\n", "line 4: recid 5 stands in line 2 already"),
         ("recid,priority\n5,high\n", "line 2: priority: expected a whole number"),
         ("id\n5\n", "line 1: expected a column recid, found id"),
-        ("recid\n", "expected at least one recid, found none"),
         ("", "expected a column recid, found nothing"),
         ("recid\n80505,81147\n", "line 2: expected 1 cell as in line 1, found more: 81147"),
         ('recid,title\n5,"a\n6,b\n', "line 2: expected CSV with each record in one line, found unexpected end of data"),
@@ -63,6 +62,10 @@ def test_a_bad_list_is_refused_with_file_and_line(tmp_path, text, told):
     with pytest.raises(ConfigError, match=r"records\.csv") as refused:
         _read(tmp_path, text)
     assert told in str(refused.value)
+
+
+def test_a_list_with_its_header_alone_is_of_nothing(tmp_path):
+    assert _read(tmp_path, "recid,step,error\n").recids == []
 
 
 def test_no_list_and_no_recids_is_one_clear_error(tmp_path):

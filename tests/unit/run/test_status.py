@@ -5,31 +5,36 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ferry.errors import PermanentError
+from ferry.flags import AWAY, ENDED, STOPPED, RunFlags
 from ferry.journal import Moment, end_event, start_event
 from ferry.jsonl import append
-from ferry.receipts import write_json
+from ferry.receipts import write_json, write_receipt
 from ferry.report.failures import write_failures
-from ferry.report.stats_log import latest_rows
+from ferry.report.stats_log import latest_rows, tell_failed
 from ferry.run.closing import closing_lines
-from ferry.run.plan import RunPlan, write_plan
+from ferry.run.outage import Absence
+from ferry.run.plan import RunPlan, least_seconds, write_plan
 from ferry.run.progress import ProgressReporter
 from ferry.run.selection import read_wanted
 from ferry.run.standing import Standing, tell_silent_ends, write_live_tables
 from ferry.run.status import Running, Status, read_status
-from ferry.run.status_text import prometheus_text, status_line, status_page, write_prometheus
-from ferry.waiting import RATE_LIMIT
+from ferry.run.status_text import prometheus_text, status_json, status_line, status_page, write_prometheus
+from ferry.run.termination import Terminated
+from ferry.waiting import RATE_LIMIT, REPOSITORY, Wait
 
+ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime.now(UTC)
 BEGAN = NOW - timedelta(seconds=100)
 ALL = frozenset([1, 2, 3, 4, 5])
@@ -70,6 +75,11 @@ def going_on(folder: Path):
     with (folder / "logs" / "run.lock").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield folder
+
+
+def source_of(recid: int) -> dict:
+    """Return a receipt `source` of a record without files."""
+    return {"recid": recid, "origin": f"metadata/{recid}.json", "record": {"title": "t"}, "files": []}
 
 
 def counts(status: Status) -> tuple[int, int, int, int]:
@@ -120,7 +130,7 @@ def test_a_run_that_goes_on_is_counted_from_outside(going_on: Path):
     assert status.again == 1  # that of the run before
     assert [(job.recid, job.step, round(job.since_s)) for job in status.running] == [(3, "upload_record", 30)]
     assert (status.bytes_down, status.bytes_up, status.elapsed_s) == (50, 40, pytest.approx(100))
-    assert status.left_s == pytest.approx(300)  # two records, and one once more, at one in 100 s
+    assert status.left_s == pytest.approx(220)  # two records, and one once more, at one in 80 s; 20 s ago
 
 
 def test_a_job_that_was_killed_does_not_run_and_one_on_another_machine_is_believed(going_on: Path):
@@ -146,7 +156,12 @@ def test_a_record_that_is_to_be_done_again_is_not_ok_by_the_word_of_an_earlier_r
     assert counts(read_status(going_on, now=NOW))[0] == 1
     (going_on / "rows.jsonl").write_text(json.dumps(row) + "\n")
     lines = closing_lines([5], plan=plan, stats_log=going_on / "rows.jsonl")
-    assert lines[0] == "ferry: 0 ok, 0 failed, 1 not reached, of 1 records"
+    assert lines[0] == "ferry: 0 ok, 0 failed, 1 to go, of 1 records"
+
+
+def test_thousands_are_written_alike_while_a_run_goes_on_and_when_it_ends(tmp_path: Path):
+    lines = closing_lines(range(1, 1501), plan=replace(PLAN, to_do=frozenset()), stats_log=tmp_path / "none.jsonl")
+    assert lines[0] == "ferry: 0 ok, 0 failed, 1,500 to go, of 1,500 records"
 
 
 def test_the_next_part_of_a_bulk_run_forgets_no_failure_of_the_one_before(going_on: Path):
@@ -172,24 +187,97 @@ def test_the_tables_of_a_run_that_goes_on_say_what_its_status_says(going_on: Pat
     assert Counter(row["status"] for row in table(results / "stats.csv")) == {"ok": 1, "failed": 2, "skipped": 2}
     assert [row["recid"] for row in table(results / "stats.csv")] == ["1", "2", "3", "4", "5"]
     failures = table(results / "failures.csv")
-    assert [(row["recid"], row["error"]) for row in failures] == [("2", "why"), ("4", "why")]
-    assert {(results / name).stat().st_mtime for name in ("stats.csv", "failures.csv")} == {1}, "made anew by a rule"
+    assert [(row["recid"], row["error"]) for row in failures] == [("2", "why"), ("4", "why; to be tried again")]
+    assert all((results / name).stat().st_mtime > BEGAN.timestamp() for name in ("stats.csv", "failures.csv"))
 
 
 def test_what_left_no_word_is_told_when_its_run_ends(folder: Path):
     """A killed job writes nothing; a run that was asked for an upload alone leaves no stats of it."""
-    tell_silent_ends(PLAN, is_over=True, results_dir=folder / "results", logs_dir=folder / "logs")
+    tell_silent_ends(PLAN, results_dir=folder / "results", logs_dir=folder / "logs")
     rows = latest_rows(folder / "results" / "stats.jsonl")
     assert {recid for recid, row in rows.items() if row["status"] == "failed"} == {2, 3, 4}
     assert rows[3]["error_type"] == "Killed"
     assert (folder / "results" / "3" / "failure.json").exists()
 
 
+def test_what_was_at_work_when_a_run_was_stopped_is_still_to_go_wherever_it_is_told(folder: Path):
+    """A job that is told to end may be the first to know: what it has told is told anew when the run ends."""
+    opened = start_event(run_id="run2", recid=3, step="upload_record", attempt=2, now=moment(30))
+    (folder / "logs/3/journal.jsonl").unlink()
+    append(folder / "logs/3/journal.jsonl", opened)
+    append(folder / "logs/3/journal.jsonl", end_event(opened, error=Terminated(signal.SIGTERM), now=moment(20)))
+    results, logs = folder / "results", folder / "logs"
+    tell_failed(recid=3, journal=logs / "3" / "journal.jsonl", run_id="run2", results_dir=results)
+    assert latest_rows(results / "stats.jsonl")[3]["error_type"] == "Terminated"
+    assert (results / "3" / "failure.json").exists()
+    RunFlags(run_id="run2", directory=logs / "flags").set(STOPPED, "told to end (SIGTERM)")
+
+    tell_silent_ends(PLAN, results_dir=results, logs_dir=logs)
+
+    status = read_status(folder, now=NOW)
+    assert (counts(status), [row["recid"] for row in status.standing.interrupted]) == ((1, 2, 0, 2), [3])
+    assert "1 ok, 2 failed, 0 jobs running, 2 to go (1 interrupted), of 5" in status_line(status)
+    assert '{status="to_go"} 2\n' in prometheus_text(status)
+    assert "ferry_records_interrupted 1\n" in prometheus_text(status)
+    assert json.loads(status_json(status))["interrupted"] == 1
+    lines = closing_lines(PLAN.recids, plan=PLAN, stats_log=results / "stats.jsonl")
+    assert lines[0] == "ferry: 1 ok, 2 failed, 2 to go (1 interrupted), of 5 records"
+    write_live_tables(status.standing, results)
+    row = table(results / "stats.csv")[2]
+    assert (row["status"], row["step"], row["error_type"]) == ("skipped", "upload_record", "Interrupted")
+    assert [row["recid"] for row in table(results / "failures.csv")] == ["2", "4"]
+    assert not (results / "3" / "failure.json").exists()
+
+
+def test_what_was_at_work_when_a_run_was_killed_is_told_by_whoever_is_left(folder: Path):
+    tell_silent_ends(PLAN, is_gone=True, results_dir=folder / "results", logs_dir=folder / "logs")
+    row = latest_rows(folder / "results" / "stats.jsonl")[3]
+    assert (row["status"], row["error_type"]) == ("skipped", "Interrupted")
+    again = replace(PLAN, run_id="run3")
+    write_plan(again, folder / "logs" / "plan.json")
+    assert read_status(folder, now=NOW).standing.interrupted == [], "the next run has it still to do"
+
+
+def test_what_was_at_work_when_a_run_was_killed_with_all_that_could_tell_is_in_its_status(folder: Path):
+    path = folder / "logs/3/journal.jsonl"
+    path.unlink()
+    at_work = start_event(run_id="run2", recid=3, step="upload_record", attempt=2, now=moment(30))
+    append(path, at_work | {"host": "elsewhere"})
+    status = read_status(folder, now=NOW)
+    assert status.standing.interrupted == [], "it may still be at work there"
+    assert "run run2 was killed or refused, or runs on another machine" in status_page(status)
+
+    append(path, at_work | {"host": socket.gethostname(), "pid": 2**22 + 1, "attempt": 3})
+    path.write_text(path.read_text(encoding="utf-8").splitlines()[1] + "\n", encoding="utf-8")
+    before = path.read_bytes(), (folder / "results" / "stats.jsonl").read_bytes()
+    status = read_status(folder, now=NOW)
+    assert [(row["recid"], row["error_type"]) for row in status.standing.interrupted] == [(3, "Interrupted")]
+    assert (counts(status), status.running) == ((1, 2, 0, 2), [])
+    assert "2 to go (1 interrupted), of 5" in status_page(status)
+    assert json.loads(status_json(status))["interrupted"] == 1
+    assert (path.read_bytes(), (folder / "results" / "stats.jsonl").read_bytes()) == before, "it only looks"
+
+    RunFlags(run_id="run2", directory=folder / "logs" / "flags").set(ENDED, "")
+    assert "run run2 is over" in status_page(read_status(folder, now=NOW))
+
+
+def test_what_failed_before_and_has_got_further_is_no_failure_when_a_run_is_stopped(folder: Path):
+    opened = start_event(run_id="run2", recid=4, step="read_record", attempt=2, now=moment(30))
+    append(folder / "logs/4/journal.jsonl", opened)
+    append(folder / "logs/4/journal.jsonl", end_event(opened, now=moment(20)))
+    write_receipt(folder / "results/4/source.json", "source", source_of(4))
+    (folder / "results/4/failure.json").write_text("{}")
+    tell_silent_ends(PLAN, results_dir=folder / "results", logs_dir=folder / "logs")
+    row = latest_rows(folder / "results" / "stats.jsonl")[4]
+    assert (row["status"], row["step"]) == ("skipped", "download_files")
+    assert not (folder / "results/4/failure.json").exists()
+
+
 def test_a_record_that_was_asked_for_beside_the_list_is_told_too(folder: Path):
     lines = closing_lines([1, 3], plan=PLAN, stats_log=folder / "results" / "stats.jsonl")
     assert [line for line in lines if line.startswith("ferry: ")] == [
-        "ferry: 1 ok, 0 failed, 1 not reached, of 2 records",
-        "ferry: 0 ok, 2 failed, 1 not reached, of 3 records that are not in the list",
+        "ferry: 1 ok, 0 failed, 1 to go, of 2 records",
+        "ferry: 0 ok, 2 failed, 1 to go, of 3 records that are not in the list",
     ]
 
 
@@ -242,7 +330,7 @@ STANDING = Standing(
 )  # fmt: skip
 STATUS = Status(
     standing=STANDING, running=[Running(9, "upload_record", 75)], is_going_on=True, elapsed_s=100, done_in_run=290,
-    bytes_down=2000, bytes_up=5_000_000,
+    bytes_down=2000, bytes_up=5_000_000, last_done_s=100,
 )  # fmt: skip
 
 
@@ -263,10 +351,91 @@ def test_jobs_that_wait_are_told_with_what_for_and_until_when(going_on: Path):
     assert 'ferry_jobs{step="upload_record",waits_for="the rate limit"} 1\n' in prometheus_text(status)
 
 
-def test_the_end_is_not_sooner_than_the_limit_of_requests_allows():
-    limited = replace(STANDING, plan=replace(STANDING.plan, requests_per_hour=5000))
+def test_the_end_is_not_sooner_than_the_limits_of_requests_allow():
+    """What may leave at once leaves at once: only a list of more than that is bound by a limit."""
+    limits = [(500, 60.0), (5000, 3600.0)]
+    limited = replace(STANDING, plan=replace(STANDING.plan, limits=limits))
     assert STATUS.left_s == pytest.approx(12420 / 290 * 100)
-    assert replace(STATUS, standing=limited, requests=2900).left_s == pytest.approx(12420 * 10 / 5000 * 3600)
+    requests = 2900 + 12420 * 10
+    assert replace(STATUS, standing=limited, requests=2900).left_s == pytest.approx(requests // 5000 * 3600 - 100)
+    short = replace(limited, to_go=range(29))
+    assert replace(STATUS, standing=short, requests=2900).left_s == pytest.approx(60 * (3190 // 500) - 100)
+    assert replace(STATUS, standing=short, requests=290).left_s == pytest.approx(10)
+    assert [least_seconds(number, limits) for number in (0, 500, 501, 5000, 5001)] == [0, 0, 60, 540, 3600]
+
+
+@pytest.mark.parametrize(
+    ("reason", "left", "told"),
+    [
+        (RATE_LIMIT, [420, 400, 380], "about 6 min 20 s left"),
+        (REPOSITORY, [440, 440, 440], "about 7 min 20 s left once that answers"),
+    ],
+)
+def test_what_is_left_grows_in_no_wait(reason: str, left: list[float], told: str):
+    """It grew by a second each second that a run stood still."""
+    waiting = Running(9, "upload_record", 75, Wait(reason, NOW.timestamp() + 60))
+    status = replace(STATUS, standing=replace(STANDING, to_go=range(1276)), running=[waiting])
+    waited = [replace(status, elapsed_s=100 + seconds) for seconds in (20, 40, 60)]
+    assert [each.left_s for each in waited] == pytest.approx(left)
+    assert status_line(waited[-1]).endswith(f"; {told}")
+
+
+def test_a_short_rest_is_not_over_before_the_wait_that_all_jobs_are_in(going_on: Path):
+    """It grew once the wait was longer than what was left."""
+    note = going_on / "logs" / "3" / "upload_record.waits"
+    note.write_text(json.dumps({"reason": RATE_LIMIT, "until": NOW.timestamp() + 400}))
+    later = [read_status(going_on, now=NOW + timedelta(seconds=seconds)).left_s for seconds in (0, 200, 390)]
+    assert later == pytest.approx([400, 200, 10])
+
+
+def test_the_time_that_a_repository_was_away_is_none_of_the_pace(going_on: Path):
+    flags = RunFlags(run_id="run2", directory=going_on / "logs" / "flags")
+    before = read_status(going_on, now=NOW).left_s
+    now = NOW.timestamp()
+    absence = Absence(now - 50, now - 30, "gone", back=now - 25, earlier=((now - 90, now - 75),))
+    flags.set(AWAY, json.dumps(asdict(absence)))
+    status = read_status(going_on, now=NOW)
+    assert (status.last_done_s, status.stood_still_s) == pytest.approx((40, 40))
+    assert (before, status.left_s) == pytest.approx((3 * 80 - 20, 3 * 40 - 20))
+    began = {"run_id": "run2", "started_at": "", "target": None, "ready_after_s": 8}
+    write_json(going_on / "logs/run.json", began)
+    assert read_status(going_on, now=NOW).left_s == pytest.approx(3 * 32 - 20), "it waited before its jobs began"
+
+
+def test_what_a_part_of_a_bulk_run_has_failed_is_to_be_tried_again_wherever_it_is_told(going_on: Path):
+    """The run of all that follows tries it once more, if that may help: it was told as failed, and no more."""
+    plan = replace(PLAN, to_do=frozenset([2, 3, 5]), is_part=True, after=["run1"])
+    write_plan(plan, going_on / "logs" / "plan.json")
+    status = read_status(going_on, now=NOW)
+    assert "2 failed (2 to be tried again)" in status_line(status)
+    assert status_page(status).count("why; to be tried again") == 2
+    assert "\nferry_records_to_retry 2\n" in prometheus_text(status)
+    write_live_tables(status.standing, going_on / "results")
+    for name in ("stats.csv", "failures.csv"):
+        errors = [row["error"] for row in table(going_on / "results" / name) if row["recid"] in {"2", "4"}]
+        assert errors == ["why; to be tried again"] * 2
+    lines = closing_lines(sorted(ALL), plan=plan, stats_log=going_on / "results" / "stats.jsonl")
+    assert lines[0] == "ferry: 1 ok, 2 failed (2 to be tried again), 2 to go, of 5 records"
+    lines = closing_lines(sorted(ALL), plan=PLAN, stats_log=going_on / "results" / "stats.jsonl")
+    assert lines[0] == "ferry: 1 ok, 2 failed, 2 to go, of 5 records"
+    opened = start_event(run_id="run1", recid=4, step="x", attempt=1, now=moment(900))
+    append(going_on / "logs/4/journal.jsonl", end_event(opened, error=PermanentError("no"), now=moment(890)))
+    assert read_status(going_on, now=NOW).again == 1, "4 has failed for good in a part before"
+    write_plan(replace(plan, after=[]), going_on / "logs" / "plan.json")
+    assert read_status(going_on, now=NOW).again == 2, "and in another bulk run"
+
+
+def test_a_run_that_begins_and_waits_is_told_as_that(going_on: Path):
+    write_json(going_on / "logs/run.json", {"run_id": "run2", "started_at": "", "target": None, "is_ready": False})
+    (going_on / "logs/run.waits").write_text(json.dumps({"reason": REPOSITORY, "until": NOW.timestamp() + 40}))
+    status, until = read_status(going_on, now=NOW), f"{(NOW + timedelta(seconds=40)).astimezone():%H:%M:%S}"
+    wait = f"the run, which begins, for the repository to answer until {until}"
+    assert status_page(status).startswith("run run2 begins, ")
+    assert f"\nwaiting  {wait}\n" in status_page(status)
+    assert f"; waiting: {wait}" in status_line(status)
+    assert 'ferry_run_beginning{waits_for="the repository to answer"} 1\n' in prometheus_text(status)
+    write_json(going_on / "logs/run.json", {"run_id": "run2", "started_at": "", "target": None, "is_ready": True})
+    assert "begins" not in status_page(read_status(going_on, now=NOW))
 
 
 def test_what_is_in_review_is_told_wherever_the_run_is(tmp_path: Path):
@@ -282,7 +451,7 @@ def test_what_is_in_review_is_told_wherever_the_run_is(tmp_path: Path):
     log = tmp_path / "rows.jsonl"
     log.write_text("".join(json.dumps(row) + "\n" for row in rows))
     lines = closing_lines(range(1, 25), plan=RunPlan("r", range(1, 25), publish=True), stats_log=log)
-    assert lines[0] == "ferry: 24 ok, 0 failed, 0 not reached, of 24 records"
+    assert lines[0] == "ferry: 24 ok, 0 failed, 0 to go, of 24 records"
     assert lines[1] == "ferry: 23 of those ok are in review: somebody has still to decide; each run asks again"
     assert lines[2] == "  1  https://r.example/1"
     assert lines[-1] == "  and 3 more in results/stats.csv"
@@ -352,7 +521,7 @@ def test_a_line_is_told_again_and_again_until_the_run_ends(tmp_path: Path):
     teller = ProgressReporter(every_s=0.01, stream=stream, prometheus=prometheus, read=read).start()
     assert told.wait(timeout=10)
     teller.stop()
-    teller.tell_end()
+    teller.tell_now()
     count = len(calls)
     assert stream.getvalue().count("ferry: 290 ok") == count - 1  # the last one is for Prometheus alone
     assert prometheus.exists()

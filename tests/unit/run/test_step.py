@@ -12,6 +12,7 @@ from ferry.chain import CHAIN
 from ferry.errors import DiskError, MetadataError, PermanentError, StoppedError, TransientError
 from ferry.flags import STOPPED, RunFlags
 from ferry.run.disk_budget import DiskBudget
+from ferry.run.plan import hopeless_among
 from ferry.run.run import begin_run
 from ferry.run.step import record_step
 
@@ -50,6 +51,33 @@ def test_a_step_of_the_record_that_was_not_begun_yet_goes_on_beside_one_that_fai
     with pytest.raises(MetadataError):
         step(tmp_path, error=MetadataError("title: expected text"))
     step(tmp_path, name="download_files")
+
+
+def test_a_record_that_failed_for_good_is_not_tried_again_by_the_next_run_of_the_same_bulk_run(tmp_path, run, capfd):
+    step(tmp_path, name="read_record")
+    for name, error in (("transform_record", MetadataError("no title")), ("download_files", TransientError("gone"))):
+        with pytest.raises(type(error)):
+            step(tmp_path, name=name, error=error)
+    before = events(tmp_path)
+    begun = begin_run(target=None, after=[run.run_id])
+    with pytest.raises(SystemExit) as end:
+        step(tmp_path)
+    assert (end.value.code, capfd.readouterr().err) == (1, "")
+    assert "not tried again in this bulk run: no title" in (tmp_path / "logs/5/transform_record.log").read_text()
+    assert events(tmp_path) == before, "that is no attempt"
+    jobs = {("transform_record", "5"), ("package_files", "5"), ("transform_record", "6"), ("aggregate_stats", None)}
+    assert hopeless_among(jobs, after=begun.after, logs_dir=tmp_path / "logs") == {5}
+    assert not hopeless_among(jobs, after=(), logs_dir=tmp_path / "logs")
+    step(tmp_path, name="download_files")
+    step(tmp_path, name="read_record")  # its metadata have changed
+    step(tmp_path)
+
+
+def test_what_failed_for_good_is_tried_again_by_a_run_that_is_none_of_the_same_bulk_run(tmp_path, run):
+    with pytest.raises(MetadataError):
+        step(tmp_path, error=MetadataError("no title"))
+    begin_run(target=None, after=["another"])
+    step(tmp_path)
 
 
 def test_what_may_pass_is_tried_again(tmp_path, run):
@@ -107,11 +135,11 @@ def test_a_step_that_begins_takes_the_receipts_after_it_away_however_it_ends(tmp
 
     before = left()
     step(tmp_path, name="transform_record")
-    assert before - left_in(tmp_path) == {"upload", "published", "stats"}
+    assert before - left_in(tmp_path) == {"upload", "published", "stats", "proof"}
     left()
     with pytest.raises(TransientError):
         step(tmp_path, name="download_files", error=TransientError("no answer"))
-    assert before - left_in(tmp_path) == {"package", "upload", "published", "stats"}
+    assert before - left_in(tmp_path) == {"package", "upload", "published", "stats", "proof"}
     assert "failure" in left_in(tmp_path)
     left()
     step(tmp_path, name="read_record")

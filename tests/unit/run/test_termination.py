@@ -69,6 +69,7 @@ def test_the_handler_that_was_there_is_put_back():
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
+@pytest.mark.slow
 def test_steps_below_a_shell_are_told_and_what_has_a_session_of_its_own_is_not(tmp_path):
     code = """
 import subprocess, sys, time

@@ -155,6 +155,7 @@ def deposit_for_ever(api, chance, contents):
         draft.publish()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_starts_again_with_whole_files_only(tmp_path):
     chance = random.Random(7)
     settings = Settings(rate_limits=())

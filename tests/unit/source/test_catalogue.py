@@ -9,7 +9,7 @@ import pytest
 from ferry.errors import ConfigError, MetadataError, TransientError
 from ferry.run.look import look
 from ferry.run.selection import read_wanted
-from ferry.source.catalogue import RESULT_WINDOW, write_catalogue
+from ferry.source.catalogue import RESULT_WINDOW, Wanted, write_catalogue
 
 PRIORITIES = {"Collision": 2, "Simulated": 1}
 
@@ -43,7 +43,10 @@ class SearchLikeThePortals:
         found = [each for each in self.records if query["experiment"] in each["experiment"]]
         if "year" in query:
             found = [each for each in found if query["year"] in each.get("date_created", [])]
-        if "q" in query:
+        if "Higgs" in query.get("q", ""):
+            found = [each for each in found if "Higgs" in each["title"]]
+            query["q"] = query["q"].removeprefix("(Higgs) AND (").removesuffix(")").removeprefix("Higgs")
+        if query.get("q"):
             assert query["q"] == "NOT _exists_:date_created"
             found = [each for each in found if "date_created" not in each]
         found.sort(key=lambda each: int(each["recid"]), reverse=query["sort"] == "mostrecent")
@@ -52,9 +55,14 @@ class SearchLikeThePortals:
         return {"hits": {"total": len(found), "hits": [{"metadata": each} for each in found[start:end]]}}
 
 
-def catalogue(search, path, experiment="DELPHI"):
+def catalogue(search, path, experiment="DELPHI", **wanted):
     told = write_catalogue(
-        experiment=experiment, portal="https://portal.example/", priorities=PRIORITIES, list_path=path, ask=search
+        experiment=experiment,
+        portal="https://portal.example/",
+        priorities=PRIORITIES,
+        list_path=path,
+        wanted=Wanted(**wanted),
+        ask=search,
     )
     return told, list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
@@ -134,6 +142,49 @@ def test_a_list_that_is_there_is_not_overwritten(tmp_path):
     with pytest.raises(ConfigError, match=r"list.csv: expected no file there yet"):
         catalogue(SearchLikeThePortals([record(1)]), path)
     assert path.read_text() == "recid,priority\n1,7\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "recids"),
+    [
+        ({}, [1, 2, 3, 4, 5]),
+        ({"query": "Higgs"}, [2]),
+        ({"years": [1994]}, [1, 2, 4]),
+        ({"years": [1995, 1996]}, [2, 3]),
+        ({"years": [2024]}, [5]),
+        ({"types": ["Collision", "Software"]}, [3, 4]),
+        ({"types": ["Dataset"], "years": [1994]}, [1, 2]),
+        ({"availability": "ondemand"}, [4]),
+        ({"availability": "online"}, [1, 2, 3, 5]),
+    ],
+)
+def test_a_part_of_an_experiment_is_listed_by_query_year_type_and_availability(tmp_path, wanted, recids):
+    timeless = record(5)
+    del timeless["date_created"], timeless["availability"]
+    records = [
+        record(1),
+        record(2, years=["1994", "1995"], title="Higgs search"),
+        record(3, years=["1996"], secondary="Collision"),
+        record(4, type={"primary": "Software", "secondary": ["Tool"]}, availability="ondemand"),
+        timeless,
+    ]
+    _, rows = catalogue(SearchLikeThePortals(records), tmp_path / "list.csv", **wanted)
+    assert sorted(int(row["recid"]) for row in rows) == recids
+
+
+def test_a_query_of_more_than_the_portal_gives_is_taken_apart_too(tmp_path):
+    records = [record(recid, years=[str(1990 + recid % 11)], title="Higgs") for recid in range(1, 10_501)]
+    timeless = record(20_001, title="Higgs")
+    del timeless["date_created"]
+    search = SearchLikeThePortals([*records, timeless, record(20_002)])
+    _, rows = catalogue(search, tmp_path / "list.csv", query="Higgs")
+    assert len(rows) == 10_501
+
+
+def test_where_nothing_is_wanted_of_what_was_found_no_list_is_written(tmp_path):
+    with pytest.raises(ConfigError, match="years, types and availability that some of 1 record of DELPHI have"):
+        catalogue(SearchLikeThePortals([record(1)]), tmp_path / "list.csv", years=[2001])
+    assert not (tmp_path / "list.csv").exists()
 
 
 def test_an_unknown_experiment_is_named(tmp_path):

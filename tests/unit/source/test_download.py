@@ -19,8 +19,7 @@ from ferry.receipts import write_receipt
 from ferry.source.access import redirected
 from ferry.source.allowed import AllowedSources
 from ferry.source.download import Download, DownloadSettings
-from ferry.source.threads import results_of
-from ferry.source.xrootd import XrootdFile, answer_limit_s
+from ferry.source.xrootd import answer_limit_s
 from ferry.steps.download_files import download_to_receipt
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
@@ -48,9 +47,6 @@ class Reader:
 
     def __exit__(self, *_):
         self.closed_under_way = self._under_way
-
-    def at_once(self, size_bytes):
-        return None
 
     def chunks(self, *, start, chunk_bytes, in_flight):
         self.before(self.url)
@@ -122,10 +118,17 @@ def test_the_part_of_a_file_is_no_folder_of_another(tmp_path):
 
 
 def test_a_slow_disk_is_not_taken_for_a_silent_client(tmp_path, monkeypatch):
-    monkeypatch.setattr("ferry.source.fetch._write_all", lambda *_: time.sleep(0.8))
+    monkeypatch.setattr("ferry.source.fetch.write_all", lambda *_: time.sleep(0.8))
     source = source_of("a", content=b"1234")
     reader = lambda url: Reader(url, content=b"1234")  # noqa: E731
     assert download(tmp_path, source, reader, answer_limit=0.3).run().measured["bytes_moved"] == 4
+
+
+def test_what_is_computed_of_the_bytes_of_one_file_delays_no_other(tmp_path, monkeypatch):
+    both_write = threading.Barrier(2, timeout=20)
+    monkeypatch.setattr("ferry.source.fetch.write_all", lambda *_: both_write.wait())
+    source = source_of("a", "b", content=b"1234")
+    assert download(tmp_path, source, lambda url: Reader(url, content=b"1234")).run().measured["files_moved"] == 2
 
 
 def test_requests_under_way_end_before_their_file_is_closed(tmp_path, monkeypatch):
@@ -138,36 +141,36 @@ def test_requests_under_way_end_before_their_file_is_closed(tmp_path, monkeypatc
     def refuse(*_):
         raise DiskError("full")
 
-    monkeypatch.setattr("ferry.source.fetch._write_all", refuse)
+    monkeypatch.setattr("ferry.source.fetch.write_all", refuse)
     with pytest.raises(DiskError):
         download(tmp_path, source_of("a"), open_url).run()
     assert [reader.closed_under_way for reader in opened] == [False]
 
 
-def test_a_mistake_in_a_thread_is_raised_where_the_results_are_taken():
-    stopped = threading.Event()
+def test_a_mistake_while_a_file_is_fetched_is_raised_where_the_results_are_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr("ferry.source.fetch.write_all", lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
-        list(results_of([1, 0, 2], work=lambda n: 1 // n, threads=1, stopped=stopped, is_stuck=lambda: False))
-    assert stopped.is_set()
+        download(tmp_path, source_of("a", "b")).run()
 
 
-def test_the_client_that_answers_nothing_is_not_waited_for_either_while_pieces_are_under_way():
+def test_the_client_that_answers_nothing_is_not_waited_for_either_while_pieces_are_under_way(tmp_path, monkeypatch):
     ok = SimpleNamespace(ok=True)
+    size_bytes = 3 << 20
 
     class File:
-        closed = False
-
         def set_property(self, name, value):
             return True
 
         def get_property(self, name):
             return "root://example.invalid:1094//a"
 
-        def open(self, url):
-            return ok, None
+        def open(self, url, callback):
+            callback(ok, None, None)
+            return ok
 
-        def stat(self):
-            return ok, SimpleNamespace(size=30)
+        def stat(self, callback):
+            callback(ok, SimpleNamespace(size=size_bytes), None)
+            return ok
 
         def read(self, offset, size, callback):
             if offset == 0:
@@ -175,18 +178,15 @@ def test_the_client_that_answers_nothing_is_not_waited_for_either_while_pieces_a
             return ok
 
         def close(self, callback):
-            self.closed = True
             return ok
 
-    client = SimpleNamespace(File=File)
-    with XrootdFile(
-        client, "root://example.invalid//a", allowed=AllowedSources(hosts=("example.invalid",)), limit_s=0.1
-    ) as opened:
-        chunks = opened.chunks(start=0, chunk_bytes=10, in_flight=2)
-        assert next(chunks) == bytes(10)
-        with pytest.raises(TransientError, match="//a: expected an answer or an error from the XRootD client"):
-            next(chunks)
-    assert opened._file.closed
+    monkeypatch.setattr("ferry.source.access.load_client", lambda stall_s: SimpleNamespace(File=File))
+    settings = DownloadSettings(attempts=1, allowed=AllowedSources(hosts=("example.invalid",)))
+    started = time.monotonic()
+    with pytest.raises(TransientError, match="//a: expected bytes or an error from the client, found neither in 0 s"):
+        download(tmp_path, source_of("a", content=bytes(size_bytes)), None, settings=settings, answer_limit=0.1).run()
+    assert time.monotonic() - started < 5
+    assert (tmp_path / "files" / "a.part").stat().st_size == 1 << 20
 
 
 def test_the_limit_leaves_the_client_the_times_it_was_told(monkeypatch):

@@ -10,7 +10,7 @@ from loopback import serving
 
 from ferry.errors import PermanentError, TransientError
 from ferry.source import allowed
-from ferry.source.access import open_source
+from ferry.source.access import read_bytes, redirected
 from ferry.source.allowed import AllowedSources
 from ferry.source.http import HttpFile, request
 
@@ -24,6 +24,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     status = 200
     knows_ranges = True
+    refuses_ranges = False
     cut_after: int | None = None
     tells_length = True
     location = ""
@@ -42,8 +43,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         self.server.asked.append((self.path, wanted))
-        if self.server.status != 200:
-            self.send_response(self.server.status)
+        if self.server.status != 200 or (wanted and self.server.refuses_ranges):
+            self.send_response(self.server.status if self.server.status != 200 else 416)
             if self.server.location:
                 self.send_header("Location", self.server.location)
             self.send_header("Content-Length", "0")
@@ -86,6 +87,14 @@ def test_reading_goes_on_from_the_middle_whether_the_server_knows_ranges_or_not(
     server.knows_ranges = knows_ranges
     assert read(server.url(), start) == CONTENT[start:]
     assert server.asked[-1] == ("/a.root", f"bytes={start}-")
+
+
+def test_a_server_that_refuses_a_range_is_asked_for_the_whole(server):
+    server.refuses_ranges = True
+    assert read(server.url(), 1000) == CONTENT[1000:]
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=1000-", None]
+    with HttpFile(server.url(), allowed=LOOPBACK, timeout_s=5, start=2 * len(CONTENT)) as opened:
+        assert opened.size_bytes == len(CONTENT)
 
 
 def test_nothing_is_asked_for_beyond_the_end(server):
@@ -146,6 +155,12 @@ def test_names_are_quoted_once_on_their_way(server):
     assert server.asked == [("/sp%20ace/%41%C3%A9", None)]
 
 
+def test_a_name_of_xrootd_is_asked_for_literally_where_http_takes_its_place(server):
+    uri = "root://eospublic.cern.ch//eos/p%41/a#1 \u00e9.dat"
+    assert read(redirected(uri, {"root://eospublic.cern.ch/": server.url("").rstrip("/")})) == CONTENT
+    assert server.asked == [("/eos/p%2541/a%231%20%C3%A9.dat", None)]
+
+
 def test_a_proxy_of_the_environment_finds_the_host_that_it_is_asked_for(server, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url("").rstrip("/"))
     monkeypatch.delenv("no_proxy", raising=False)
@@ -158,7 +173,22 @@ def test_a_proxy_of_the_environment_finds_the_host_that_it_is_asked_for(server, 
 def test_a_local_name_that_the_client_would_cut_is_refused_with_what_helps(tmp_path):
     (tmp_path / "a?b.dat").write_bytes(b"hello")
     with pytest.raises(PermanentError, match=r"a\?b\.dat: expected the name of a file without .*source\.data_root"):
-        open_source(f"file://{tmp_path}/a?b.dat", allowed=AllowedSources(folders=(tmp_path,)), stall_s=5)
+        read_bytes(
+            f"file://{tmp_path}/a?b.dat", allowed=AllowedSources(folders=(tmp_path,)), stall_s=5, most_bytes=1000
+        )
+
+
+def test_a_local_name_is_taken_as_it_stands_and_one_that_is_not_there_says_so(tmp_path):
+    (tmp_path / "a b.dat").write_bytes(b"space")
+    (tmp_path / "c%20d.dat").write_bytes(b"percent")
+
+    def content(name):
+        allowed = AllowedSources(folders=(tmp_path,))
+        return bytes(read_bytes(f"file://{tmp_path}/{name}", allowed=allowed, stall_s=5, most_bytes=1000))
+
+    assert (content("a b.dat"), content("c%20d.dat")) == (b"space", b"percent")
+    with pytest.raises(PermanentError, match=r"a%20b\.dat: .*taken as it stands: %20 in it is no space"):
+        content("a%20b.dat")
 
 
 @pytest.fixture

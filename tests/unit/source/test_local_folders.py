@@ -108,6 +108,33 @@ def test_all_that_is_not_data_is_told_in_one_error(folder, tmp_path):
         download(tmp_path, record({}), **ALLOWED)
 
 
+@pytest.mark.parametrize(
+    ("way", "settings", "more"),
+    [
+        ("remove them, or leave", {}, set()),
+        ("leave them out by source.ignore", {"ignore": [".netrc", "x", "pipe"]}, set()),
+        (
+            "source.hidden takes hidden files, source.allow.folders what links lead to",
+            {"hidden": [".netrc"], "ignore": ["pipe"], "allow": None},
+            {".netrc", "x/secret.txt"},
+        ),
+    ],
+)
+def test_all_that_is_not_data_goes_away_or_comes_in_by_each_way_that_is_told(folder, tmp_path, way, settings, more):
+    link(folder / "x", tmp_path / "private")
+    os.mkfifo(folder / "pipe")
+    (folder / ".netrc").write_bytes(b"")
+    with pytest.raises(IntegrityError, match=way):
+        download(tmp_path, record({}), **ALLOWED)
+    if not settings:
+        for name in ("x", "pipe", ".netrc"):
+            (folder / name).unlink()
+    if "allow" in settings:
+        settings = {**settings, "allow": {**SOURCE["allow"], "folders": [str(tmp_path / "private")]}}
+    download(tmp_path, record({}), **ALLOWED, **settings)
+    assert set(taken(tmp_path)) == {"a.dat", "run 1/b.dat"} | more
+
+
 def test_a_record_that_lists_its_files_takes_none_from_elsewhere_either(folder, tmp_path):
     (folder / "a.dat").unlink()
     link(folder / "a.dat", tmp_path / "private" / "secret.txt")

@@ -1,12 +1,16 @@
 """A record from the portal: what it answers, what it must not be taken for, and how often it is asked."""
 
 import json
+import re
 
 import pytest
 
+import ferry.waiting
 from answering_portal import RECORD, Answer, Portal, portal
 from ferry.errors import MetadataError, PermanentError, TransientError
+from ferry.flags import RunFlags
 from ferry.receipts import read_receipt
+from ferry.retry import retried
 from ferry.source.portal import fetch_record
 from ferry.steps.read_record import read_to_receipt
 
@@ -52,9 +56,47 @@ def test_a_portal_that_stays_in_trouble_is_given_up():
 
 def test_no_pause_is_longer_than_a_minute():
     pauses: list[float] = []
-    with portal(Answer(status=503)) as server, pytest.raises(TransientError):
-        fetch(server, pauses, attempts=9)
+
+    def fail() -> None:
+        raise TransientError("no answer")
+
+    with pytest.raises(TransientError):
+        retried(fail, attempts=9, sleep=pauses.append)
     assert max(pauses) == 60.0
+
+
+def test_a_portal_is_not_asked_for_longer_than_that():
+    now, pauses = [0.0], []
+
+    def fail() -> None:
+        now[0] += 60  # as long as a server may be silent
+        raise TransientError("no answer")
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        pauses.append(seconds)
+
+    with pytest.raises(TransientError):
+        retried(fail, attempts=9, sleep=sleep, longest_s=180, clock=lambda: now[0])
+    assert pauses == [2, 4]
+
+
+def test_a_portal_that_does_not_answer_for_one_record_of_a_run_is_asked_for_no_other_and_that_is_said_once(
+    tmp_path, capsys, monkeypatch
+):
+    """`plan` of thousands waited half a minute for each of them, and said nothing."""
+    monkeypatch.setattr(ferry.waiting, "_told", ferry.waiting._Told())
+    flags, told = RunFlags(run_id="r", directory=tmp_path / "flags"), []
+    with portal(Answer(status=503)) as server:
+        for recid in (7, 8, 9):
+            with pytest.raises(TransientError) as error:
+                fetch_record(recid, portal=server.url, attempts=3, sleep=lambda _: None, flags=flags)
+            told.append(str(error.value))
+        assert server.asked == ["/api/records/7"] * 3
+    assert [text.partition(": ")[2] for text in told] == ["expected an answer, found HTTP 503 Service Unavailable"] * 3
+    assert told[2].startswith(f"{server.url}/api/records/9: ")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.match(rf"ferry: waiting for the portal to answer until \S+: {server.url}/api/records/7: expected", line)
 
 
 def test_a_page_for_people_is_no_record():

@@ -288,6 +288,18 @@ def test_a_manifest_that_is_wrong_is_told_with_its_line_and_nothing_is_taken(tmp
         download(tmp_path, record({}))
     assert "hunter2" not in str(caught.value)
     assert not (tmp_path / "data").exists()
+    (tmp_path / "root" / "7" / "SHA256SUMS").write_bytes(manifest(files))
+    download(tmp_path, record({}))
+    assert taken(tmp_path) == dict.fromkeys(files, "sha256")
+
+
+def test_what_is_by_its_name_a_manifest_and_none_is_left_out_as_the_message_says(tmp_path):
+    files = {"a.dat": b"1", "b.dat": b"2"}
+    lay(tmp_path / "root", {**files, "SHA256SUMS": manifest(files), "md5sum.txt": b"words of ours\n"})
+    with pytest.raises(MetadataError, match=r"correct it, or leave it out by source\.ignore"):
+        download(tmp_path, record({}))
+    download(tmp_path, record({}), ignore=["md5sum.txt"])
+    assert taken(tmp_path) == dict.fromkeys(files, "sha256")
 
 
 def test_a_file_without_a_line_is_named_and_goes_unproven_only_where_that_is_allowed(tmp_path):

@@ -101,6 +101,7 @@ def test_what_is_far_beyond_all_real_records_is_refused_with_its_place_and_what_
         carry(tmp_path, fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BEYOND)
 def test_a_limit_that_is_raised_lets_the_record_through(tmp_path: Path, name: str) -> None:
     carry(tmp_path, BEYOND[name][0], **{name: getattr(DEFAULT_LIMITS, name) * 2, "text_characters": 20_000_000})

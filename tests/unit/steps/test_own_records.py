@@ -280,6 +280,7 @@ def test_what_ones_own_names_as_its_part_is_no_member_that_this_folder_carries(t
         settings=config["upload"],
         publish=True,
         results_dir=tmp_path / "results",
+        data_dir=tmp_path / "data",
         sandbox_dir=tmp_path,
         table_path=tmp_path / "relations.csv",
     )

@@ -4,7 +4,7 @@ import pytest
 
 from ferry.bundle.plan import PackageSettings
 from ferry.errors import MetadataError, TransientError
-from ferry.steps.plan import measured_rate
+from ferry.steps.plan import measured_rate, what_stands_against
 from ferry.steps.plan_record import RecordPlan, forecast, plan_record
 
 
@@ -49,14 +49,14 @@ def test_loose_files_go_up_one_by_one_with_two_attachments():
     found = plan([file(f"f{number}.al") for number in range(5)])
     assert (found.files, found.uploads, found.bundles, found.source_bytes) == (5, 5, 0, 5_000_000)
     assert found.upload_bytes == 5_000_000
-    assert found.requests == 8 + 2 * 7
+    assert found.requests == 4 + 2 * 7
     assert found.problem == ""
 
 
 def test_many_files_go_up_as_one_bundle_and_take_disk_twice():
     found = plan([file(f"f{number:03}.al") for number in range(200)], publish=True)
     assert (found.files, found.uploads, found.bundles) == (200, 1, 1)
-    assert found.requests == 8 + 2 * 3 + 6
+    assert found.requests == 4 + 2 * 3 + 3
     assert 400_000_000 < found.disk_bytes < 401_000_000
     assert plan([file(f"f{number:03}.al") for number in range(200)], mode="stream").disk_bytes < 201_000_000
 
@@ -78,7 +78,7 @@ def test_a_record_without_files_cannot_succeed_where_none_is_taken_but_by_its_ow
 
     assert "this repository takes no record without files; set package.empty_records" in found("fail").problem
     assert (found("skip").problem, found("skip").requests) == ("", 1)
-    assert (found("metadata_file").problem, found("metadata_file").requests) == ("", 1 + 2 + 3 + 2)
+    assert (found("metadata_file").problem, found("metadata_file").requests) == ("", 1 + 2 + 2 + 2)
     assert found("fail", taken=None).problem == found("fail", taken=True).problem == ""
 
 
@@ -101,6 +101,13 @@ def test_what_cannot_succeed_says_why(files, changes, told):
     assert told in plan(files, **changes).problem
 
 
+def test_a_record_on_tape_waits_and_is_neither_impossible_nor_in_the_sums():
+    waiting = plan([file("tape.al", online=False), file("there.al")])
+    assert (waiting.to_stage, waiting.files, waiting.uploads) == (1, 2, 0)
+    total = forecast([*PLANS, waiting], **LIMITS)
+    assert (total.records, total.impossible, total.to_stage, total.files) == (4, 1, 1, 32)
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
@@ -119,19 +126,29 @@ def test_a_record_that_cannot_be_read_is_told_and_stops_nothing(error, told):
     assert found == RecordPlan(7, 3, problem=told)
 
 
+def test_what_nobody_has_answered_is_not_told_as_what_no_rerun_helps():
+    unknown = RecordPlan(7, 3, problem="not known yet: the portal is silent")
+    total = forecast([*PLANS, unknown], **LIMITS)
+    assert (total.records, total.impossible, total.unknown) == (4, 1, 1)
+    told = what_stands_against([*PLANS, unknown])
+    assert told[0] == "cannot succeed   1 record:"
+    assert told[2] == "not known yet    1 record; plan again when there may be an answer:"
+    assert "the portal is silent" in told[3]
+
+
 PLANS = [
     RecordPlan(1, 0, files=2, source_bytes=100, uploads=2, upload_bytes=100, requests=600, disk_bytes=100),
     RecordPlan(2, 0, files=30, source_bytes=900, uploads=1, bundles=1, upload_bytes=950, requests=400, disk_bytes=1900),
     RecordPlan(3, 0, files=5, source_bytes=5, problem="on tape"),
 ]
-LIMITS = {"requests_per_hour": 500, "bytes_per_s": None, "removed": False, "at_once": 1, "max_bytes": None}
+LIMITS = {"limits": [(500, 3600)], "bytes_per_s": None, "removed": False, "at_once": 1, "max_bytes": None}
 
 
 def test_the_forecast_adds_up_only_what_can_succeed():
     total = forecast(PLANS, **LIMITS)
     assert (total.records, total.impossible, total.files, total.bundles) == (3, 1, 32, 1)
     assert (total.upload_bytes, total.requests, total.disk_bytes) == (1050, 1000, 2000)
-    assert total.hours_by_rate_limit == 2
+    assert total.hours_by_rate_limit == 1, "500 at once, and 500 when their hour has passed"
     assert total.hours_by_earlier_runs is None
 
 

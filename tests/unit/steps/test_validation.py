@@ -147,8 +147,8 @@ def test_the_advice_fits_what_is_wrong_with_the_records(tmp_path, config):
     lines = str(refused.value).splitlines()
     assert lines[-4:] == [
         f"  1 record (7): correct them in {metadata}/corrections/<recid>.yaml",
-        "  1 record (6): corrections do not reach files: have the portal mend them, or lay a mended copy in "
-        f"{metadata}/<recid>.json",
+        "  1 record (6): corrections do not reach files: have the portal mend them and run "
+        f"`snakemake --cores 2 refresh`, or lay a mended copy in {metadata}/<recid>.json",
         f"  1 record (8): mend {metadata}/<recid>.json, or the correction of the record",
         f"  2 records (9, 10): take what the portal does not give off the list, or lay it in {metadata}/<recid>.json",
     ]

@@ -94,7 +94,7 @@ def test_an_error_holds_no_sign_that_a_terminal_obeys_and_no_endless_line():
     assert len(second) == LONGEST_LINE
 
 
-FAKED = "gone\nferry: 1 ok, 0 failed, 0 not reached, of 1 records\n\n\nferry: again"
+FAKED = "gone\nferry: 1 ok, 0 failed, 0 to go, of 1 records\n\n\nferry: again"
 
 
 def test_no_line_from_outside_begins_where_our_own_do():

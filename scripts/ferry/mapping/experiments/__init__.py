@@ -32,3 +32,8 @@ def find_experiment(name: str) -> Experiment | None:
     experiment = importlib.import_module(f"{__name__}.{module}").EXPERIMENT
     assert isinstance(experiment, Experiment)
     return experiment
+
+
+def special_experiments() -> list[Experiment]:
+    """Return all experiments that have something special."""
+    return [found for module in pkgutil.iter_modules(__path__) if (found := find_experiment(module.name))]

@@ -69,7 +69,7 @@ def time_by_step(run: Run) -> Drawing:
 
 
 def duration_by_size(run: Run) -> Drawing:
-    """Draw how long each record took against its size, and name those that took far longer than their like."""
+    """Draw how long each record took against its size; the longest is named, and those far longer than their like."""
     columns = ["recid", "status", "source_bytes", "duration_s", "times_the_median_of_its_size"]
     points = run.stats[(run.stats["duration_s"] > 0) & (run.stats["source_bytes"] > 0)].copy()
     if points.empty:
@@ -103,7 +103,9 @@ def duration_by_size(run: Run) -> Drawing:
     low, high = axes.get_ylim()
     low, high = low / 1.3, high * 1.6
     axes.set_ylim(low, high)
-    _name_points(axes, slow, gap=float(np.log(high / low)) / 30)
+    longest = points.nlargest(1, "duration_s")
+    named = pd.concat([slow, longest[~longest["recid"].isin(slow["recid"])]])
+    _name_points(axes, named, gap=float(np.log(high / low)) / 30)
     axes.xaxis.set_major_formatter(lambda value, _: format_bytes(value))
     ticks = [tick for tick in _TICKS_S if low <= tick <= high]
     if len(ticks) > 1:
@@ -116,8 +118,8 @@ def duration_by_size(run: Run) -> Drawing:
     axes.set_xlabel("size of the record")
     axes.set_ylabel("time of work")
     axes.legend(loc="upper left")
-    longest = points.nlargest(1, "duration_s").iloc[0]
-    title = f"Longest: record {longest['recid']}, {format_seconds(longest['duration_s'])}"
+    last = longest.iloc[0]
+    title = f"Longest: record {last['recid']}, {format_seconds(last['duration_s'])}"
     count = int(((points["ratio"] >= _SLOW) & (points["status"] == "ok")).sum())
     if count:
         title += f"; {plural(count, 'record')} took over {_SLOW} times the median of their size"

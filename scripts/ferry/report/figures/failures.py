@@ -1,25 +1,25 @@
-"""Why records are not complete: by the step that failed and the kind of error."""
+"""Why records are not complete: by the step that failed and the reason, whatever values it names."""
 
 from typing import Any
-
-import pandas as pd
 
 from ferry.chain import STEPS
 from ferry.report.figures.style import OUTCOMES, QUIET, Drawing, new_figure, nothing_to_draw, put_title
 from ferry.report.figures.tables import Run
 from ferry.text.formatting import format_count, plural, truncate
+from ferry.text.problem_lines import without_values
 
 _MOST_BARS = 14
 
 
 def failures(run: Run) -> Drawing:
-    """Draw how many records failed at which step with which kind of error, each with one message as an example."""
+    """Draw how many records failed at which step for which reason, each with one message as an example."""
     stats = run.stats
     failed = stats[stats["status"] == "failed"]
     columns = ["step", "error_type", "records", "example_recid", "example"]
+    reasons = failed["error"].astype(str).map(without_values)
     rows: list[list[Any]] = [
         [step, kind, len(group), int(group["recid"].iloc[0]), truncate(str(group["error"].iloc[0]), 300)]
-        for (step, kind), group in failed.groupby(["step", "error_type"], dropna=False)
+        for (step, kind, _), group in failed.groupby(["step", "error_type", reasons], dropna=False)
     ]
     rows.sort(key=lambda row: (-row[2], _rank(row[0]), str(row[1])))
     if not rows:
@@ -40,14 +40,10 @@ def failures(run: Run) -> Drawing:
     axes.set_xlim(0, largest * 1.12)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("records")
-    more = f" (the {_MOST_BARS} most frequent of {len(rows)} kinds)" if len(rows) > _MOST_BARS else ""
-    worst = pd.Series([row[0] for row in rows for _ in range(row[2])]).value_counts()
-    put_title(
-        axes,
-        f"{format_count(len(failed))} of {plural(len(stats), 'record')} failed, most of them at {worst.index[0]}{more}"
-        if len(worst) > 1
-        else f"{format_count(len(failed))} of {plural(len(stats), 'record')} failed, at {worst.index[0]}{more}",
-    )
+    step, kind, count = rows[0][:3]
+    group = f"the largest group: {format_count(count)} at {step}, {kind}" if len(rows) > 1 else f"all at {step}, {kind}"
+    more = f" (the {_MOST_BARS} largest of {len(rows)} groups are shown)" if len(rows) > _MOST_BARS else ""
+    put_title(axes, f"{format_count(len(failed))} of {plural(len(stats), 'record')} failed; {group}{more}")
     return Drawing(figure, columns, rows)
 
 

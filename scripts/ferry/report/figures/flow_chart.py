@@ -14,6 +14,8 @@ from ferry.report.figures.style import HATCHES, INK, OUTCOMES, PAPER, QUIET
 from ferry.text.formatting import truncate
 
 BOX_WIDTH, STAGE_WIDTH, LABEL_WIDTH = 9.0, 146.0, 160.0
+FIRST_LABELS_WIDTH = 118.0
+"""Left of the first boxes, where no band runs beneath their labels."""
 MARGIN, HEAD, FOOT = 18.0, 62.0, 26.0
 THINNEST = 0.8
 """Points below which no band is drawn: one record of 12,711 can still be seen."""
@@ -32,17 +34,19 @@ def draw_flow_chart(
     """Return the chart. A path names a box per stage and, last, its outcome (of `OUTCOMES`)."""
     most = max((len({path[stage] for path in flows}) for stage in range(len(stages))), default=0)
     layout = lay_out(flows, fixed=fixed, height=max(230.0, 24.0 * most))
-    width = MARGIN * 2 + STAGE_WIDTH * (len(stages) - 1) + BOX_WIDTH + LABEL_WIDTH
+    width = MARGIN * 2 + FIRST_LABELS_WIDTH + STAGE_WIDTH * (len(stages) - 1) + BOX_WIDTH + LABEL_WIDTH
     height = HEAD + layout.height + FOOT
     figure = Figure(figsize=(width / 72, height / 72), facecolor=PAPER)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set_xlim(-MARGIN, width - MARGIN)
+    left = MARGIN + FIRST_LABELS_WIDTH
+    axes.set_xlim(-left, width - left)
     axes.set_ylim(-FOOT, layout.height + HEAD)
-    axes.text(0, layout.height + HEAD - 14, title, fontsize=12, fontweight="bold", va="top")
+    axes.text(-FIRST_LABELS_WIDTH, layout.height + HEAD - 14, title, fontsize=12, fontweight="bold", va="top")
     for number, name in enumerate(stages):
-        axes.text(number * STAGE_WIDTH, layout.height + 14, name, fontsize=9, color=QUIET, va="bottom")
+        place, side = (number * STAGE_WIDTH, "left") if number else (BOX_WIDTH, "right")
+        axes.text(place, layout.height + 14, name, fontsize=9, color=QUIET, va="bottom", ha=side)
     _draw_bands(axes, layout)
     _draw_boxes(axes, layout, text)
     _draw_legend(axes, flows)
@@ -89,19 +93,14 @@ def _draw_boxes(axes: Any, layout: Layout, text: Callable[[float], str]) -> None
         x = box.stage * STAGE_WIDTH
         height = max(box.height, THINNEST)
         axes.add_patch(Rectangle((x, box.middle - height / 2), BOX_WIDTH, height, color=INK, linewidth=0, zorder=5))
+        at, side = (x + BOX_WIDTH + 4, "left") if box.stage else (x - 4, "right")
         label = axes.text(
-            x + BOX_WIDTH + 4,
-            box.middle,
-            truncate(box.name, longest),
-            fontsize=8,
-            va="center",
-            path_effects=halo,
-            zorder=6,
+            at, box.middle, truncate(box.name, longest), fontsize=8, va="center", ha=side, path_effects=halo, zorder=6
         )
-        amount = text(box.amount)
+        place, aside = ((1, 0.5), 4) if box.stage else ((0, 0.5), -4)
         axes.annotate(
-            amount, (1, 0.5), xycoords=label, xytext=(4, 0), textcoords="offset points", color=QUIET,
-            fontsize=7, va="center", path_effects=halo, zorder=6,
+            text(box.amount), place, xycoords=label, xytext=(aside, 0), textcoords="offset points", color=QUIET,
+            fontsize=7, va="center", ha=side, path_effects=halo, zorder=6,
         )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Two flow charts: by which kinds the records, and their bytes, went, and how they ended."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -11,8 +11,8 @@ from ferry.report.figures.style import Drawing, nothing_to_draw
 from ferry.report.figures.tables import Run, looks_of
 from ferry.text.formatting import format_bytes, format_count, format_part_of, plural
 
-STAGES = ("Experiment and year", "Category", "Type", "Format", "Packaging", "Outcome")
-_MOST = (14, 9, 9, 9, 9, 14)
+STAGES = ("Experiment", "Year", "Category", "Type", "Format", "Packaging", "Outcome")
+_MOST = (9, 14, 9, 9, 9, 9, 14)
 _OUTCOME_ORDER = ("published", "in review", "draft", "declined", "skipped")
 
 
@@ -59,10 +59,10 @@ def packaging_of(stats: pd.DataFrame) -> pd.Series:
 
 def _draw(run: Run, amounts: pd.Series, *, title: str, unit: str, text: Callable[[float], str]) -> Drawing:
     stats = run.stats
-    year = stats["year"].map(lambda value: "" if pd.isna(value) else f" {int(value)}")
     names = pd.DataFrame(
         {
-            "experiment": stats["experiment"].fillna("unknown") + year,
+            "experiment": stats["experiment"].fillna("unknown"),
+            "year": stats["year"].map(lambda value: NO_NAME if pd.isna(value) else str(int(value))),
             "category": stats["category"].fillna(NO_NAME),
             "type": stats["type_secondary"].fillna(stats["type_primary"]).fillna(NO_NAME),
             "format": stats["formats"]
@@ -81,7 +81,7 @@ def _draw(run: Run, amounts: pd.Series, *, title: str, unit: str, text: Callable
     shown = gather(flows, _MOST)
     if not any(shown.values()):
         return nothing_to_draw(title, f"There are no {unit} to draw.", columns, rows)
-    fixed: dict[int, Order] = {0: _by_name, len(STAGES) - 1: _by_outcome}
+    fixed: dict[int, Order] = {0: _by_amount(shown, 0), 1: _by_amount(shown, 1), len(STAGES) - 1: _by_outcome}
     return Drawing(draw_flow_chart(shown, stages=STAGES, fixed=fixed, title=title, text=text), columns, rows)
 
 
@@ -92,8 +92,12 @@ def _rest(counts: "pd.Series[int]") -> str:
     return "; " + ", ".join(parts) if parts else ""
 
 
-def _by_name(name: str) -> tuple[float, str]:
-    return (1.0 if name.endswith(" others") else 0.0, name)
+def _by_amount(shown: Mapping[tuple[str, ...], float], stage: int) -> Order:
+    """Return the order of the boxes of a stage: the largest first, and what is gathered last."""
+    totals: Counter[str] = Counter()
+    for path, amount in shown.items():
+        totals[path[stage]] += amount  # type: ignore[assignment]
+    return lambda name: (float("inf") if name.endswith(" others") else -totals[name], name)
 
 
 def _by_outcome(name: str) -> tuple[float, str]:

@@ -115,6 +115,7 @@ def save(drawing: Drawing, *, out_dir: Path, name: str) -> None:
     figure = drawing.figure
     drawn = io.StringIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    figure.set_layout_engine("none")
     (out_dir / f"{name}.svg").write_text(shortened(drawn.getvalue()), encoding="utf-8")
     figure.savefig(out_dir / f"{name}.png", dpi=130, metadata={"Software": None})
     write_csv(out_dir / f"{name}.csv", drawing.columns, drawing.rows)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pyarrow import parquet  # type: ignore[import-untyped]
 
 from ferry.chain import CHAIN
+from ferry.report.tables import read_table
 
 MOVING_STEPS = tuple(step.name for step in CHAIN if step.slots)
 """The steps whose time grows with bytes, and whose jobs the profile caps."""
@@ -29,6 +29,8 @@ class Run:
     file_sizes: "np.ndarray[tuple[int], np.dtype[np.int64]]"
     pauses_s: list[float] = field(default_factory=list)
     caps: Mapping[str, int] = field(default_factory=dict)
+    slots: Mapping[str, int] | None = None
+    """How uploads are weighed: bytes_per_slot and max_slots; None: not known."""
 
 
 def looks_of(stats: pd.DataFrame) -> pd.Series:
@@ -37,7 +39,9 @@ def looks_of(stats: pd.DataFrame) -> pd.Series:
     return stats["status"].mask((stats["status"] == "ok") & ~is_proven, "unverified")
 
 
-def read_run(results_dir: Path, *, caps: Mapping[str, int] | None = None) -> Run:
+def read_run(
+    results_dir: Path, *, caps: Mapping[str, int] | None = None, slots: Mapping[str, int] | None = None
+) -> Run:
     """Read stats.parquet, attempts.parquet and one column of files.parquet.
 
     Raises:
@@ -50,6 +54,7 @@ def read_run(results_dir: Path, *, caps: Mapping[str, int] | None = None) -> Run
         file_sizes=_sizes(results_dir / "files.parquet"),
         pauses_s=pauses_s,
         caps=dict(caps or {}),
+        slots=slots,
     )
 
 
@@ -79,11 +84,11 @@ def on_working_time(attempts: pd.DataFrame) -> tuple[pd.DataFrame, list[float]]:
 
 
 def _frame(path: Path) -> pd.DataFrame:
-    frame: pd.DataFrame = parquet.read_table(path).to_pandas()
+    frame: pd.DataFrame = read_table(path).to_pandas()
     words = {str(name): frame[name].astype(object) for name in frame.select_dtypes("category")}
     return frame.assign(**words)
 
 
 def _sizes(path: Path) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    column = parquet.read_table(path, columns=["size_bytes"])["size_bytes"].drop_null()
+    column = read_table(path, columns=["size_bytes"])["size_bytes"].drop_null()
     return np.asarray(column, dtype=np.int64)

@@ -5,20 +5,36 @@ from html import escape
 from typing import Any
 
 from ferry.report.pages.summary import WORST, Summary
+from ferry.report.proof import MANIFEST
 from ferry.text.formatting import format_bytes, format_count, format_part_of, format_seconds, plural, truncate
+from ferry.text.problem_lines import common_text, first_recids, without_values
 from ferry.text.safe_text import printable
 
 _SHOWN_FAILURES = 10
 
 _STYLE = """
-.items-center:has(.ferry) { align-items: flex-start; }
-.prose.max-w-lg { max-width: 56rem; }
+.h-screen.overflow-auto:has(.ferry) { align-items: flex-start; justify-content: flex-start; min-width: 0; }
+.flex.gap-3:has(.ferry) { flex-wrap: wrap; min-width: 0; max-width: 100%; }
+.py-2:has(.ferry) { flex: 1 1 18rem; min-width: 0; max-width: 64rem; }
+.prose.max-w-lg:has(.ferry) { max-width: none; }
+@media (max-width: 640px) {
+  .flex-row:has(.ferry) { flex-direction: column; height: auto; }
+  .flex-row:has(.ferry) > * { height: auto; width: 100%; position: static; }
+}
 .ferry h1 { font-size: 1.5rem; margin-bottom: .5rem; }
+.ferry table { font-size: .875rem; }
 .ferry td, .ferry th { padding: .2rem .7rem .2rem 0; vertical-align: top; text-align: left; overflow-wrap: anywhere; }
+.ferry th { white-space: nowrap; }
+.ferry td:first-child { overflow-wrap: normal; }
 .ferry .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.ferry .failed { color: #9c1c2b; white-space: nowrap; }
+.ferry .number ~ td:not(.number) { min-width: 5.5rem; }
+@media (max-width: 640px) { .ferry td.number { white-space: normal; overflow-wrap: normal; } }
+.ferry .failed { color: #9c1c2b; overflow-wrap: normal; }
 .ferry .bar { display: flex; height: .9rem; margin: .4rem 0 1rem; border: 1px solid #5c6b7a; }
+.ferry .flow { overflow-x: auto; }
+.ferry .flow svg { width: 100%; min-width: 44rem; height: auto; }
 .ferry code { font-size: .75rem; font-weight: 400; background: #eef1f4; padding: .05rem .25rem; }
+.ferry code { overflow-wrap: anywhere; }
 .ferry code::before, .ferry code::after { content: none; }
 """
 
@@ -27,6 +43,7 @@ def headline(summary: Summary) -> str:
     """Return what became of the run in one sentence."""
     text = f"{format_count(summary.ok)} of {plural(summary.records, 'record')} arrived complete"
     text += f", {format_count(summary.unverified)} of them unverified" if summary.unverified else ""
+    text += f", {format_count(summary.parts)} of them with the chosen files only" if summary.parts else ""
     rest = [f"{format_count(summary.failed)} failed"] if summary.failed else []
     rest += [f"{format_count(summary.skipped)} skipped"] if summary.skipped else []
     return "; ".join([text, ", ".join(rest)] if rest else [text])
@@ -44,6 +61,8 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         ("Published", f"{format_count(summary.published)}{_reviews(summary)}"),
         ("Files proven", f"{format_count(summary.verified_files)} of {format_count(summary.files)}: "
                          "source = local = repository by size and checksum"),
+        ("Read back", f"{format_count(summary.read_back_files)} of {format_count(summary.files)}: "
+                      "read again and compared; of the others the repository says that it has them"),
         ("Bytes arrived", f"{format_part_of(summary.bytes_arrived, summary.bytes_known)}{unknown}"),
         ("Bytes moved", f"{format_bytes(summary.downloaded_bytes)} down, "
                         f"{format_bytes(summary.uploaded_bytes)} up{rate}"),
@@ -91,16 +110,36 @@ def next_steps(summary: Summary, *, command: str, publish: bool) -> list[str]:
 
 
 def overview(
-    summary: Summary, *, failures: Sequence[Mapping[str, Any]], command: str, publish: bool, stylesheet: str = _STYLE
+    summary: Summary,
+    *,
+    failures: Sequence[Mapping[str, Any]],
+    command: str,
+    publish: bool,
+    proofs_sha256: str = "",
+    flow: str = "",
+    stylesheet: str = _STYLE,
 ) -> str:
-    """Return the fragment; every text from outside is escaped, as are signs that nobody sees."""
+    """Return the fragment; every text from outside is escaped, as are signs that nobody sees.
+
+    Args:
+        summary: of the run.
+        failures: rows as of failures.csv.
+        command: of the run, without targets.
+        publish: whether records go on from a draft.
+        proofs_sha256: digest of the manifest of all proofs, "" where there is none.
+        flow: the figure records_by_outcome, as SVG; empty for none.
+        stylesheet: of the fragment.
+    """
     parts = [f"<style>{stylesheet}</style>", '<div class="ferry">', f"<h1>{escape(headline(summary))}</h1>"]
-    parts += [_bar(summary), _table([(name, text) for name, text in facts(summary)])]
+    proofs = [("Proofs", f"results/{MANIFEST} has the digest of each; its own SHA-256 is {proofs_sha256}")]
+    parts += [_bar(summary), _table([*facts(summary), *(proofs if proofs_sha256 else [])])]
+    parts += [_inline(flow)] if flow else []
     parts += ["<h2>How to go on</h2>", "<ul>"]
     parts += [f"<li>{_with_code(text)}</li>" for text in next_steps(summary, command=command, publish=publish)]
     parts.append("</ul>")
     if failures:
         parts.append(f"<h2>{escape(plural(len(failures), 'record'))} failed</h2>")
+        parts.append(_reasons(failures))
         parts.append(f"<table>{''.join(_failure_line(row) for row in failures[:_SHOWN_FAILURES])}</table>")
         parts.append("<p>The table <em>Failures</em> has all of them.</p>" if len(failures) > _SHOWN_FAILURES else "")
     if summary.slowest:
@@ -115,6 +154,30 @@ def overview(
         "</div>",
     ]
     return printable("\n".join(parts) + "\n")
+
+
+def _inline(svg: str) -> str:
+    """Return a figure to stand in the page: its style is its own, and it is read out as what it shows."""
+    inside = svg[svg.index("<svg") :].replace("*{", ".ferry svg *{", 1)
+    return f'<div class="flow" tabindex="0" role="img" aria-label="Records by outcome">{inside}</div>'
+
+
+def _reasons(failures: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many records failed at which step for which reason, the largest group first."""
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in failures:
+        groups.setdefault((row["step"], row["error_type"], without_values(row["error"] or "")), []).append(row)
+    largest = sorted(groups.values(), key=lambda rows: -len(rows))
+    lines = [
+        (
+            format_count(len(rows)),
+            f"{rows[0]['step']}, {rows[0]['error_type']}",
+            truncate(common_text([row["error"] or "" for row in rows]), 200),
+            first_recids(row["recid"] for row in rows),
+        )
+        for rows in largest[:_SHOWN_FAILURES]
+    ]
+    return _table(lines, head=("records", "step and kind", "reason", "recids"), numbers={0})
 
 
 def _failure_line(row: Mapping[str, Any]) -> str:

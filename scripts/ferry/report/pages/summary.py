@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ferry.journal import working_s
-from ferry.report.evidence import is_unverified
+from ferry.report.evidence import is_part, is_unverified
 
 type Row = Mapping[str, Any]
 
@@ -23,10 +23,12 @@ class Summary:
     skipped: int
     published: int
     unverified: int
+    parts: int
     in_review: int
     declined: int
     files: int
     verified_files: int
+    read_back_files: int
     bytes_known: int
     bytes_arrived: int
     sizes_unknown: int
@@ -61,10 +63,12 @@ def summarise(stats: Sequence[Row], attempts: Sequence[Row]) -> Summary:
         skipped=len(of["skipped"]),
         published=sum(bool(row["published"]) for row in stats),
         unverified=sum(map(is_unverified, stats)),
+        parts=sum(map(is_part, stats)),
         in_review=sum(row["state"] == "in_review" for row in stats),
         declined=sum(row["state"] == "declined" for row in stats),
         files=sum(row["file_count"] for row in stats),
         verified_files=sum(row["verified_count"] for row in stats),
+        read_back_files=sum(row["read_back_count"] for row in stats),
         bytes_known=sum(row["source_bytes"] or 0 for row in stats),
         bytes_arrived=sum(row["source_bytes"] or 0 for row in of["ok"]),
         sizes_unknown=sum(row["source_bytes"] is None for row in stats),

@@ -8,22 +8,26 @@ from typing import Any
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow import parquet
 
+from ferry.receipts import file_digest
 from ferry.report.evidence import is_unverified
 from ferry.report.failures import failure_rows, write_failures
+from ferry.report.pages.audit_page import write_audit_page
 from ferry.report.pages.overview import overview
 from ferry.report.pages.summary import summarise
 from ferry.report.pages.table_page import Column, table_page
+from ferry.report.proof import MANIFEST
+from ferry.report.tables import read_table
 from ferry.schemas import load_schema
 
 MOST_FILES = 5000
 
 _RECORDS = {
-    "recid": "id", "title": "text", "status": "status", "step": "text", "error": "text", "experiment": "text",
-    "year": "id", "category": "text", "type_secondary": "text", "formats": "text", "file_count": "number",
-    "source_bytes": "bytes", "verified_count": "number", "bundle_count": "number", "duration_s": "seconds",
-    "queue_s": "seconds", "download_s": "seconds", "package_s": "seconds", "upload_s": "seconds",
-    "attempts": "number", "retries": "number", "state": "text", "record_url": "link", "review_url": "link",
-    "host": "text",
+    "recid": "id", "title": "text", "status": "status", "record_url": "link", "step": "text", "error": "text",
+    "experiment": "text", "year": "id", "category": "text", "type_secondary": "text", "formats": "text",
+    "file_count": "number", "left_out_count": "number", "source_bytes": "bytes", "verified_count": "number",
+    "bundle_count": "number", "duration_s": "seconds", "queue_s": "seconds", "download_s": "seconds",
+    "package_s": "seconds", "upload_s": "seconds", "attempts": "number", "retries": "number", "state": "text",
+    "review_url": "link", "host": "text",
 }  # fmt: skip
 _FAILURES = {
     "recid": "id", "step": "text", "error_type": "text", "error": "text", "attempts": "number", "ended_at": "text",
@@ -43,26 +47,34 @@ _LABELS = {
     "type_secondary": "type", "file_count": "files", "source_bytes": "size", "verified_count": "files proven",
     "bundle_count": "bundles", "error_type": "kind of error", "size_bytes": "size", "record_url": "record",
     "review_url": "review", "verified_by": "checked by", "ended_at": "ended", "upload_bytes": "bytes to send",
-    "disk_bytes": "disk at most",
+    "disk_bytes": "disk at most", "left_out_count": "files left out",
 }  # fmt: skip
 
 
 def write_pages(*, results_dir: Path, command: str, publish: bool) -> None:
-    """Write overview.html, failures.csv and tables/{records,failures,files,plan}.html into `results_dir`.
+    """Write overview.html, failures.csv and tables/{records,failures,files,plan,audit}.html into `results_dir`.
 
     `command` is the snakemake command of the run without its targets.
 
     Raises:
         FileNotFoundError: the tables are not there; run the aggregate first.
     """
-    stats = parquet.read_table(results_dir / "stats.parquet").to_pylist()
-    attempts = parquet.read_table(
+    stats = read_table(results_dir / "stats.parquet").to_pylist()
+    attempts = read_table(
         results_dir / "attempts.parquet", columns=["run_id", "status", "started_at", "ended_at"]
     ).to_pylist()
     failures = failure_rows(stats, command=command)
     tables = results_dir / "tables"
     tables.mkdir(exist_ok=True)
-    fragment = overview(summarise(stats, attempts), failures=failures, command=command, publish=publish)
+    flow = results_dir / "figures" / "records_by_outcome.svg"
+    fragment = overview(
+        summarise(stats, attempts),
+        failures=failures,
+        command=command,
+        publish=publish,
+        proofs_sha256=file_digest(results_dir / MANIFEST),
+        flow=flow.read_text(encoding="utf-8") if flow.exists() else "",
+    )
     (results_dir / "overview.html").write_text(fragment, encoding="utf-8")
     write_failures(results_dir, failures)
     pages = {
@@ -88,11 +100,12 @@ def write_pages(*, results_dir: Path, command: str, publish: bool) -> None:
     }
     for name, page in pages.items():
         (tables / f"{name}.html").write_text(page, encoding="utf-8")
+    write_audit_page(results_dir / "audit.csv", tables)
 
 
 def _files_page(path: Path) -> str:
-    whole = parquet.ParquetFile(path).metadata.num_rows
-    doubtful = parquet.read_table(path, columns=list(_FILES), filters=pc.invert(pc.field("verified")))
+    doubtful = read_table(path, columns=list(_FILES), filters=pc.invert(pc.field("verified")))
+    whole = parquet.read_metadata(path).num_rows
     more = f" The first {MOST_FILES:,} are shown." if doubtful.num_rows > MOST_FILES else ""
     return table_page(
         title="Files not proven",
@@ -112,9 +125,10 @@ def _plan_page(path: Path) -> str:
                 {name: row.get(name) or "" if kind == "text" else int(row[name]) for name, kind in _PLAN.items()}
                 for row in csv.DictReader(stream)
             ]
+    rows.sort(key=lambda row: not row["problem"])  # else as they are listed
     bad = sum(bool(row["problem"]) for row in rows)
     none = "None was made: run `snakemake --cores 2 plan`."
-    summary = f"{bad:,} of {len(rows):,} records cannot succeed as is." if rows else none
+    summary = f"{bad:,} of {len(rows):,} records cannot succeed as is, or are not known yet." if rows else none
     return table_page(
         title="Plan",
         note=f"What each record takes, told from its metadata when `snakemake plan` was last run. {summary}",

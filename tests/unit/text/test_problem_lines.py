@@ -1,6 +1,6 @@
 """Equal problems of many records are one line with their count."""
 
-from ferry.steps.problem_lines import problem_lines
+from ferry.text.problem_lines import problem_lines
 
 
 def missing(recid: int) -> tuple[int, str]:

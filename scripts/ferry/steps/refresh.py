@@ -1,0 +1,121 @@
+"""The step `refresh`: the portal is asked again, and what it says otherwise now is what the next run reads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ferry.chain import READ_STEP, take_away_from
+from ferry.errors import FerryError, PermanentError, TransientError
+from ferry.limits import Limits
+from ferry.receipts import read_receipt
+from ferry.source.portal import ask_again, record_address
+from ferry.source.portal_cache import PortalCache
+from ferry.source.record import bare_record
+from ferry.text.formatting import plural
+from ferry.text.problem_lines import first_recids, problem_lines
+
+SHOWN_PROBLEMS = 15
+MOST_UNANSWERED = 3
+"""Records in a row that the portal does not answer for: then it is not there, and none of the others is asked for."""
+
+
+@dataclass
+class _Found:
+    """Recids by what was found of them."""
+
+    new: list[int] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+    same: list[int] = field(default_factory=list)
+    own: list[int] = field(default_factory=list)
+    failed: list[tuple[int, str]] = field(default_factory=list)
+    left: int = 0
+    """How many were not asked for."""
+
+
+def refresh_all(
+    *, recids: Sequence[int], metadata: Mapping[str, Any], folders: Sequence[str] = (), results_dir: Path
+) -> str:
+    """Ask the portal for each wanted record, and keep what it says otherwise than before; return what is to be printed.
+
+    Of a record that has changed the receipts go, and so the next run begins it anew; its files are looked at and stay.
+    One whose metadata are the same stays as it is, whatever else has changed of it on the portal.
+
+    Args:
+        recids: of the wanted records.
+        metadata: that part of the configuration; records with a file in its folder are not asked for.
+        folders: into which answers may be links (source.allow.folders).
+        results_dir: where receipts lie.
+
+    Raises:
+        PermanentError: some were not answered; the message has all the rest too.
+    """
+    metadata_dir, limits, portal = Path(metadata["dir"]), Limits(**metadata["limits"]), metadata["portal"]
+    cache = PortalCache.of(metadata_dir, folders)
+    found = _Found()
+    unanswered = 0
+    for number, recid in enumerate(recids):
+        if unanswered == MOST_UNANSWERED:
+            found.left = len(recids) - number
+            break
+        if metadata["origin"] == "own" or (metadata_dir / f"{recid}.json").exists():
+            found.own.append(recid)
+            continue
+        try:
+            _refresh(recid, cache, found, portal=portal, limits=limits, receipt_dir=results_dir / str(recid))
+            unanswered = 0
+        except FerryError as error:
+            found.failed.append((recid, str(error)))
+            unanswered = unanswered + 1 if isinstance(error, TransientError) else 0
+    told = "\n".join(_lines(found, total=len(recids), folder=cache.folder))
+    if found.failed:
+        raise PermanentError(told)
+    return told
+
+
+def _refresh(recid: int, cache: PortalCache, found: _Found, *, portal: str, limits: Limits, receipt_dir: Path) -> None:
+    url = record_address(recid, portal=portal)
+    kept = cache.read(recid, url=url, limits=limits)
+    answer = ask_again(url, etag=kept.etag if kept else None, limits=limits)
+    if answer is None:
+        found.same.append(recid)
+        return
+    now = bare_record(answer.document, recid=recid, origin=url)
+    before = bare_record(kept.document, recid=recid, origin=url) if kept else _read_before(recid, receipt_dir)
+    if now == before:
+        found.same.append(recid)
+        return
+    cache.write(recid, answer)
+    take_away_from(READ_STEP, receipt_dir)
+    (found.new if before is None else found.changed).append(recid)
+
+
+def _read_before(recid: int, receipt_dir: Path) -> Mapping[str, Any] | None:
+    """Return the record as a run has read it from the portal, None if none has."""
+    path = receipt_dir / "source.json"
+    record: Mapping[str, Any] | None = read_receipt(path, "source", recid=recid)["record"] if path.exists() else None
+    return record
+
+
+def _lines(found: _Found, *, total: int, folder: Path) -> list[str]:
+    lines = []
+    if found.changed:
+        count, first = plural(len(found.changed), "record"), first_recids(found.changed)
+        lines.append(f"changed          {count} ({first}): the next run begins them anew")
+    if found.new:
+        lines.append(f"new              {plural(len(found.new), 'record')}, kept in {folder}")
+    if found.same:
+        lines.append(f"as before        {plural(len(found.same), 'record')}")
+    if found.own:
+        lines.append(f"not asked for    {plural(len(found.own), 'record')}: their metadata are files of yours")
+    if found.failed:
+        lines += [
+            f"not answered     {plural(len(found.failed), 'record')}:",
+            *problem_lines(found.failed, most=SHOWN_PROBLEMS),
+        ]
+    if found.left:
+        lines.append(f"left             {plural(found.left, 'record')}: the portal does not answer; try again later")
+    return [
+        *lines,
+        f"{plural(total - found.left, 'record')} asked for at the portal" if not found.own else plural(total, "record"),
+    ]

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -
 
 
 def csv_cell(value: Any) -> Any:
-    """Return a value as it stands in a CSV file: lists joined by semicolons, booleans in lower case.
+    """Return a value as it stands in a CSV file: lists joined by semicolons, booleans in lower case, times as ISO 8601.
 
     What a spreadsheet would run as a formula gets an apostrophe in front, also where one that separates cells by ; or
     lines would see a cell begin. Signs that are not printable are escaped, but for line breaks.
     """
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
     text = "; ".join(value) if isinstance(value, list) else value
     if isinstance(text, str):
         return _FORMULA.sub(r"\1'", printable(text.replace("\x00", "")))

@@ -76,11 +76,15 @@ def read_config_file(path: Path) -> dict[str, Any]:
     """Return what a file of the configuration says; an empty one says nothing.
 
     Raises:
-        ConfigError: it is no YAML with keys and values, or not as `strict_yaml` takes it.
-        OSError: it cannot be read.
+        ConfigError: it cannot be read, is no YAML with keys and values, or not as `strict_yaml` takes it.
     """
     try:
         document = strict_yaml(path.read_bytes()) or {}
+    except OSError as error:
+        raise ConfigError(
+            f"configuration refused, nothing was started:\n  {path}: expected a file of the configuration that can be "
+            f"read, found: {error.strerror}"
+        ) from error
     except UnfitYamlError as error:
         lines = "\n".join(f"  {path}, {line}" for line in error.lines)
         raise ConfigError(f"configuration refused, nothing was started:\n{lines}") from error

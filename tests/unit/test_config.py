@@ -157,6 +157,12 @@ def test_a_number_of_a_file_that_could_be_another_one_is_refused(tmp_path, numbe
     assert "mine.yaml, line 3: records.recids[1]: expected a number as people write it" in str(refused.value)
 
 
+def test_a_file_of_the_configuration_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"no\.yaml: expected a file of the config.*, found: No such file") as refused:
+        read_config_file(tmp_path / "no.yaml")
+    assert "Errno" not in str(refused.value)
+
+
 def test_a_home_folder_is_named_by_its_sign_also_where_links_may_lead(config, monkeypatch):
     monkeypatch.setenv("HOME", "/home/of-somebody")
     given = _with(config, "source", allow={"hosts": [], "folders": ["~/data", "/data", 7]})

@@ -34,13 +34,13 @@ def write_failures(results_dir: Path, failures: Iterable[Mapping[str, Any]]) -> 
     return path
 
 
-def failure_lines(failures: Sequence[Mapping[str, Any]], *, most: int, command: str) -> list[str]:
+def failure_lines(failures: Sequence[Mapping[str, Any]], *, most: int, command: str | None) -> list[str]:
     """Return what the terminal shows of at most `most` failures, where how many more are, and how all are done again.
 
     Args:
         failures: rows as of the stats.
         most: failures that are shown, in two lines each.
-        command: that does what is missing of all of them.
+        command: that does what is missing of all of them; None: nobody need do so now.
     """
     listed = list(failures)
     lines = []
@@ -50,7 +50,7 @@ def failure_lines(failures: Sequence[Mapping[str, Any]], *, most: int, command: 
         lines.append(f"    log: {row['log'] or 'none'}")
     if len(listed) > most:
         lines.append(f"  and {len(listed) - most} more in results/failures.csv")
-    return [*lines, f"  again, only what is missing: {command}"] if listed else []
+    return [*lines, f"  again, only what is missing: {command}"] if listed and command else lines
 
 
 def waiting_lines(waiting: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:

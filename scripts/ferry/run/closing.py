@@ -52,5 +52,12 @@ def _lines_of(found: Standing, which: str, command: str) -> list[str]:
         *waiting_lines(found.in_review, most=MOST_LINES),
         *kept_lines(kept, most=MOST_LINES),
         *to_stage_lines(found.to_stage, most=MOST_LINES),
-        *failure_lines(found.failed_told if is_followed else found.failed, most=MOST_LINES, command=command),
+        *(_failures_of_part(found) if is_followed else failure_lines(found.failed, most=MOST_LINES, command=command)),
     ]
+
+
+def _failures_of_part(found: Standing) -> list[str]:
+    """Return what is said of failures at the end of a part: those of the parts before were told there."""
+    own = [row for row in found.failed_told if row.get("run_id") == found.plan.run_id]
+    others = [row for row in found.failed_told if row.get("run_id") != found.plan.run_id]
+    return failure_lines([*own, *others], most=min(len(own), MOST_LINES), command=None)

@@ -22,7 +22,7 @@ from ferry.run.plan import PLAN_FILE, RunPlan, least_seconds, read_plan
 from ferry.run.run import BULK_LOCK, LOCK_FILE, LOCKS, RUN_FILE, RUN_WAITS, Run, is_locked, read_run
 from ferry.run.standing import Row, Standing, silent_ends, standing_of
 from ferry.run.step import ATTEMPTS_FILE
-from ferry.waiting import OPEN_ENDED, WAITS, Wait, read_wait
+from ferry.waiting import OPEN_ENDED, USED_UP, WAITS, Wait, read_wait
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class Status:
 
         By the time that a record took up to the one that was done last. So it grows less while one is waited for; where
         all stands still until something answers, it is what is left after that. Not sooner than the limits of requests
-        allow.
+        allow: those of the configuration, and the repository's own, which is known by what it has let through up to
+        the end of the wait for it.
         """
         if not self.is_going_on or not self.done_in_run:
             return None
@@ -97,8 +98,12 @@ class Status:
         work_s = left * self.last_done_s / self.done_in_run
         idle_s = max(0.0, self.elapsed_s - self.stood_still_s - self.last_done_s)
         if not self.stands_still:
-            all_wait = bool(self.running) and all(job.wait for job in self.running)
+            reasons = {job.wait.reason if job.wait else None for job in self.running}
+            all_wait = bool(reasons) and None not in reasons
             least_s = self.wait_left_s if all_wait else idle_s * left / (self.done_in_run + left)
+            if all_wait and USED_UP in reasons:
+                window_s = self.elapsed_s - self.stood_still_s + self.wait_left_s
+                least_s += window_s * max(0, left - self.done_in_run) / self.done_in_run
             work_s = max(work_s - idle_s, least_s)
         requests = self.requests * (1 + left / self.done_in_run)
         return max(work_s, least_seconds(requests, self.standing.plan.limits) - self.elapsed_s)

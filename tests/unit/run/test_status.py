@@ -32,7 +32,7 @@ from ferry.run.standing import Standing, tell_silent_ends, write_live_tables
 from ferry.run.status import Running, Status, read_status
 from ferry.run.status_text import prometheus_text, status_json, status_line, status_page, write_prometheus
 from ferry.run.termination import Terminated
-from ferry.waiting import RATE_LIMIT, REPOSITORY, Wait
+from ferry.waiting import RATE_LIMIT, REPOSITORY, USED_UP, Wait
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime.now(UTC)
@@ -388,6 +388,17 @@ def test_a_short_rest_is_not_over_before_the_wait_that_all_jobs_are_in(going_on:
     assert later == pytest.approx([400, 200, 10])
 
 
+def test_the_repositorys_own_limit_is_known_by_what_it_has_let_through():
+    """Only the configured limits counted: 290 records in 100 s of an hour that takes no more were told as 2.9 a second."""
+    waiting = Running(9, "upload_record", 75, Wait(USED_UP, NOW.timestamp() + 3500))
+    status = replace(STATUS, running=[waiting], wait_left_s=3500)
+    assert status.left_s == pytest.approx(3500 + 3600 * (12420 - 290) / 290)
+    short = replace(status, standing=replace(STANDING, to_go=range(29)))
+    assert short.left_s == pytest.approx(3500)
+    at_work = replace(status, running=[waiting, Running(10, "upload_record", 1)])
+    assert at_work.left_s == pytest.approx(12420 / 290 * 100), "something still gets through"
+
+
 def test_the_time_that_a_repository_was_away_is_none_of_the_pace(going_on: Path):
     flags = RunFlags(run_id="run2", directory=going_on / "logs" / "flags")
     before = read_status(going_on, now=NOW).left_s
@@ -416,6 +427,8 @@ def test_what_a_part_of_a_bulk_run_has_failed_is_to_be_tried_again_wherever_it_i
         assert errors == ["why; to be tried again"] * 2
     lines = closing_lines(sorted(ALL), plan=plan, stats_log=going_on / "results" / "stats.jsonl")
     assert lines[0] == "ferry: 1 ok, 2 failed (2 to be tried again), 2 to go, of 5 records"
+    assert [line.split()[0] for line in lines[1:]] == ["2", "log:", "and"], "4 was told at the end of its own part"
+    assert lines[-1] == "  and 1 more in results/failures.csv"
     lines = closing_lines(sorted(ALL), plan=PLAN, stats_log=going_on / "results" / "stats.jsonl")
     assert lines[0] == "ferry: 1 ok, 2 failed, 2 to go, of 5 records"
     opened = start_event(run_id="run1", recid=4, step="x", attempt=1, now=moment(900))

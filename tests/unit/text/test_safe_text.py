@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+from datetime import datetime
 from types import SimpleNamespace
 from urllib.parse import quote
 
@@ -156,3 +157,9 @@ def test_a_traceback_in_a_log_is_safe_too():
 )
 def test_a_cell_is_neither_a_formula_nor_a_command(text, cell):
     assert csv_cell(text) == cell
+
+
+def test_a_time_is_the_same_in_a_table_of_a_run_that_goes_on_and_in_that_of_its_end():
+    """Rows of a run that goes on have it as the text that JSON has, those of its end as a datetime."""
+    text = "2026-11-30T20:35:01.120+00:00"
+    assert csv_cell(datetime.fromisoformat(text)) == csv_cell(text) == text

@@ -17,9 +17,9 @@ def chosen(target: str, *arguments: str) -> set[str]:
     """Return the tests of FILES that a target of the Makefile runs with these arguments."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (marks,) = re.findall(rf'^{target}:.*\n\t.*pytest .*-m "(.+)"', makefile, re.MULTILINE)
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", marks, *arguments]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", marks]
     done = subprocess.run(
-        [*command, *(str(ROOT / "tests" / name) for name in FILES)],
+        [*command, *arguments, *(str(ROOT / "tests" / name) for name in FILES)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -389,7 +389,7 @@ def test_a_short_rest_is_not_over_before_the_wait_that_all_jobs_are_in(going_on:
 
 
 def test_the_repositorys_own_limit_is_known_by_what_it_has_let_through():
-    """Only the configured limits counted: 290 records in 100 s of an hour that takes no more were told as 2.9 a second."""
+    """Only the configured limits counted: 290 records in an hour that takes no more were told as 290 in 100 s."""
     waiting = Running(9, "upload_record", 75, Wait(USED_UP, NOW.timestamp() + 3500))
     status = replace(STATUS, running=[waiting], wait_left_s=3500)
     assert status.left_s == pytest.approx(3500 + 3600 * (12420 - 290) / 290)

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from ferry import journal
 from ferry.chain import BY_NAME, CHAIN, STEPS, mark_again, step_that_makes, take_away_after
-from ferry.errors import DiskError, FerryError, PermanentError, StoppedError, disk_error
+from ferry.errors import DiskError, FerryError, PermanentError, disk_error
 from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
 from ferry.jsonl import append
@@ -32,8 +32,8 @@ ATTEMPTS_FILE = Path("results/attempts.jsonl")
 """Every ended attempt of every record, in the order in which they ended."""
 
 
-class NotAgain(SystemExit):
-    """Ends a job without a word."""
+class NotBegun(SystemExit):
+    """Ends a job without a word: why nothing is done has been told."""
 
 
 _ERRORS_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES}
@@ -50,9 +50,9 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     step raises is told in the log, in the journal and in one line on standard error, and raised on.
 
     Raises:
-        StoppedError: no step of this run is begun any more.
         PermanentError: a batch system begins the record again, which failed for good in this run already.
-        NotAgain: so it did in an earlier run of the same bulk run, which has told it.
+        NotBegun: so it did in an earlier run of the same bulk run, which has told it; or this run was stopped, which
+            it tells itself, and begins no step any more.
     """
     with _disk_errors_told():
         yield from _recorded_step(name, recid, log_path)
@@ -66,12 +66,13 @@ def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
     run = read_run()
     run_id = run.run_id
     if reason := RunFlags(run_id=run_id).get(STOPPED):
-        raise StoppedError(f"not begun, the run was stopped: {reason}")
+        log.info("not begun, the run was stopped: %s", reason)
+        raise NotBegun(1)
     if reason := journal.failed_for_good(journal_path, run_id=run_id, step=name):
         raise PermanentError(f"not tried again in this run: {reason}")
     if reason := journal.hopeless(journal_path, after=run.after, step=name):
         log.info("not tried again in this bulk run: %s", reason)
-        raise NotAgain(1)
+        raise NotBegun(1)
     start = journal.start_event(run_id=run_id, recid=recid, step=name, attempt=journal.next_attempt(journal_path, name))
     append(journal_path, start)
     storage = DiskBudget()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from ferry.chain import CHAIN
-from ferry.errors import DiskError, MetadataError, PermanentError, StoppedError, TransientError
+from ferry.errors import DiskError, MetadataError, PermanentError, TransientError
 from ferry.flags import STOPPED, RunFlags
 from ferry.run.disk_budget import DiskBudget
 from ferry.run.plan import hopeless_among
 from ferry.run.run import begin_run
-from ferry.run.step import record_step
+from ferry.run.step import NotBegun, record_step
 
 
 @pytest.fixture
@@ -88,8 +88,12 @@ def test_what_may_pass_is_tried_again(tmp_path, run):
 
 def test_nothing_is_begun_in_a_run_that_was_stopped_and_the_next_run_begins_it(tmp_path, run):
     RunFlags(run_id=run.run_id).set(STOPPED, "the repository is down")
-    with pytest.raises(StoppedError, match="the repository is down"):
+    with pytest.raises(NotBegun):  # the run tells once why, instead of each of its jobs as of a failure
         step(tmp_path)
+    assert (
+        "not begun, the run was stopped: the repository is down"
+        in (tmp_path / "logs/5/transform_record.log").read_text()
+    )
     assert not (tmp_path / "logs" / "5" / "journal.jsonl").exists()
     begin_run(target=None)
     step(tmp_path)

@@ -9,7 +9,7 @@ from snakemake.utils import update_config
 
 from ferry.config import check_config, normalise_config, publishes
 from ferry.errors import FerryError
-from ferry.run.bulk import PART_OF_BULK, MadeProgress, Outage, run_in_parts
+from ferry.run.bulk import PART_OF_BULK, MadeProgress, AnotherRun, run_in_parts
 from ferry.run.run import BULK_LOCK, lock_folder
 from ferry.run.selection import nothing_listed, selection_of
 from ferry.run.settings_files import SettingsFiles
@@ -67,7 +67,7 @@ status = run_in_parts(
     run_part=lambda targets: runs.run(program, *targets, **{PART_OF_BULK: "1"}),
     run_all=lambda: runs.run(program),
     made_progress=MadeProgress(),
-    may_be_over=Outage(give_up_after_s=config["breaker"]["give_up_after_s"]).may_be_over,
+    may_help=AnotherRun(give_up_after_s=config["breaker"]["give_up_after_s"]).may_help,
 )
 runs.tell_how_to_go_on()
 sys.exit(status)

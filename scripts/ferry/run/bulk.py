@@ -54,16 +54,16 @@ class MadeProgress:
         return self._attempts.stat().st_size if self._attempts.exists() else 0
 
 
-class Outage:
-    """Whether a run failed records for what did not answer then, and may do so by now."""
+class AnotherRun:
+    """Whether one more run may help what the last one failed for want of an answer, which may be given by now."""
 
     def __init__(self, *, give_up_after_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Call it over once it has lasted for so long."""
         self._give_up_after_s, self._clock = give_up_after_s, clock
         self._since: float | None = None
 
-    def may_be_over(self) -> bool:
-        """Tell whether what failed in the run that has just ended is worth another one."""
+    def may_help(self) -> bool:
+        """Tell whether the run that has just ended failed anything for that, and not for too long yet."""
         flags = _flags()
         if flags.get(WAS_HELD) is None:
             return False
@@ -87,7 +87,7 @@ def run_in_parts(
     run_part: Callable[[Sequence[str]], int],
     run_all: Callable[[], int],
     made_progress: Callable[[], bool],
-    may_be_over: Callable[[], bool],
+    may_help: Callable[[], bool],
 ) -> int:
     """Run each part and at last all of it, for the tables and once more for what may pass; return the last status.
 
@@ -104,13 +104,13 @@ def run_in_parts(
         run_part: runs Snakemake for these targets; returns its status.
         run_all: runs it for all that the configuration asks for.
         made_progress: tells of a run that failed whether others may fare better.
-        may_be_over: tells of the last one whether it failed for what may have passed.
+        may_help: tells of the last one whether another may help.
     """
     parts = list(parts_to_go(wanted, results_dir=results_dir, most=most, publish=publish, settings=settings))
     for recids in parts if len(parts) > 1 else []:
         status = run_part([f"results/{recid}/stats.json" for recid in recids])
         if not made_progress() and status:
             return status
-    while (status := run_all()) and made_progress() and may_be_over():
+    while (status := run_all()) and made_progress() and may_help():
         pass
     return status

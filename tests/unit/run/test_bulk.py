@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ferry.flags import STOPPED, RunFlags
-from ferry.run.bulk import MadeProgress, Outage, parts_to_go, run_in_parts
+from ferry.run.bulk import MadeProgress, AnotherRun, parts_to_go, run_in_parts
 from ferry.run.hold import Hold, hold_back, let_go_on
 from ferry.run.run import begin_run
 from ferry.run.selection import Selection
@@ -53,7 +53,7 @@ def run(folder, outcomes, most=2, gets_on_for=99, outages=0):
         run_part=run_part,
         run_all=run_all,
         made_progress=lambda: len(ran) < gets_on_for,
-        may_be_over=lambda: ran.count("all") <= outages,
+        may_help=lambda: ran.count("all") <= outages,
     )
     return outcome, ran
 
@@ -97,10 +97,10 @@ def test_what_failed_in_the_last_run_for_what_did_not_answer_is_run_once_more(tm
     assert run(tmp_path, ok, most=9, outages=2, gets_on_for=2)[1] == ["all"] * 2
 
 
-def test_an_outage_may_be_over_as_long_as_something_got_through_or_it_has_not_lasted_too_long(tmp_path, monkeypatch):
+def test_another_run_may_help_after_an_outage_as_long_as_something_got_through_or_it_has_not_lasted_too_long(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     now = [0.0]
-    outage = Outage(give_up_after_s=100, clock=lambda: now[0])
+    another = AnotherRun(give_up_after_s=100, clock=lambda: now[0])
 
     def ended(*, is_held, went_on=False):
         flags = RunFlags(run_id=begin_run(target=None).run_id)
@@ -108,7 +108,7 @@ def test_an_outage_may_be_over_as_long_as_something_got_through_or_it_has_not_la
             hold_back(Hold("upload_record", 1), flags=flags)
         if went_on:
             let_go_on(flags=flags)
-        return outage.may_be_over()
+        return another.may_help()
 
     assert not ended(is_held=False)
     assert ended(is_held=True)

@@ -9,7 +9,7 @@ from snakemake.utils import update_config
 
 from ferry.config import check_config, normalise_config, publishes
 from ferry.errors import FerryError
-from ferry.run.bulk import PART_OF_BULK, MadeProgress, AnotherRun, run_in_parts
+from ferry.run.bulk import PART_OF_BULK, AnotherRun, MadeProgress, run_in_parts
 from ferry.run.run import BULK_LOCK, lock_folder
 from ferry.run.selection import nothing_listed, selection_of
 from ferry.run.settings_files import SettingsFiles

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ferry.flags import STOPPED, RunFlags
-from ferry.run.bulk import MadeProgress, AnotherRun, parts_to_go, run_in_parts
+from ferry.run.bulk import AnotherRun, MadeProgress, parts_to_go, run_in_parts
 from ferry.run.hold import Hold, hold_back, let_go_on
 from ferry.run.run import begin_run
 from ferry.run.selection import Selection
@@ -97,7 +97,9 @@ def test_what_failed_in_the_last_run_for_what_did_not_answer_is_run_once_more(tm
     assert run(tmp_path, ok, most=9, outages=2, gets_on_for=2)[1] == ["all"] * 2
 
 
-def test_another_run_may_help_after_an_outage_as_long_as_something_got_through_or_it_has_not_lasted_too_long(tmp_path, monkeypatch):
+def test_another_run_may_help_after_an_outage_as_long_as_something_got_through_or_it_has_not_lasted_too_long(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     now = [0.0]
     another = AnotherRun(give_up_after_s=100, clock=lambda: now[0])

@@ -35,7 +35,7 @@ status: $(INSTALLED) ## How the run in this folder stands, from any terminal. AR
 	@$(BIN)/python scripts/status.py $(ARGS)
 
 notebook: $(INSTALLED) ## results/explore.ipynb: the tables and figures of the last run, to be asked further
-	FERRY_RUN=$(CURDIR) $(BIN)/jupyter execute notebooks/explore.ipynb --output=../results/explore.ipynb $(ARGS)
+	FERRY_RUN="$$PWD" $(BIN)/jupyter execute notebooks/explore.ipynb --output=../results/explore.ipynb $(ARGS)
 
 check: $(INSTALLED) ## Format, lint, types, which room imports which, snakemake --lint
 	$(BIN)/ruff format --check .

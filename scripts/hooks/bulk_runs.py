@@ -116,6 +116,9 @@ class BulkRuns:
             dry, cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         reason = f":\n{_without_places(done.stdout)}" if done.returncode else ", for a reason told above"
+        if done.returncode and "Traceback " in done.stdout and (path := os.environ.get("PYTHONPATH")):
+            reason += f"\n  PYTHONPATH is {path}: what lies there goes before what is installed here; "
+            reason += "if that is why, run without it"
         tell(f"bulk.py: snakemake ended with {status} before a run began{reason}\n", sys.stderr)
 
 

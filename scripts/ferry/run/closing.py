@@ -45,15 +45,18 @@ def _lines_of(found: Standing, which: str, command: str) -> list[str]:
     head += f"; {left_out} skipped, as package.empty_records says" if found.left_out else ""
     head += f"; {to_stage} to be staged" if found.to_stage else ""
     kept = [row for row in found.ok if row.get("kept_fields")]
-    return [
-        head,
+    lists = [
         *unverified_lines(found.unverified, most=MOST_LINES),
         *part_lines([row for row in found.ok if is_part(row)], most=MOST_LINES),
         *waiting_lines(found.in_review, most=MOST_LINES),
         *kept_lines(kept, most=MOST_LINES),
         *to_stage_lines(found.to_stage, most=MOST_LINES),
-        *(_failures_of_part(found) if is_followed else failure_lines(found.failed, most=MOST_LINES, command=command)),
     ]
+    failures = (
+        _failures_of_part(found) if is_followed else failure_lines(found.failed, most=MOST_LINES, command=command)
+    )
+    heading = [f"ferry: {failed} failed:"] if lists and failures else []  # else they are taken for the list before them
+    return [head, *lists, *heading, *failures]
 
 
 def _failures_of_part(found: Standing) -> list[str]:

@@ -20,6 +20,8 @@ def status_line(status: Status) -> str:
     parts = [f"{_ok(status)}, {_failed(status)}, {plural(len(status.running), 'job')} running, {_to_go(status)}"]
     if waits := _waits(status):
         parts.append("waiting: " + ", ".join(waits))
+    if status.is_going_on and not (status.begins or status.running or status.to_go or status.again):
+        parts.append("tables, figures and pages follow")
     if status.bytes_up:
         parts.append(f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}")
     if status.left_s:

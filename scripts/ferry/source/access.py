@@ -162,7 +162,7 @@ def refuse_unreadable(files: list[SourceFile], *, allow_unverified: bool) -> Non
     if on_tape:
         raise OnTapeError(
             f"{on_tape[0]['uri']}: expected it online, found it on tape, as {len(on_tape)} of {len(files)} files of "
-            "the record are; ask for it at its page on the portal, and run again once it is staged"
+            "the record are; run again once it is staged"
         )
     unproven = [file for file in files if file["checksum"] is None]
     if unproven and not allow_unverified:

@@ -1,5 +1,6 @@
 """The notebook, run from top to bottom on a run made up in numbers."""
 
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -48,3 +49,15 @@ def test_a_notebook_in_git_has_no_outputs(path: Path):
     cells = nbformat.read(path, as_version=4).cells
     left = [cell["id"] for cell in cells if cell.get("outputs") or cell.get("execution_count") is not None]
     assert left == [], "open it, clear all outputs and save it; `make notebook` runs it into results/ instead"
+
+
+def test_make_runs_the_notebook_in_a_folder_whose_name_has_a_quote(tmp_path: Path):
+    folder = tmp_path / "it's mine"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    jupyter = folder / ".venv" / "bin" / "jupyter"
+    jupyter.write_text('#!/bin/sh\nprintf %s "$FERRY_RUN"\n', encoding="utf-8")
+    jupyter.chmod(0o700)
+    command = ["make", "--silent", "--makefile", str(ROOT / "Makefile"), "--assume-old=.venv/.installed", "notebook"]
+    (folder / ".venv" / ".installed").touch()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout == str(folder)

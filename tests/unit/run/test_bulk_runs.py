@@ -64,8 +64,9 @@ def test_a_run_that_is_killed_before_it_has_begun_is_told_too(runs, capfd):
 
 def test_why_no_run_began_is_told_without_where_in_python_that_was_found(runs, capfd):
     assert runs.run(program("print('Using workflow specific profile x'); raise ValueError('no such thing')")) == 1
-    told = capfd.readouterr().err.partition("bulk.py: ")[2]
+    told, _, hint = capfd.readouterr().err.partition("bulk.py: ")[2].partition("  PYTHONPATH is ")
     assert told == "snakemake ended with 1 before a run began:\nValueError: no such thing\n"
+    assert hint.startswith(f"{ROOT / 'scripts'}: what lies there goes before what is installed here"), "a broken numpy"
     assert (
         runs.run(program("import sys; sys.exit('KeyError in file \"x\", line 3:\\n\\'y\\'\\n  File \"x\", line 3')"))
         == 1

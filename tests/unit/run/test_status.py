@@ -340,6 +340,13 @@ def test_one_line_says_what_is_done_at_which_rate_and_how_long_it_will_take():
     )
 
 
+def test_what_is_done_after_the_last_record_is_told_too():
+    """The line was told again and again, with nothing to go and no job, as if the run stood still."""
+    through = replace(STATUS, standing=replace(STANDING, to_go=[]), running=[])
+    assert status_line(through).endswith("0 to go, of 12,711; tables, figures and pages follow; 5 MB up at 50 kB/s")
+    assert "follow" not in status_line(replace(through, is_going_on=False))
+
+
 def test_jobs_that_wait_are_told_with_what_for_and_until_when(going_on: Path):
     """At the repository's rate limit a run stood still with nothing said."""
     note = going_on / "logs" / "3" / "upload_record.waits"
@@ -469,6 +476,18 @@ def test_what_is_in_review_is_told_wherever_the_run_is(tmp_path: Path):
     assert lines[2] == "  1  https://r.example/1"
     assert lines[-1] == "  and 3 more in results/stats.csv"
     assert len(lines) == 2 + 20 + 1
+
+
+def test_failures_have_a_heading_where_another_list_comes_before_them(tmp_path: Path):
+    """They stood below `2 records to be staged` as if they were on tape too."""
+    to_stage = {"recid": 1, "status": "skipped", "error_type": "OnTapeError", "error": "ask at https://p.example/1"}
+    log = tmp_path / "rows.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in (to_stage, _FAILED)))
+    lines = closing_lines([1, 7], plan=RunPlan("r", [1, 7], publish=True), stats_log=log)
+    assert [line.split(":")[0] for line in lines[1:5]] == [
+        "ferry", "  1  ask at https", "ferry", "  7  upload_record, attempt 3"
+    ]  # fmt: skip
+    assert lines[3] == "ferry: 1 failed:"
 
 
 def test_what_a_repository_says_begins_no_line_of_its_own_among_the_closing_ones(tmp_path: Path):

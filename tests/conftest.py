@@ -1,7 +1,7 @@
 """What all tests have in common: which are slow, a share of them, and how a session tells what was not tested."""
 
-import zlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ _SLOW = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Have an option that runs a part of what is chosen otherwise."""
-    about = "of what is chosen run the N-th of M shares; each test is in one, whatever else there is"
+    about = "run the N-th of M shares of what is chosen"
     parser.addoption("--share", metavar="N/M", type=_share, default=(1, 1), help=about)
 
 
@@ -30,18 +30,22 @@ def _share(text: str) -> tuple[int, int]:
     return int(number), int(shares)
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m chooses
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Call all tests slow that lie where each is, but for the few of each kind that are marked as smoke."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Call all tests slow that lie where each is, but for the smoke; of what `-m` has chosen then leave one share.
+
+    Neighbours are in different shares: tests of a kind, which take as long as each other, are dealt out evenly.
+    """
     for item in items:
         if any(map(item.path.is_relative_to, _SLOW)) and item.get_closest_marker("smoke") is None:
             item.add_marker("slow")
+    yield
     number, shares = config.getoption("share")
-    others = [item for item in items if zlib.crc32(item.nodeid.encode()) % shares != number - 1]
-    if others:
-        left_out = set(others)
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=others)
+    mine = items[number - 1 :: shares]
+    if len(mine) < len(items):
+        kept = set(mine)
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = mine
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

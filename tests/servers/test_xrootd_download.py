@@ -159,7 +159,7 @@ def test_wrong_checksums_of_many_files_make_no_storm(xrootd_server, tmp_path):
     changes = {f"f{n}": {"checksum": adler32(b"other")} for n in range(40)}
     source = serve(xrootd_server, SMALL, **changes)
     pauses: list[float] = []
-    message = r"expected adler32 \w+, found \w+; \d+ more files of the record failed; \d+ were not tried any more"
+    message = r"expected adler32 \w+, found \w+; more files of the record that failed: \d+; not tried any more: \d+"
     with tcp_proxy(xrootd_server.port) as proxy:
         prefix = f"root://127.0.0.1:{proxy.port}/"
         with pytest.raises(IntegrityError, match=message):

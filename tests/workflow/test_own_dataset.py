@@ -69,7 +69,7 @@ def test_the_page_brings_a_dataset_of_ones_own_into_the_sandbox(clone):
     done = follow(clone, carried)
     told = done.stdout + done.stderr
     assert done.returncode == 0, told
-    assert "1 records for rdm-plain: 1 valid (0 of them with warnings), 0 refused" in told
+    assert "1 record for rdm-plain: 1 valid (0 of them with warnings), 0 refused" in told
     assert "files            4, " in told
     assert "1 ok, 0 failed, 0 to go, of 1 records" in told
     assert "1 record: 1 equal" in told

@@ -10,7 +10,7 @@ def test_validation_moves_nothing_and_fails_only_if_a_record_would_be_refused(fl
     flow.want(MANUAL)
     done = flow.run("validate")
     assert_ok(done)
-    assert "1 records for rdm-plain: 1 valid" in done.stdout
+    assert "1 record for rdm-plain: 1 valid" in done.stdout
     document = flow.metadata(MANUAL)
     first_record(document).pop("title")
     flow.write_metadata(MANUAL, document)

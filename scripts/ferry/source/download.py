@@ -232,6 +232,6 @@ class Download:
         ordered = [self._errors[file["key"]] for file in self._files if file["key"] in self._errors]
         chosen = next((error for error in ordered if isinstance(error, PermanentError)), ordered[0])
         untried = len(self._files) - done - len(ordered)
-        also = f"; {len(ordered) - 1} more files of the record failed" if len(ordered) > 1 else ""
-        also += f"; {untried} were not tried any more" if untried else ""
+        also = f"; more files of the record that failed: {len(ordered) - 1}" if len(ordered) > 1 else ""
+        also += f"; not tried any more: {untried}" if untried else ""
         return type(chosen)(f"{chosen}{also}")

@@ -57,7 +57,7 @@ def take_local_files(
     verified.add_new(proofs)
     errors = [outcome for outcome in outcomes if isinstance(outcome, FerryError)]
     if errors:
-        also = f"; {len(errors) - 1} more files of the record failed" if len(errors) > 1 else ""
+        also = f"; more files of the record that failed: {len(errors) - 1}" if len(errors) > 1 else ""
         raise type(errors[0])(f"{errors[0]}{also}")
     entries = [
         receipt_entry(

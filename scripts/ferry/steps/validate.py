@@ -259,8 +259,8 @@ def validate_all(
         part
         for part in (
             *(rendered(rows, kind=kind) for kind in _TITLES),
-            f"{len(recids)} records for {transform['profile']}: {len(recids) - len(refused)} valid ({len(warned)} of "
-            f"them with warnings), {len(refused)} refused; all of it in {table_path}",
+            f"{plural(len(recids), 'record')} for {transform['profile']}: {len(recids) - len(refused)} valid "
+            f"({len(warned)} of them with warnings), {len(refused)} refused; all of it in {table_path}",
         )
         if part
     )

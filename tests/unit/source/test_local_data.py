@@ -108,7 +108,7 @@ def test_a_file_of_another_size_is_an_error(tmp_path):
 
 def test_how_many_more_are_wrong_is_said(tmp_path):
     lay(tmp_path / "root", dict.fromkeys(FILES, b"other bytes"))
-    with pytest.raises(IntegrityError, match="; 3 more files of the record failed"):
+    with pytest.raises(IntegrityError, match="; more files of the record that failed: 3"):
         take(record(FILES), tmp_path)
 
 

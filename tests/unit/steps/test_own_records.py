@@ -350,7 +350,7 @@ def validated(tmp_path, config, recids):
 
 def test_validate_takes_ones_own_and_names_those_that_are_not(tmp_path, config):
     ready(tmp_path, config, {RECID: own_record(), 8: own_record(titel="x"), CERN: of_portal(bare=True)})
-    assert "1 records for rdm-plain: 1 valid (0 of them with warnings), 0 refused" in validated(
+    assert "1 record for rdm-plain: 1 valid (0 of them with warnings), 0 refused" in validated(
         tmp_path, config, [RECID]
     )
     with pytest.raises(FerryError, match=r"1 valid .* 2 refused"):

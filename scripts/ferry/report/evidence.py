@@ -25,6 +25,8 @@ SKIPPED = "WithoutFilesError"
 
 ON_TAPE = "OnTapeError"
 """Kind of the reason why a record waits that is skipped until its files are staged."""
+TO_STAGE = "to be staged"
+"""What people read of such a record in place of its status."""
 INTERRUPTED = "Interrupted"
 """Kind of the reason why a record is still to go that was at work when its run was stopped or killed."""
 KILLED = "Killed"

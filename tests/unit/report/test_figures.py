@@ -4,6 +4,7 @@ import runpy
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from ferry import chain
 from ferry.report.figures import FIGURES, draw_figures, style
 from ferry.report.figures.course import records_over_time, waits_and_retries
+from ferry.report.figures.durations import duration_by_size
 from ferry.report.figures.failures import failures
 from ferry.report.figures.flow_layout import PAD, SLOT, gather, lay_out
 from ferry.report.figures.flows import outcome_of, records_by_outcome
@@ -191,6 +193,78 @@ def test_records_are_counted_as_they_come_through_and_the_end_is_that_of_those_t
     assert title == ("2 of 4 records through in 1 min of working time; 1 failed; 20 s more at this rate for 1 to go")
 
 
+def on_tape(stats: pd.DataFrame, *, recids: int) -> pd.DataFrame:
+    """Return the records with the first `recids` of those that were skipped waiting for files on tape."""
+    waiting = stats.index[stats["status"] == "skipped"][:recids]
+    changed = stats.copy()
+    changed.loc[waiting, ["step", "error_type"]] = ["download_files", "OnTapeError"]
+    return changed
+
+
+def title_of(drawing) -> str:
+    return " ".join(drawing.figure.axes[0].get_title(loc="left").split())
+
+
+def test_records_on_tape_are_an_outcome_of_their_own_in_each_figure(bulk: Path):
+    run = read_run(bulk)
+    run = replace(run, stats=on_tape(run.stats, recids=4))
+    with in_style():
+        flow, over_time = records_by_outcome(run), records_over_time(run)
+        calm = failures(replace(run, stats=run.stats[run.stats["status"] != "failed"]))
+    assert flow.figure.axes[0].texts[0].get_text() == "104 of 120 records arrived complete; 10 failed, 2 skipped, " + (
+        "4 to be staged"
+    )
+    ends = Counter()
+    for row in flow.rows:
+        ends[row[6]] += row[-1]
+    assert (ends["to be staged"], ends["skipped"]) == (4, 2)
+    assert title_of(over_time).split("; ")[1:3] == ["10 failed", "4 to be staged"]
+    assert title_of(over_time).endswith("more at this rate for 2 to go")
+    assert "104 records went through; 2 records skipped or not reached yet; 4 records to be staged." in [
+        text.get_text() for text in calm.figure.axes[0].texts
+    ]
+
+
+def test_nothing_is_promised_for_records_that_failed_or_wait_for_tape():
+    stats = pd.DataFrame(
+        {
+            "recid": [1, 2, 3, 4],
+            "status": ["ok", "failed", "skipped", "failed"],
+            "error_type": [None, "E", "OnTapeError", "E"],
+            "source_bytes": [100, 300, 500, None],
+            "bytes_uploaded": [100, 0, 0, 0],
+        }
+    )
+    attempts = pd.DataFrame(
+        {
+            "recid": [1, 1],
+            "step": ["upload_record", "record_stats"],
+            "status": ["ok"] * 2,
+            "begin_s": [0.0, 60.0],
+            "finish_s": [60.0, 60.0],
+        }
+    )
+    run = Run(stats=stats, attempts=attempts, file_sizes=np.array([], dtype=np.int64))
+    with in_style():
+        titles = [title_of(bytes_against_plan(run)), title_of(records_over_time(run))]
+    # the size of the last one is guessed as the mean of the others
+    assert titles == [
+        "100 B of 1.2 kB arrived in 1 min of working time; 600 B failed; 500 B to be staged",
+        "1 of 4 records through in 1 min of working time; 2 failed; 1 to be staged",
+    ]
+
+
+@pytest.mark.parametrize(("longest_s", "is_named"), [(19.0, False), (21.0, True)])
+def test_only_a_record_far_from_its_like_is_named_beside_its_point(bulk: Path, longest_s: float, is_named: bool):
+    run = read_run(bulk)
+    stats = run.stats[run.stats["status"] == "ok"].head(9).assign(source_bytes=1000, duration_s=10.0)
+    stats["duration_s"] = [*[10.0] * 8, longest_s]
+    with in_style():
+        axes = duration_by_size(replace(run, stats=stats)).figure.axes[0]
+    named = [text.get_text() for text in axes.texts]
+    assert named == ([f"{stats['recid'].iloc[-1]} (2.1x)"] if is_named else [])
+
+
 def test_what_was_waited_for_and_tried_again_is_told_by_when_it_was():
     attempts = pd.DataFrame(
         {"recid": [1, 2], "begin_s": [0.0, 60.0], "finish_s": [60.0, 120.0], "duration_s": [60.0, 60.0],
@@ -290,7 +364,7 @@ def test_bytes_are_spread_over_the_time_of_their_attempt():
 def test_the_end_is_estimated_from_the_late_rate_and_the_bytes_that_are_missing():
     stats = pd.DataFrame(
         {"recid": [1, 2], "status": ["ok", "skipped"], "source_bytes": [100, 300], "bytes_uploaded": [100, 0]}
-    )
+    ).assign(error_type=None)
     attempts = pd.DataFrame(
         {"recid": [1], "step": ["upload_record"], "status": ["ok"], "begin_s": [0.0], "finish_s": [60.0]}
     )
@@ -298,13 +372,13 @@ def test_the_end_is_estimated_from_the_late_rate_and_the_bytes_that_are_missing(
         drawing = bytes_against_plan(Run(stats=stats, attempts=attempts, file_sizes=np.array([], dtype=np.int64)))
     # 100 bytes in the last third (20 s): 300 more take 60 s
     assert "100 B of 400 B arrived in 1 min" in drawing.figure.axes[0].get_title(loc="left")
-    assert "1 min more at this rate" in drawing.figure.axes[0].get_title(loc="left")
+    assert title_of(drawing).endswith("1 min more at this rate for 300 B to go")
 
 
 def test_no_end_is_estimated_where_what_arrived_had_no_bytes_at_the_source():
     stats = pd.DataFrame(
         {"recid": [1, 2], "status": ["ok", "skipped"], "source_bytes": [0, 300], "bytes_uploaded": [20, 0]}
-    )
+    ).assign(error_type=None)
     attempts = pd.DataFrame(
         {"recid": [1], "step": ["upload_record"], "status": ["ok"], "begin_s": [0.0], "finish_s": [60.0]}
     )
@@ -349,7 +423,7 @@ def test_outcomes_tell_records_in_review_and_declined_ones_from_others():
         ("failed", "publish_record", "in_review", "failed: publish_record"),
         ("skipped", "upload_record", None, "skipped"),
     ]
-    stats = pd.DataFrame([row[:3] for row in rows], columns=["status", "step", "state"])
+    stats = pd.DataFrame([row[:3] for row in rows], columns=["status", "step", "state"]).assign(error_type=None)
     assert list(outcome_of(stats.assign(verified_count=1, file_count=1))) == [row[3] for row in rows]
 
 

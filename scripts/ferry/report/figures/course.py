@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from ferry.report.evidence import SKIPPED as LEFT_OUT
+from ferry.report.evidence import TO_STAGE
 from ferry.report.figures.style import FAINT, INK, OUTCOMES, QUIET, Drawing, new_figure, put_title
-from ferry.report.figures.tables import Run
+from ferry.report.figures.tables import Run, are_to_go, are_to_stage
 from ferry.report.figures.time_axis import end_of, late_rate, nothing_yet, working_time_axis
 from ferry.report.figures.working_time import bin_edges, records_through, spread
 from ferry.text.formatting import format_count, format_seconds, plural
@@ -30,12 +30,12 @@ def records_over_time(run: Run) -> Drawing:
     axes.annotate(f"wanted: {format_count(wanted)}", (0, wanted), xytext=(4, -4), va="top",
                   textcoords="offset points", fontsize=8)  # fmt: skip
     failed = int((run.stats["status"] == "failed").sum())
-    is_left_out = run.stats["error_type"] == LEFT_OUT
-    left = int(((run.stats["status"] == "skipped") & ~is_left_out).sum())
+    to_stage, left = int(are_to_stage(run.stats).sum()), int(are_to_go(run.stats).sum())
     title = (
         f"{format_count(len(times))} of {plural(wanted, 'record')} through in {format_seconds(end_s)} of working time"
     )
     title += f"; {format_count(failed)} failed" if failed else ""
+    title += f"; {format_count(to_stage)} {TO_STAGE}" if to_stage else ""
     axes_end_s = end_s
     if left and (rate := late_rate(times, counts, end_s)) > 0:
         left_s = left / rate

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ferry.report.evidence import TO_STAGE
 from ferry.report.figures.style import (
     FAINT,
     INK,
@@ -22,7 +23,7 @@ from ferry.text.formatting import format_bytes, format_seconds, plural
 _NAMED = 6
 _CROWDED = 2000
 _TICKS_S = (0.01, 0.1, 1, 10, 60, 600, 3600, 36000, 86400, 864000)
-_SLOW = 2.5
+_SLOW = 2
 """Times the median of records of like size, from which on a record is called slow."""
 
 
@@ -69,7 +70,7 @@ def time_by_step(run: Run) -> Drawing:
 
 
 def duration_by_size(run: Run) -> Drawing:
-    """Draw how long each record took against its size; the longest is named, and those far longer than their like."""
+    """Draw how long each record took against its size; named are those that are far from their like."""
     columns = ["recid", "status", "source_bytes", "duration_s", "times_the_median_of_its_size"]
     points = run.stats[(run.stats["duration_s"] > 0) & (run.stats["source_bytes"] > 0)].copy()
     if points.empty:
@@ -82,7 +83,8 @@ def duration_by_size(run: Run) -> Drawing:
     axes.set_yscale("log")
     crowded = len(points) > _CROWDED
     looks = looks_of(points)
-    for status, marker, size in (("ok", "o", 16), ("unverified", "D", 16), ("skipped", "s", 16), ("failed", "X", 40)):
+    kinds = (("ok", "o", 16), ("unverified", "D", 16), ("skipped", "s", 16), (TO_STAGE, "^", 16), ("failed", "X", 40))
+    for status, marker, size in kinds:
         chosen = points[looks == status]
         if len(chosen):
             axes.scatter(
@@ -104,7 +106,8 @@ def duration_by_size(run: Run) -> Drawing:
     low, high = low / 1.3, high * 1.6
     axes.set_ylim(low, high)
     longest = points.nlargest(1, "duration_s")
-    named = pd.concat([slow, longest[~longest["recid"].isin(slow["recid"])]])
+    longest_far = longest[(longest["ratio"] >= _SLOW) | (longest["ratio"] <= 1 / _SLOW)]
+    named = pd.concat([slow, longest_far[~longest_far["recid"].isin(slow["recid"])]])
     _name_points(axes, named, gap=float(np.log(high / low)) / 30)
     axes.xaxis.set_major_formatter(lambda value, _: format_bytes(value))
     ticks = [tick for tick in _TICKS_S if low <= tick <= high]
@@ -122,7 +125,7 @@ def duration_by_size(run: Run) -> Drawing:
     title = f"Longest: record {last['recid']}, {format_seconds(last['duration_s'])}"
     count = int(((points["ratio"] >= _SLOW) & (points["status"] == "ok")).sum())
     if count:
-        title += f"; {plural(count, 'record')} took over {_SLOW} times the median of their size"
+        title += f"; {plural(count, 'record')} took at least {_SLOW} times the median of their size"
     put_title(axes, title)
     rows = points[["recid", "status", "source_bytes", "duration_s", "ratio"]].round({"duration_s": 3, "ratio": 2})
     return Drawing(figure, columns, rows.to_numpy(object).tolist())

@@ -3,8 +3,9 @@
 from typing import Any
 
 from ferry.chain import STEPS
+from ferry.report.evidence import TO_STAGE
 from ferry.report.figures.style import OUTCOMES, QUIET, Drawing, new_figure, nothing_to_draw, put_title
-from ferry.report.figures.tables import Run
+from ferry.report.figures.tables import Run, are_to_stage
 from ferry.text.formatting import format_count, plural, truncate
 from ferry.text.problem_lines import without_values
 
@@ -23,9 +24,11 @@ def failures(run: Run) -> Drawing:
     ]
     rows.sort(key=lambda row: (-row[2], _rank(row[0]), str(row[1])))
     if not rows:
-        skipped = int((stats["status"] == "skipped").sum())
+        ok, to_stage = int((stats["status"] == "ok").sum()), int(are_to_stage(stats).sum())
+        skipped = len(stats) - ok - to_stage
         rest = f"; {plural(skipped, 'record')} skipped or not reached yet" if skipped else ""
-        text = f"{plural(len(stats) - skipped, 'record')} went through{rest}."
+        rest += f"; {plural(to_stage, 'record')} {TO_STAGE}" if to_stage else ""
+        text = f"{plural(ok, 'record')} went through{rest}."
         return nothing_to_draw("No record failed", text, columns)
     shown = rows[:_MOST_BARS]
     figure, axes = new_figure(height=1.5 + 0.52 * len(shown))

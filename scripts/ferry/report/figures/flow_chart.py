@@ -9,6 +9,7 @@ from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path as Curve
 from matplotlib.patheffects import withStroke
 
+from ferry.report.evidence import TO_STAGE
 from ferry.report.figures.flow_layout import Band, Layout, Order, lay_out
 from ferry.report.figures.style import HATCHES, INK, OUTCOMES, PAPER, QUIET
 from ferry.text.formatting import truncate
@@ -54,7 +55,7 @@ def draw_flow_chart(
 
 
 def _draw_bands(axes: Any, layout: Layout) -> None:
-    order = {"ok": 1, "unverified": 2, "skipped": 3, "failed": 4}
+    order = {"ok": 1, "unverified": 2, "skipped": 3, TO_STAGE: 4, "failed": 5}
     for band in sorted(layout.bands, key=lambda band: (order.get(band.outcome, 1), band.source, band.target)):
         outcome = band.outcome
         axes.add_patch(
@@ -113,5 +114,5 @@ def _draw_legend(axes: Any, flows: Mapping[tuple[str, ...], float]) -> None:
     ]
     if len(patches) > 1:
         axes.legend(
-            handles=patches, loc="lower left", bbox_to_anchor=(0.01, 0.0), ncols=4, fontsize=8, borderaxespad=0.2
+            handles=patches, loc="lower left", bbox_to_anchor=(0.01, 0.0), ncols=5, fontsize=8, borderaxespad=0.2
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from ferry.report.evidence import TO_STAGE
 from ferry.report.figures.flow_chart import draw_flow_chart
 from ferry.report.figures.flow_layout import NO_NAME, Order, gather
 from ferry.report.figures.style import Drawing, nothing_to_draw
@@ -13,14 +14,14 @@ from ferry.text.formatting import format_bytes, format_count, format_part_of, pl
 
 STAGES = ("Experiment", "Year", "Category", "Type", "Format", "Packaging", "Outcome")
 _MOST = (9, 14, 9, 9, 9, 9, 14)
-_OUTCOME_ORDER = ("published", "in review", "draft", "declined", "skipped")
+_OUTCOME_ORDER = ("published", "in review", "draft", "declined", TO_STAGE, "skipped")
 
 
 def records_by_outcome(run: Run) -> Drawing:
     """Draw how many records of which kind went which way."""
-    counts = run.stats["status"].value_counts()
-    ok, whole = int(counts.get("ok", 0)), len(run.stats)
-    unverified = int((looks_of(run.stats) == "unverified").sum())
+    counts = looks_of(run.stats).value_counts()
+    unverified, whole = int(counts.get("unverified", 0)), len(run.stats)
+    ok = int(counts.get("ok", 0)) + unverified
     title = f"{format_count(ok)} of {plural(whole, 'record')} arrived complete"
     title += f", {format_count(unverified)} of them unverified" if unverified else ""
     title += _rest(counts)
@@ -39,11 +40,12 @@ def bytes_by_outcome(run: Run) -> Drawing:
 
 
 def outcome_of(stats: pd.DataFrame) -> pd.Series:
-    """Return the outcome of each record in words: how it stands in the repository, failed at which step, skipped."""
+    """Return the outcome of each record in words: how it stands in the repository, failed where, what it waits for."""
     ok, looks = stats["status"] == "ok", looks_of(stats)
     words = ("failed: " + stats["step"].fillna("unknown").astype(str)).where(stats["status"] == "failed", "skipped")
     words = words.mask((stats["status"] == "failed") & (stats["state"] == "declined"), "declined")
     words = words.mask(ok, stats["state"].str.replace("_", " ").fillna("draft"))
+    words = words.mask(looks == TO_STAGE, TO_STAGE)
     return words.mask(looks == "unverified", words + ", unverified")
 
 
@@ -86,9 +88,7 @@ def _draw(run: Run, amounts: pd.Series, *, title: str, unit: str, text: Callable
 
 
 def _rest(counts: "pd.Series[int]") -> str:
-    failed, skipped = int(counts.get("failed", 0)), int(counts.get("skipped", 0))
-    parts = [f"{format_count(failed)} failed"] if failed else []
-    parts += [f"{format_count(skipped)} skipped"] if skipped else []
+    parts = [f"{format_count(counts[look])} {look}" for look in ("failed", "skipped", TO_STAGE) if look in counts]
     return "; " + ", ".join(parts) if parts else ""
 
 

@@ -16,12 +16,13 @@ from matplotlib.figure import Figure
 
 from ferry import chain
 from ferry.csv_tables import write_csv
+from ferry.report.evidence import TO_STAGE
 
 INK, QUIET, FAINT, PAPER = "#1b2a3a", "#5c6b7a", "#dfe4e9", "#ffffff"
 
-OUTCOMES = {"ok": "#8db4d3", "unverified": "#e8a33d", "failed": "#9c1c2b", "skipped": "#b9b9b9"}
-"""Light, dotted, dark, hatched: told apart without colour too. Unverified is ok with files that nothing proves."""
-HATCHES = {"ok": "", "unverified": "....", "failed": "", "skipped": "////"}
+OUTCOMES = {"ok": "#8db4d3", "unverified": "#e8a33d", "failed": "#9c1c2b", "skipped": "#b9b9b9", TO_STAGE: "#a892c4"}
+"""Light, dotted, dark, hatched, crossed: told apart without colour too. Unverified is ok with files nothing proves."""
+HATCHES = {"ok": "", "unverified": "....", "failed": "", "skipped": "////", TO_STAGE: "xxxx"}
 
 _LOOKS = (
     ("#b9c7d4", ":"),

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ferry.chain import CHAIN
+from ferry.report.evidence import ON_TAPE, TO_STAGE
+from ferry.report.evidence import SKIPPED as LEFT_OUT
 from ferry.report.tables import read_table
 
 MOVING_STEPS = tuple(step.name for step in CHAIN if step.slots)
@@ -34,9 +36,20 @@ class Run:
 
 
 def looks_of(stats: pd.DataFrame) -> pd.Series:
-    """Return of each record by which of the outcomes it is drawn: those that are ok and not proven stand out."""
+    """Return of each record by which of the outcomes it is drawn: not proven and to be staged stand out."""
     is_proven = stats["verified_count"] >= stats["file_count"]
-    return stats["status"].mask((stats["status"] == "ok") & ~is_proven, "unverified")
+    looks = stats["status"].mask((stats["status"] == "ok") & ~is_proven, "unverified")
+    return looks.mask(are_to_stage(stats), TO_STAGE)
+
+
+def are_to_stage(stats: pd.DataFrame) -> "pd.Series[bool]":
+    """Tell of each record whether it waits for its files, which are on tape."""
+    return (stats["status"] == "skipped") & (stats["error_type"] == ON_TAPE)
+
+
+def are_to_go(stats: pd.DataFrame) -> "pd.Series[bool]":
+    """Tell of each record whether a run goes on with it: it did not fail, is not left out, and waits for no tape."""
+    return (stats["status"] == "skipped") & ~stats["error_type"].isin([LEFT_OUT, ON_TAPE])
 
 
 def read_run(

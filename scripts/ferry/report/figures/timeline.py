@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ferry.chain import DOWNLOAD_STEP, PACKAGE_STEP, UPLOAD_STEP
+from ferry.report.evidence import TO_STAGE
 from ferry.report.figures.style import (
     FAINT,
     INK,
@@ -15,7 +16,7 @@ from ferry.report.figures.style import (
     new_figure,
     put_title,
 )
-from ferry.report.figures.tables import MOVING_STEPS, Run
+from ferry.report.figures.tables import MOVING_STEPS, Run, are_to_go, are_to_stage
 from ferry.report.figures.time_axis import end_of, late_rate, nothing_yet, working_time_axis
 from ferry.report.figures.working_time import arrived_bytes, bin_edges, bytes_per_second, jobs_at_once, slots_of
 from ferry.text.formatting import format_bytes, format_seconds, plural
@@ -100,7 +101,8 @@ def bytes_against_plan(run: Run) -> Drawing:
     columns = ["second", "bytes_arrived", "bytes_wanted"]
     known = run.stats["source_bytes"].dropna()
     unknown = len(run.stats) - len(known)
-    plan = float(known.sum()) + unknown * (float(known.mean()) if len(known) else 0.0)
+    amounts = run.stats["source_bytes"].astype(float).fillna(float(known.mean()) if len(known) else 0.0)
+    plan = float(amounts.sum())
     times, totals = arrived_bytes(run.stats, run.attempts)
     if not len(times) or not plan:
         return nothing_yet("No bytes have arrived yet", columns)
@@ -116,16 +118,17 @@ def bytes_against_plan(run: Run) -> Drawing:
     axes.annotate(f"wanted: {format_bytes(plan)}{guess}", (0, plan), xytext=(4, -4), va="top",
                   textcoords="offset points", fontsize=8)  # fmt: skip
     arrived = float(totals[-1])
-    missing = plan - arrived
+    missing = amounts[~(run.stats["bytes_uploaded"] > 0)]
+    to_go = float(missing[are_to_go(run.stats)].sum())
     title = f"{format_bytes(arrived)} of {format_bytes(plan)} arrived in {format_seconds(end_s)} of working time"
     axes_end_s = end_s
-    if missing > plan * 1e-9 and not unknown and not (run.stats["status"] == "skipped").any():
-        title += f"; {format_bytes(missing)} failed"
-    elif missing > plan * 1e-9 and (rate := late_rate(times, totals, end_s)) > 0:
-        left_s = missing / rate
+    for which, how in ((run.stats["status"] == "failed", "failed"), (are_to_stage(run.stats), TO_STAGE)):
+        title += f"; {format_bytes(lost)} {how}" if (lost := float(missing[which].sum())) else ""
+    if to_go and (rate := late_rate(times, totals, end_s)) > 0:
+        left_s = to_go / rate
         axes_end_s = min(end_s + left_s, end_s * 4)
-        axes.plot([end_s, end_s + left_s], [arrived, plan], color=QUIET, linestyle=":", linewidth=1.6)
-        title += f"; {format_seconds(left_s)} more at this rate"
+        axes.plot([end_s, end_s + left_s], [arrived, arrived + to_go], color=QUIET, linestyle=":", linewidth=1.6)
+        title += f"; {format_seconds(left_s)} more at this rate for {format_bytes(to_go)} to go"
     axes.set_ylim(0, plan * 1.12)
     axes.yaxis.set_major_formatter(lambda value, _: format_bytes(value))
     axes.grid(axis="y", color=FAINT)

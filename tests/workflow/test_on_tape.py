@@ -46,6 +46,9 @@ def test_a_record_on_tape_waits_is_told_everywhere_and_is_carried_once_it_is_sta
         ]  # fmt: skip
         assert table(flow, "failures.csv") == []
         assert not (flow.folder / "results" / "7002" / "failure.json").exists()
+        overview = (flow.folder / "results" / "overview.html").read_text(encoding="utf-8")
+        assert "1 of 2 records arrived complete; 1 to be staged" in overview
+        assert f"to be staged: ask at {page};" in overview
         status = [sys.executable, str(ROOT / "scripts" / "status.py"), "--folder", str(flow.folder)]
         found = json.loads(subprocess.run([*status, "--json"], capture_output=True, check=True).stdout)
         assert {name: found[name] for name in ("ok", "failed", "skipped", "to_stage", "to_go")} == {

@@ -11,6 +11,7 @@ from ferry.deposit.empty import without_files
 from ferry.deposit.plan import FILES_PER_INIT
 from ferry.deposit.settings import EmptyRecords
 from ferry.errors import FerryError, OnTapeError, TransientError
+from ferry.report.pages.plan_page import NOT_KNOWN_YET
 from ferry.run.plan import least_seconds
 from ferry.source.access import refuse_unreadable
 
@@ -22,9 +23,6 @@ REQUESTS_PER_FILE = 2
 """Content and commit."""
 REQUESTS_TO_PUBLISH = 3
 """To look for another one, publish it, read it back."""
-
-_UNKNOWN = "not known yet: "
-"""Begins the problem of a record that nothing can be said of before somebody answers."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class RecordPlan:
     @property
     def is_unknown(self) -> bool:
         """Whether nothing can be said of it yet: whoever was asked did not answer."""
-        return self.problem.startswith(_UNKNOWN)
+        return self.problem.startswith(NOT_KNOWN_YET)
 
 
 COLUMNS = [field.name for field in fields(RecordPlan)]
@@ -96,7 +94,7 @@ def plan_record(
     try:
         source = read()
     except TransientError as error:
-        return RecordPlan(recid, priority, problem=f"{_UNKNOWN}{error}")
+        return RecordPlan(recid, priority, problem=f"{NOT_KNOWN_YET}{error}")
     except FerryError as error:
         return RecordPlan(recid, priority, problem=str(error))
     files = source["files"]

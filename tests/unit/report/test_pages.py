@@ -1,24 +1,28 @@
 import csv
 import json
 import re
+import shutil
 from collections import Counter
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from browser import Page
+from ferry.csv_tables import write_csv
 from ferry.report.pages import write_pages
 from ferry.report.pages.overview import facts, next_steps
+from ferry.report.pages.plan_page import write_plan_page
 from ferry.report.pages.summary import summarise
 from ferry.report.pages.table_page import Column, table_page
 from ferry.report.stats import aggregate
 from ferry.run.closing import closing_lines
 from ferry.run.plan import RunPlan, caps_of_steps, command_without_targets, read_plan, write_plan
-from ferry.steps.plan_record import RecordPlan
+from ferry.steps.plan_record import COLUMNS, RecordPlan
 from synthetic_runs import plan_run, write_run
 
 HOSTILE = "</script><script>document.title='hacked'</script><img src=x onerror=document.title='hacked'>&amp;{{7*7}}"
@@ -142,9 +146,49 @@ def test_the_first_page_has_the_flow_of_records_and_the_failures_by_reason_with_
     assert "<svg" not in (bulk / "overview.html").read_text()
 
 
+def test_records_on_tape_are_told_as_to_be_staged_with_the_address_to_ask_at(tmp_path: Path):
+    results = make_pages(tmp_path, records=4, files=8, failed=1, skipped=2)
+    table = parquet.read_table(results / "stats.parquet")
+    rows = table.to_pylist()
+    waiting = next(row for row in rows if row["status"] == "skipped")
+    page = f"https://opendata.cern.ch/record/{waiting['recid']}"
+    waiting |= {"step": "download_files", "error_type": "OnTapeError", "error": f"to be staged: ask at {page}; a.root"}
+    parquet.write_table(pa.Table.from_pylist(rows, schema=table.schema), results / "stats.parquet")
+    write_pages(results_dir=results, command=COMMAND, publish=False)
+    overview = (results / "overview.html").read_text(encoding="utf-8")
+    text = Tags(overview).text
+    assert "1 of 4 records arrived complete; 1 failed, 1 skipped, 1 to be staged" in text
+    assert "1 ok, 1 failed, 1 skipped, 1 to be staged, of 4 wanted" in text
+    assert len(re.findall(r'<div style="flex:1;', overview)) == 4
+    assert "Ask for 1 record at the addresses below: files are on tape" in text
+    assert f"{waiting['recid']}to be staged: ask at {page}" in text.partition("1 record to be staged")[2]
+    told = {row["recid"]: row["status"] for row in rows_of(results / "tables" / "records.html")}
+    assert told[waiting["recid"]] == "to be staged"
+    assert sorted(told.values()) == ["failed", "ok", "skipped", "to be staged"]
+    only = summarise([row for row in rows if row["status"] == "ok"] + [waiting], [])
+    assert next_steps(only, command=COMMAND, publish=True)[0].startswith(f"Run `{COMMAND}` again")
+
+
+def test_the_plan_of_the_report_counts_as_the_plan_on_the_terminal(tmp_path: Path):
+    plans = [
+        RecordPlan(1, 0),
+        RecordPlan(2, 0, problem="too large"),
+        RecordPlan(3, 0, problem="found it on tape", to_stage=2),
+        *(RecordPlan(recid, 0, problem="not known yet: no answer") for recid in (4, 5)),
+    ]
+    assert [plan.is_unknown for plan in plans] == [False, False, False, True, True]
+    write_csv(tmp_path / "plan.csv", COLUMNS, (list(asdict(plan).values()) for plan in plans))
+    write_plan_page(tmp_path / "plan.csv", tmp_path)
+    page = tmp_path / "plan.html"
+    assert "Of 5 records, 1 cannot succeed as is, 2 not known yet, 1 to be staged." in Tags(page.read_text()).text
+    assert [row["problem"] for row in rows_of(page)] == [
+        "too large", "to be staged: found it on tape", *["not known yet: no answer"] * 2, ""
+    ]  # fmt: skip
+
+
 def test_what_the_plan_finds_wrong_comes_first_and_else_the_order_is_that_of_the_list(bulk: Path):
     columns = [field.name for field in fields(RecordPlan)]
-    rows = [dict.fromkeys(columns, "1") | {"recid": recid, "problem": why} for recid, why in
+    rows = [dict.fromkeys(columns, "1") | {"recid": recid, "problem": why, "to_stage": "0"} for recid, why in
             ((5, ""), (3, "too large"), (4, ""), (2, "too large"))]  # fmt: skip
     with (bulk / "plan.csv").open("w", newline="") as stream:
         table = csv.DictWriter(stream, columns)
@@ -184,6 +228,99 @@ def test_a_table_with_long_values_to_choose_from_fits_any_page_by_day_and_by_nig
         assert contrast(page, "p") > 4.5
         paper = page.value("getComputedStyle(document.body).backgroundColor")
         assert (luminance(paper) < 0.2) is (scheme == "dark")
+
+
+@pytest.mark.browser
+def test_in_the_narrow_frame_of_a_report_each_row_of_a_table_is_a_block_that_can_be_read_and_put_in_order(
+    tmp_path: Path,
+):
+    """Snakemake's menu leaves 194 of 420 pixels, which had room for the recid and half a title."""
+    path = wide_table(tmp_path)
+    with Page(tmp_path) as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=194, height=900, deviceScaleFactor=1, mobile=False)
+        page.open(path)
+        assert page.value("document.documentElement.scrollWidth") <= 194
+        cells = "[...document.querySelectorAll('#body tr:first-child td')]"
+        inside = f"{cells}.filter(each => each.getBoundingClientRect().right <= 194).map(each => each.dataset.label)"
+        assert page.value(inside) == ["recid", "title", "status", "record", "error", *(f"n{n}" for n in range(15))]
+        assert page.value(f"{cells}.map(each => each.getBoundingClientRect().bottom)[4]") < 900
+        label = "getComputedStyle(document.querySelector('td.failed'), '::before').content"
+        assert page.value(label) == '"status: "'
+        page.value("order.value = '0'; order.dispatchEvent(new Event('input'))")
+        assert page.value("document.querySelector('#body td').textContent") == "8"
+        page.value("order.value = ''; order.dispatchEvent(new Event('input'))")
+        assert page.value("document.querySelector('#body td').textContent") == "7"
+
+
+@pytest.mark.browser
+def test_the_reason_fits_beside_the_menu_of_a_report_and_the_scrollbar_of_what_does_not_is_on_the_page(tmp_path: Path):
+    path = wide_table(tmp_path)
+    with Page(tmp_path) as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=1174, height=900, deviceScaleFactor=1, mobile=False)
+        page.open(path)
+        assert page.value("document.querySelectorAll('#body td')[4].getBoundingClientRect().right") <= 1150
+        assert page.value("getComputedStyle(order).display") == "none"
+        scrolled = "document.querySelector('.scroll')"
+        assert page.value(f"{scrolled}.scrollWidth > {scrolled}.clientWidth")
+        assert page.value(f"{scrolled}.getBoundingClientRect().bottom") <= 900
+
+
+def wide_table(folder: Path) -> Path:
+    columns = [Column("recid", "recid", "id"), Column("title", "title"), Column("status", "status", "status")]
+    columns += [Column("record_url", "record", "link"), Column("error", "error")]
+    columns += [Column(f"n{number}", f"n{number}", "number") for number in range(15)]
+    url, error = f"https://repository.example.org/uploads/{'x' * 30}", f"https://{'y' * 60}: no byte; " * 4
+    rows = [[7 + number % 2, "long title " * 9, "failed", url, error, *[10**7] * 15] for number in range(60)]
+    path = folder / "records.html"
+    path.write_text(table_page(title="Records", note="n", columns=columns, rows=rows, filter_by="status"))
+    return path
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_page_can_be_opened_by_itself_by_day_and_by_night(bulk: Path, tmp_path: Path, scheme: str):
+    write_pages(results_dir=bulk, command=COMMAND, publish=False)
+    with Page(tmp_path) as page:
+        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        page.open(bulk / "overview.html")
+        assert page.value("document.characterSet") == "UTF-8"
+        paper = page.value("getComputedStyle(document.body).backgroundColor")
+        assert (luminance(paper) < 0.2) is (scheme == "dark")
+        for chosen in (".failed", ".ferry code", ".ferry li"):
+            assert contrast(page, chosen) > 4.5
+
+
+@pytest.mark.browser
+def test_the_first_page_asks_for_room_beside_the_menu_of_a_report(bulk: Path, tmp_path: Path):
+    """A container whose width is asked for has none of its own, and the menu grew over the page."""
+    path = tmp_path / "report.html"
+    overview = (bulk / "overview.html").read_text(encoding="utf-8")
+    path.write_text(f'<div style="display: flex"><nav style="flex: 1 1 14rem"></nav><div>{overview}</div></div>')
+    with Page(tmp_path) as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=1400, height=900, deviceScaleFactor=1, mobile=False)
+        page.open(path)
+        assert page.value("document.querySelector('.ferry').clientWidth") > 600
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "is_narrow"), [(420, True), (1400, False)])
+def test_reasons_have_the_width_of_a_narrow_first_page_and_a_figure_that_goes_on_says_so(
+    bulk: Path, tmp_path: Path, width: int, is_narrow: bool
+):
+    folder = tmp_path / "results"
+    shutil.copytree(bulk, folder)
+    (folder / "figures").mkdir(exist_ok=True)
+    (folder / "figures" / "records_by_outcome.svg").write_text('<svg viewBox="0 0 9 9"><style>*{}</style></svg>')
+    write_pages(results_dir=folder, command=COMMAND, publish=False)
+    with Page(tmp_path) as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        page.open(folder / "overview.html")
+        assert min(page.value("[...document.querySelectorAll('td.wide')].map(each => each.clientWidth)")) >= (
+            300 if is_narrow else 70
+        )
+        said = page.value("getComputedStyle(document.querySelector('.goes-on')).display") != "none"
+        goes_on = page.value("(each => each.scrollWidth > each.clientWidth)(document.querySelector('.flow'))")
+        assert (said, goes_on) == (is_narrow, is_narrow)
 
 
 @pytest.mark.browser

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ferry.journal import working_s
-from ferry.report.evidence import is_part, is_unverified
+from ferry.report.evidence import is_part, is_to_stage, is_unverified
 
 type Row = Mapping[str, Any]
 
@@ -15,12 +15,16 @@ WORST = 10
 
 @dataclass(frozen=True)
 class Summary:
-    """A run in numbers; bytes are those of source files, `working_s` leaves out the time between two runs."""
+    """A run in numbers; bytes are those of source files, `working_s` leaves out the time between two runs.
+
+    Those in `to_stage` wait for files on tape, and are not among the skipped.
+    """
 
     records: int
     ok: int
     failed: int
     skipped: int
+    to_stage: Sequence[Row]
     published: int
     unverified: int
     parts: int
@@ -54,13 +58,15 @@ class Summary:
 def summarise(stats: Sequence[Row], attempts: Sequence[Row]) -> Summary:
     """Return the summary from rows of `STATS_SCHEMA` and `ATTEMPTS_SCHEMA` with their times as datetimes."""
     of = {status: [row for row in stats if row["status"] == status] for status in ("ok", "failed", "skipped")}
+    to_stage = list(filter(is_to_stage, stats))
     times = [time for row in attempts for time in (row["started_at"], row["ended_at"]) if time is not None]
     worked = [row for row in stats if row["duration_s"]]
     return Summary(
         records=len(stats),
         ok=len(of["ok"]),
         failed=len(of["failed"]),
-        skipped=len(of["skipped"]),
+        skipped=len(of["skipped"]) - len(to_stage),
+        to_stage=to_stage,
         published=sum(bool(row["published"]) for row in stats),
         unverified=sum(map(is_unverified, stats)),
         parts=sum(map(is_part, stats)),

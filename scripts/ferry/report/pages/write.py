@@ -1,6 +1,5 @@
 """Writes the overview and the tables of the report from the tables of the run."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,11 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow import parquet
 
 from ferry.receipts import file_digest
-from ferry.report.evidence import is_unverified
+from ferry.report.evidence import TO_STAGE, is_to_stage, is_unverified
 from ferry.report.failures import failure_rows, write_failures
 from ferry.report.pages.audit_page import write_audit_page
 from ferry.report.pages.overview import overview
+from ferry.report.pages.plan_page import write_plan_page
 from ferry.report.pages.summary import summarise
 from ferry.report.pages.table_page import Column, table_page
 from ferry.report.proof import MANIFEST
@@ -33,11 +33,6 @@ _FAILURES = {
     "recid": "id", "step": "text", "error_type": "text", "error": "text", "attempts": "number", "ended_at": "text",
     "log": "code", "command": "code", "title": "text",
 }  # fmt: skip
-_PLAN = {
-    "recid": "id", "problem": "text", "files": "number", "source_bytes": "bytes", "uploads": "number",
-    "bundles": "number", "upload_bytes": "bytes", "requests": "number", "disk_bytes": "bytes", "priority": "number",
-    "note": "text",
-}  # fmt: skip
 _FILES = {
     "recid": "id", "key": "text", "problem": "text", "size_bytes": "bytes", "verified_by": "text", "bundle": "text",
     "uri": "text",
@@ -46,8 +41,7 @@ _FILES = {
 _LABELS = {
     "type_secondary": "type", "file_count": "files", "source_bytes": "size", "verified_count": "files proven",
     "bundle_count": "bundles", "error_type": "kind of error", "size_bytes": "size", "record_url": "record",
-    "review_url": "review", "verified_by": "checked by", "ended_at": "ended", "upload_bytes": "bytes to send",
-    "disk_bytes": "disk at most", "left_out_count": "files left out",
+    "review_url": "review", "verified_by": "checked by", "ended_at": "ended", "left_out_count": "files left out",
 }  # fmt: skip
 
 
@@ -82,9 +76,7 @@ def write_pages(*, results_dir: Path, command: str, publish: bool) -> None:
             title="Records",
             note="One row per wanted record. Click on a column to sort by it; stats.csv has all columns.",
             columns=_columns(_RECORDS),
-            rows=_cells(
-                [{**row, "status": "ok, unverified"} if is_unverified(row) else row for row in stats], _RECORDS
-            ),
+            rows=_cells([{**row, "status": _status_of(row)} for row in stats], _RECORDS),
             filter_by="status",
         ),
         "failures": table_page(
@@ -96,11 +88,17 @@ def write_pages(*, results_dir: Path, command: str, publish: bool) -> None:
             filter_by="step",
         ),
         "files": _files_page(results_dir / "files.parquet"),
-        "plan": _plan_page(results_dir / "plan.csv"),
     }
     for name, page in pages.items():
         (tables / f"{name}.html").write_text(page, encoding="utf-8")
+    write_plan_page(results_dir / "plan.csv", tables)
     write_audit_page(results_dir / "audit.csv", tables)
+
+
+def _status_of(row: Mapping[str, Any]) -> str:
+    if is_to_stage(row):
+        return TO_STAGE
+    return "ok, unverified" if is_unverified(row) else str(row["status"])
 
 
 def _files_page(path: Path) -> str:
@@ -113,27 +111,6 @@ def _files_page(path: Path) -> str:
         f"files.parquet has every file.{more}",
         columns=_columns(_FILES),
         rows=_cells(doubtful.slice(0, MOST_FILES).to_pylist(), _FILES),
-        filter_by="problem",
-    )
-
-
-def _plan_page(path: Path) -> str:
-    rows: list[dict[str, Any]] = []
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = [
-                {name: row.get(name) or "" if kind == "text" else int(row[name]) for name, kind in _PLAN.items()}
-                for row in csv.DictReader(stream)
-            ]
-    rows.sort(key=lambda row: not row["problem"])  # else as they are listed
-    bad = sum(bool(row["problem"]) for row in rows)
-    none = "None was made: run `snakemake --cores 2 plan`."
-    summary = f"{bad:,} of {len(rows):,} records cannot succeed as is, or are not known yet." if rows else none
-    return table_page(
-        title="Plan",
-        note=f"What each record takes, told from its metadata when `snakemake plan` was last run. {summary}",
-        columns=_columns(_PLAN),
-        rows=_cells(rows, _PLAN),
         filter_by="problem",
     )
 

@@ -89,3 +89,18 @@ def choose_files(
         "chosen": chosen_by.words,
     }
     return {**receipt, "files": chosen, "left_out": left_out}
+
+
+def chosen_again(receipt: dict[str, Any], chosen_by: FileFilter | None) -> dict[str, Any] | None:
+    """Return a receipt `source` of an earlier run with the files that are chosen now.
+
+    None: it has a part of the record's files, by another choice, and so it does not tell.
+
+    Raises:
+        MetadataError: as `choose_files`.
+    """
+    if (left_out := receipt.get("left_out")) is not None:
+        return receipt if chosen_by is not None and left_out["chosen"] == chosen_by.words else None
+    if chosen_by is None or not receipt["files"]:
+        return receipt
+    return choose_files(receipt, chosen_by, place=receipt["origin"])

@@ -58,7 +58,7 @@ def read_source(
     """
     local = metadata_path is not None and os.path.lexists(metadata_path)
     if local and metadata_path is not None:
-        named, place = f"metadata/{metadata_path.name}", str(metadata_path)
+        named, place = name_of_file(metadata_path), str(metadata_path)
         document = _load(metadata_path, limits, folders)
     elif fetch_record is not None and origin != "own":
         named, document = fetch_record(recid)
@@ -86,6 +86,11 @@ def read_source(
         return receipt
     indices = {str(each.entry.get("uri")) for each in entries if is_index(each.entry)}
     return choose_files(receipt, chosen_by, indices=indices, place=place)
+
+
+def name_of_file(metadata_path: Path) -> str:
+    """Return what a receipt `source` names as the record's origin where that was a file."""
+    return f"metadata/{metadata_path.name}"
 
 
 def _from_elsewhere(read_index: ReadIndex, origin: str) -> ReadIndex:

@@ -85,6 +85,19 @@ def redirected(uri: str, redirects: Mapping[str, str]) -> str:
     return f"file://{local_path(url)}"
 
 
+def refuse_question_mark(url: str) -> None:
+    """Refuse the address of a file of this machine that its client would not find.
+
+    Raises:
+        PermanentError: there is a `?` in it.
+    """
+    if url.startswith("file:") and "?" in url:
+        raise PermanentError(
+            f"{url}: expected the name of a file without '?', which ends it for the client that reads; rename it, or "
+            "give the folder as source.data_root"
+        )
+
+
 async def open_source(url: str, *, allowed: AllowedSources, stall_s: int, line: Line) -> SourceReader:
     """Open the file at an address for reading.
 
@@ -100,11 +113,7 @@ async def open_source(url: str, *, allowed: AllowedSources, stall_s: int, line: 
         TransientError: anything that may pass.
     """
     scheme = url.partition(":")[0]
-    if scheme == "file" and "?" in url:
-        raise PermanentError(
-            f"{url}: expected the name of a file without '?', which ends it for the client that reads; rename it, or "
-            "give the folder as source.data_root"
-        )
+    refuse_question_mark(url)
     if scheme in {"root", "roots", "xroot", "xroots", "file"}:
         try:
             return await XrootdFile.opened(load_client(stall_s=stall_s), url, allowed=allowed, line=line)

@@ -23,6 +23,7 @@ from ferry.source.local_files import LocalSettings
 from ferry.source.local_match import with_local_files
 from ferry.source.portal import record_page
 from ferry.source.portal_cache import PortalCache
+from ferry.steps.download_files import resolve_redirects
 from ferry.steps.look_at import read_with_corrections
 from ferry.steps.plan_advice import Choice, Requests, advice_lines, requests_by_choice
 from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
@@ -154,6 +155,7 @@ def _plan(inputs: PlanInputs, recid: int) -> tuple[RecordPlan, Requests]:
         max_bytes=config["storage"]["max_bytes"],
         takes_records_without_files=config["repository"]["takes_records_without_files"],
         empty_records=config["package"]["empty_records"],
+        redirects=resolve_redirects(config["source"]["redirects"], sandbox_dir=Path(config["sandbox"]["dir"])),
     )
     if plan.problem:
         return plan, {}

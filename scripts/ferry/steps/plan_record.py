@@ -13,7 +13,7 @@ from ferry.deposit.settings import EmptyRecords
 from ferry.errors import FerryError, OnTapeError, TransientError
 from ferry.report.pages.plan_page import NOT_KNOWN_YET
 from ferry.run.plan import least_seconds
-from ferry.source.access import refuse_unreadable
+from ferry.source.access import redirected, refuse_question_mark, refuse_unreadable
 
 REQUESTS_PER_DRAFT = 2
 """To look for the record and make its draft."""
@@ -76,6 +76,7 @@ def plan_record(
     max_bytes: int | None,
     takes_records_without_files: bool | None = None,
     empty_records: EmptyRecords = "fail",
+    redirects: Mapping[str, str] | None = None,
 ) -> RecordPlan:
     """Return what the record will take.
 
@@ -90,6 +91,7 @@ def plan_record(
         max_bytes: the budget (storage.max_bytes), None if there is none.
         takes_records_without_files: whether the repository does, None: not known.
         empty_records: what becomes of such a record where it does not.
+        redirects: what stands in place of the beginnings of addresses (source.redirects).
     """
     try:
         source = read()
@@ -102,6 +104,8 @@ def plan_record(
     known: dict[str, Any] = {"recid": recid, "priority": priority, "files": len(files), "source_bytes": source_bytes}
     try:
         if fetched:
+            for file in files:
+                refuse_question_mark(redirected(file["uri"], redirects or {}))
             refuse_unreadable(files, allow_unverified=allow_unverified)
         members = sized(files)  # the plan needs no checksums
         plan = plan_packages(recid=recid, files=members, settings=settings)

@@ -28,6 +28,7 @@ def plan(
     max_bytes=None,
     takes_records_without_files=None,
     empty_records="fail",
+    redirects=None,
     **settings,
 ):
     return plan_record(
@@ -42,6 +43,7 @@ def plan(
         max_bytes=max_bytes,
         takes_records_without_files=takes_records_without_files,
         empty_records=empty_records,
+        redirects=redirects,
     )
 
 
@@ -99,6 +101,26 @@ def test_empty_files_are_counted_but_not_those_in_bundles_or_of_unknown_size():
 )
 def test_what_cannot_succeed_says_why(files, changes, told):
     assert told in plan(files, **changes).problem
+
+
+@pytest.mark.parametrize(
+    ("uri", "redirects", "told"),
+    [
+        ("file:///mirror/f 1?x.txt", {}, "file:///mirror/f 1?x.txt: expected the name of a file without '?'"),
+        (
+            "root://x//a?b",
+            {"root://x//": "file:///mirror/"},
+            "file:///mirror/a?b: expected the name of a file without '?'",
+        ),
+        ("root://x//../a", {"root://x//": "file:///mirror/"}, "expected a path below root://x// (source.redirects)"),
+        ("file:///mirror/a?b", {"file:///mirror/": "root://x//"}, ""),
+        ("https://x/a?b", {}, ""),
+    ],
+)
+def test_an_address_that_a_download_would_not_open_is_told_before(uri, redirects, told):
+    problem = plan([file("a"), file("b", uri=uri)], redirects=redirects).problem
+    assert told in problem
+    assert bool(told) == bool(problem)
 
 
 def test_a_record_on_tape_waits_and_is_neither_impossible_nor_in_the_sums():

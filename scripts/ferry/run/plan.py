@@ -117,11 +117,6 @@ def rate_limits(repository: Mapping[str, Any]) -> list[tuple[int, float]]:
     return [(repository[name], window_s) for name, window_s in windows.items() if repository.get(name) is not None]
 
 
-def requests_per_hour(repository: Mapping[str, Any]) -> float | None:
-    """Return what that part of the configuration lets all jobs ask in a long hour, None if it does not say."""
-    return min((most * 3600 / window_s for most, window_s in rate_limits(repository)), default=None)
-
-
 def least_seconds(requests: float, limits: Iterable[Sequence[float]]) -> float:
     """Return the seconds below which so many requests cannot be asked, however fast all else is.
 

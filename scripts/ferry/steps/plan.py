@@ -17,7 +17,7 @@ from ferry.errors import FerryError
 from ferry.flags import RunFlags
 from ferry.journal import Event, read, working_s
 from ferry.report.stats_log import latest_rows
-from ferry.run.plan import rate_limits, requests_per_hour
+from ferry.run.plan import rate_limits
 from ferry.source.file_filter import FileFilter
 from ferry.source.local_files import LocalSettings
 from ferry.source.local_match import with_local_files
@@ -25,11 +25,19 @@ from ferry.source.portal import record_page
 from ferry.source.portal_cache import PortalCache
 from ferry.steps.download_files import resolve_redirects
 from ferry.steps.look_at import read_with_corrections
-from ferry.steps.plan_advice import Choice, Requests, advice_lines, requests_by_choice
+from ferry.steps.plan_advice import (
+    Choice,
+    Requests,
+    advice_lines,
+    choices,
+    requests_by_choice,
+    told_hours,
+    told_least,
+)
 from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, plan_record
 from ferry.steps.transform_record import mapping_options
 from ferry.steps.validate import validate_record
-from ferry.text.formatting import format_bytes, format_count, format_seconds, plural
+from ferry.text.formatting import format_bytes, format_count, plural
 from ferry.text.problem_lines import first_recids, problem_lines
 
 SHOWN = 15
@@ -55,12 +63,14 @@ def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
     plans = [plan for plan, _ in planned]
     write_csv(table_path, COLUMNS, (list(asdict(plan).values()) for plan in plans))
     config = inputs.config
+    limits = rate_limits(config["repository"])
+    bytes_per_s = measured_rate(
+        latest_rows(inputs.results_dir / "stats.jsonl").values(), read(inputs.results_dir / "attempts.jsonl")
+    )
     total = forecast(
         plans,
-        limits=rate_limits(config["repository"]),
-        bytes_per_s=measured_rate(
-            latest_rows(inputs.results_dir / "stats.jsonl").values(), read(inputs.results_dir / "attempts.jsonl")
-        ),
+        limits=limits,
+        bytes_per_s=bytes_per_s,
         removed=set(config["storage"]["remove"]) == {"bundles", "files"},
         at_once=2 * cores,
         max_bytes=config["storage"]["max_bytes"],
@@ -71,11 +81,11 @@ def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
     advice = advice_lines(
         asked,
         settings=PackageSettings.of(config["package"]),
-        requests_per_hour=requests_per_hour(config["repository"]),
+        limits=limits,
         hours_by_line=total.hours_by_earlier_runs,
     )
     lines = [
-        *_lines(total),
+        *forecast_lines(total, bytes_per_s=bytes_per_s),
         *_tape_lines(plans, config),
         *_portal_lines(recids, config),
         *_empty_lines(total, config),
@@ -161,13 +171,13 @@ def _plan(inputs: PlanInputs, recid: int) -> tuple[RecordPlan, Requests]:
         return plan, {}
     settings, publish = PackageSettings.of(config["package"]), publishes(config)
     files = read_files()["files"]
+    if not files:
+        return plan, dict.fromkeys(choices(settings), plan.requests)
     return plan, requests_by_choice(recid=recid, files=files, settings=settings, publish=publish)
 
 
-def _lines(total: RunForecast) -> list[str]:
-    def hours(value: float | None, without: str) -> str:
-        return without if value is None else format_seconds(value * 3600)
-
+def forecast_lines(total: RunForecast, *, bytes_per_s: float | None) -> list[str]:
+    """Return what all records together will take, a line for each kind; `bytes_per_s`: of earlier runs."""
     unknown = f" and {format_count(total.unknown)} are not known yet" if total.unknown else ""
     browsable = (
         f"browsable        {plural(total.browsable_bundles, 'bundle')}, for {plural(total.more_uploads, 'upload')} and "
@@ -181,7 +191,7 @@ def _lines(total: RunForecast) -> list[str]:
         f"{format_bytes(total.upload_bytes)}",
         f"requests         {format_count(total.requests)}",
         f"by rate limit    {_by_limit(total.hours_by_rate_limit)}",
-        f"by earlier runs  {hours(total.hours_by_earlier_runs, 'unknown: nothing was carried here yet')}",
+        f"by earlier runs  {_by_earlier_runs(total.hours_by_earlier_runs, bytes_per_s)}",
         *([browsable] if total.browsable_bundles or total.noted else []),
         f"disk             at most {format_bytes(total.disk_bytes)} below data/",
     ]
@@ -190,7 +200,13 @@ def _lines(total: RunForecast) -> list[str]:
 def _by_limit(hours: float | None) -> str:
     if hours is None:
         return "no limit is configured"
-    return f"at least {format_seconds(hours * 3600)}" if hours else "no wait: no more than may leave at once"
+    return told_least(hours) + ("" if hours else ": no more than may leave at once")
+
+
+def _by_earlier_runs(hours: float | None, bytes_per_s: float | None) -> str:
+    if hours is None or bytes_per_s is None:
+        return "unknown: nothing was carried here yet"
+    return f"{told_hours(hours)} for the bytes, at {format_bytes(bytes_per_s)}/s as measured"
 
 
 def _tape_lines(plans: Sequence[RecordPlan], config: Mapping[str, Any]) -> list[str]:

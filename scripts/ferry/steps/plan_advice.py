@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ferry.bundle.plan import PackageSettings, plan_packages
-from ferry.steps.plan_record import requests_of, sized
-from ferry.text.formatting import format_count, format_seconds
+from ferry.steps.plan_record import hours_by_rate_limit, requests_of, sized
+from ferry.text.formatting import format_seconds, plural
 
 MAX_FILES = (5, 10, 20, 50, 98)
 """What is tried for package.max_files; 98 is the most beside two attachments."""
@@ -69,27 +69,27 @@ def cheapest(asked: Requests, settings: PackageSettings) -> Choice:
 
 
 def advice_lines(
-    asked: Requests, *, settings: PackageSettings, requests_per_hour: float | None, hours_by_line: float | None
+    asked: Requests, *, settings: PackageSettings, limits: Sequence[Sequence[float]], hours_by_line: float | None
 ) -> list[str]:
     """Return a table of requests and hours by choice, and which one is the cheapest.
 
     Args:
         asked: what all records together would ask for.
         settings: the present ones.
-        requests_per_hour: what the repository allows, None if it is not limited.
+        limits: of the repository: at most so many requests in so many seconds; without any no hours are told.
         hours_by_line: what the bytes take at the rate of earlier runs, None if there were none.
     """
     if not asked:
         return []
 
     def told(requests: int) -> str:
-        text = f"{format_count(requests)} requests"
-        if not requests_per_hour:
+        text = plural(requests, "request")
+        if not limits:
             return text
-        hours = requests / requests_per_hour
+        hours = hours_by_rate_limit(requests, limits)
         if hours_by_line is not None and hours_by_line > hours:
-            return f"{text}, {format_seconds(hours_by_line * 3600)} (the line)"
-        return f"{text}, {format_seconds(hours * 3600)}"
+            return f"{text}, {told_hours(hours_by_line)} for the bytes"
+        return f"{text}, {told_least(hours)}"
 
     columns = list(dict.fromkeys(choice.attachments for choice in asked))
     heads = [f"with {_named(attachments)}" if attachments else "without" for attachments in columns]
@@ -99,10 +99,23 @@ def advice_lines(
         rows.append((f"{number}{mark}", *(told(asked[Choice(number, attachments)]) for attachments in columns)))
     width = max(len(row[1]) for row in rows)
     best = cheapest(asked, settings)
+    longer = "" if hours_by_line is None else ", or by earlier runs where that is longer"
+    hours = f", and the time by rate limit{longer}" if limits else ""
     return [
+        f"other settings   what they would ask for{hours}:",
         *(f"{name:<15}  {first:<{width}}  {second}" for name, first, second in rows),
         f"least requests   package.max_files: {best.max_files}, package.attachments: [{_named(best.attachments)}]",
     ]
+
+
+def told_least(hours: float) -> str:
+    """Return in words what the rate limit makes of a run: a least time, since all else may take longer."""
+    return f"at least {told_hours(hours)}" if hours else "no wait"
+
+
+def told_hours(hours: float) -> str:
+    """Return in words how long a run takes: it is foretold to no less than a minute."""
+    return format_seconds(round(hours * 60) * 60) if hours * 60 >= 1 else "less than 1 min"
 
 
 def _named(attachments: frozenset[str]) -> str:

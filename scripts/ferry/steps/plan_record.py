@@ -187,7 +187,9 @@ class RunForecast:
     upload_bytes: int
     requests: int
     hours_by_rate_limit: float | None
+    """Least that the repository's limits make of it, None if there are none."""
     hours_by_earlier_runs: float | None
+    """What the bytes take, None if nothing is known of earlier runs."""
     disk_bytes: int
     records_without_files: int = 0
     records_with_empty_files: int = 0
@@ -204,6 +206,11 @@ _ADDED_UP = (
     "files", "source_bytes", "uploads", "bundles", "upload_bytes", "requests", "browsable_bundles", "more_uploads",
     "more_requests",
 )  # fmt: skip
+
+
+def hours_by_rate_limit(requests: int, limits: Sequence[Sequence[float]]) -> float:
+    """Return the hours below which so many requests cannot be asked."""
+    return least_seconds(requests, limits) / 3600
 
 
 def forecast(
@@ -235,7 +242,7 @@ def forecast(
         impossible=sum(bool(plan.problem) and not (plan.to_stage or plan.is_unknown) for plan in rows),
         unknown=sum(plan.is_unknown for plan in rows),
         to_stage=sum(plan.to_stage > 0 for plan in rows),
-        hours_by_rate_limit=least_seconds(added["requests"], limits) / 3600 if limits else None,
+        hours_by_rate_limit=hours_by_rate_limit(added["requests"], limits) if limits else None,
         hours_by_earlier_runs=added["upload_bytes"] / bytes_per_s / 3600 if bytes_per_s else None,
         disk_bytes=min(disk_bytes, max_bytes) if max_bytes is not None else disk_bytes,
         noted=sum(bool(plan.note) for plan in possible),

@@ -21,8 +21,10 @@ def planned(tmp_path):
     record = RECORD | {"collaboration": {"name": "DELPHI Collaboration"}, "abstract": {"description": "Some data."}}
     (tmp_path / "metadata" / f"{RECID}.json").write_text(json.dumps(record), encoding="utf-8")
 
-    def plan(**source):
+    def plan(*, repository=CONFIG["repository"], package=CONFIG["package"], **source):
         changed = {
+            "repository": repository,
+            "package": package,
             "metadata": {**CONFIG["metadata"], "dir": str(tmp_path / "metadata")},
             "source": {**CONFIG["source"], "data_root": str(tmp_path / "root"), **source},
         }
@@ -62,3 +64,12 @@ def test_a_folder_that_is_lacking_or_holds_what_is_not_data_is_told(tmp_path, pl
     (lay(tmp_path / "root", {}) / ".netrc").write_bytes(b"password")
     row, _ = planned()
     assert ".netrc (hidden)" in row["problem"]
+
+
+def test_a_record_that_is_skipped_asks_for_as_much_by_each_setting_as_its_row_says(tmp_path, planned):
+    repository = {**CONFIG["repository"], "takes_records_without_files": False}
+    package = {**CONFIG["package"], "empty_records": "skip"}
+    row, told = planned(repository=repository, package=package, data_root=None)
+    assert (row["files"], row["requests"], row["problem"]) == ("0", "1", "")
+    [now] = [line for line in told.splitlines() if "(now)" in line]
+    assert now.count("1 request, no wait") == 2

@@ -3,7 +3,7 @@
 
 
 rule validate:
-    """Transform and check all wanted records before anything moves; fails if any would be refused."""
+    """Transform and check all wanted records before anything moves; fails unless all are valid."""
     log:
         "logs/validate.log",
     localrule: True

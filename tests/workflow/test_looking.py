@@ -29,7 +29,7 @@ def test_five_looks_that_find_what_must_not_be_say_so_and_no_more_in_any_folder(
     told = done.stdout + done.stderr
     assert done.returncode == 1, told
     assert "records          1, of which 1 cannot succeed as is" in told
-    assert f"1 record ({MANUAL}): correct them in metadata/corrections/<recid>.yaml" in told
+    assert f"1 record ({MANUAL}): correct what is refused in metadata/corrections/<recid>.yaml" in told
     assert "NOT  model" in told
     assert "1 record: 1 not compared; all of it in results/diff.csv" in told
     assert "catalogue.csv: expected no file there yet, found one" in told

@@ -38,7 +38,7 @@ from ferry.steps.plan_record import COLUMNS, RecordPlan, RunForecast, forecast, 
 from ferry.steps.transform_record import mapping_options
 from ferry.steps.validate import validate_record
 from ferry.text.formatting import format_bytes, format_count, plural
-from ferry.text.problem_lines import first_recids, problem_lines
+from ferry.text.problem_lines import NOT_KNOWN_YET, first_recids, problem_lines
 
 SHOWN = 15
 _AT_A_TIME = 50
@@ -178,7 +178,8 @@ def _plan(inputs: PlanInputs, recid: int) -> tuple[RecordPlan, Requests]:
 
 def forecast_lines(total: RunForecast, *, bytes_per_s: float | None) -> list[str]:
     """Return what all records together will take, a line for each kind; `bytes_per_s`: of earlier runs."""
-    unknown = f" and {format_count(total.unknown)} are not known yet" if total.unknown else ""
+    verb = "is" if total.unknown == 1 else "are"
+    unknown = f" and {format_count(total.unknown)} {verb} {NOT_KNOWN_YET}" if total.unknown else ""
     browsable = (
         f"browsable        {plural(total.browsable_bundles, 'bundle')}, for {plural(total.more_uploads, 'upload')} and "
         f"{plural(total.more_requests, 'request')} more; {plural(total.noted, 'record')} not or in part (column note)"
@@ -256,6 +257,6 @@ def what_stands_against(plans: Sequence[RecordPlan]) -> list[str]:
     lines = problem_lines(((plan.recid, plan.problem) for plan in bad), most=SHOWN)
     told = [f"cannot succeed   {plural(len(bad), 'record')}:", *lines] if bad else []
     if unknown := [plan for plan in plans if plan.is_unknown]:
-        told.append(f"not known yet    {plural(len(unknown), 'record')}; plan again when there may be an answer:")
+        told.append(f"{NOT_KNOWN_YET}    {plural(len(unknown), 'record')}; plan again when there may be an answer:")
         told += problem_lines(((plan.recid, plan.problem) for plan in unknown), most=SHOWN)
     return told

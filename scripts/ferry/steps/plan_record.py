@@ -11,9 +11,9 @@ from ferry.deposit.empty import without_files
 from ferry.deposit.plan import FILES_PER_INIT
 from ferry.deposit.settings import EmptyRecords
 from ferry.errors import FerryError, OnTapeError, TransientError
-from ferry.report.pages.plan_page import NOT_KNOWN_YET
 from ferry.run.plan import least_seconds
 from ferry.source.access import redirected, refuse_question_mark, refuse_unreadable
+from ferry.text.problem_lines import NOT_KNOWN_YET
 
 REQUESTS_PER_DRAFT = 2
 """To look for the record and make its draft."""
@@ -96,7 +96,7 @@ def plan_record(
     try:
         source = read()
     except TransientError as error:
-        return RecordPlan(recid, priority, problem=f"{NOT_KNOWN_YET}{error}")
+        return RecordPlan(recid, priority, problem=f"{NOT_KNOWN_YET}: {error}")
     except FerryError as error:
         return RecordPlan(recid, priority, problem=str(error))
     files = source["files"]

@@ -20,26 +20,27 @@ from ferry.source.known_records import KnownRecords
 from ferry.steps.look_at import Source, read_with_corrections
 from ferry.steps.transform_record import mapping_options
 from ferry.text.formatting import plural
-from ferry.text.problem_lines import common_text, first_recids, without_values
+from ferry.text.problem_lines import NOT_KNOWN_YET, common_text, first_recids, without_values
 
-Kind = Literal["refused", "warning", "notice"]
+Kind = Literal["refused", "not known yet", "warning", "notice"]
 _TITLES: Mapping[Kind, str] = {
     "notice": "told once: it is so of all such records",
     "warning": "warnings",
+    NOT_KNOWN_YET: NOT_KNOWN_YET,
     "refused": "refused",
 }
 """Of the tables, in the order in which they are printed."""
 
 Remedy = Literal["correct", "files", "document", "portal", "again"]
 _REMEDIES: Mapping[Remedy, str] = {
-    "correct": "correct them in {folder}/corrections/<recid>.yaml",
+    "correct": "correct what is refused in {folder}/corrections/<recid>.yaml",
     "files": "corrections do not reach files: have the portal mend them and run `snakemake --cores 2 refresh`, or lay "
     "a mended copy in {folder}/<recid>.json",
     "document": "mend {folder}/<recid>.json, or the correction of the record",
     "portal": "take what the portal does not give off the list, or lay it in {folder}/<recid>.json",
-    "again": "the portal may answer later: run again",
+    "again": "not known yet; validate again when there may be an answer",
 }
-"""What can be done about records that are refused, each once for those that it fits; `folder`: metadata.dir."""
+"""What can be done about records that are not valid, each once for those that it fits; `folder`: metadata.dir."""
 _FILES = ("files", "_file_indices")
 
 _ORIGIN = re.compile(r"(?:\S*\.(?:json|yaml)|https?://\S+|record \d+): ")
@@ -55,11 +56,11 @@ MAX_CELL = 60  # characters of a value in the table
 class Problem:
     """One finding about one record.
 
-    kind: "refused": the record cannot be deposited. "warning": a value was left out or looks wrong. "notice": it is so
-        of all such records at this target.
+    kind: "refused": the record cannot be deposited. "not known yet": whoever was asked for it did not answer.
+        "warning": a value was left out or looks wrong. "notice": it is so of all such records at this target.
     path: place in the record or in the target; places in lists as [].
     count: places where the same is to be said.
-    remedy: what can be done about a record that is refused.
+    remedy: what can be done about a record that is not valid.
     """
 
     recid: int
@@ -135,7 +136,7 @@ def _sameness(problem: Problem) -> tuple[str, ...]:
 def _unread(recid: int, error: FerryError) -> Problem:
     refusal = _refusal(recid, str(error))
     if isinstance(error, TransientError):
-        return replace(refusal, remedy="again")
+        return replace(refusal, kind=NOT_KNOWN_YET, remedy="again")
     if isinstance(error, MetadataError):
         return replace(refusal, remedy="files" if refusal.path.startswith(_FILES) else "document")
     return replace(refusal, remedy="portal")
@@ -158,7 +159,7 @@ def _path(place: str) -> str:
 
 
 def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Return one row per path and expectation, those refused first, then by number of records.
+    """Return one row per path and expectation, those of records that are not valid first, then by number of records.
 
     Columns: kind, path, expected ("…" for values that differ), found (the first values), records
     (number), places (number, in all of them), recids (the first of them).
@@ -180,7 +181,8 @@ def problem_table(problems: Iterable[Problem]) -> list[dict[str, Any]]:
                 "recids": first_recids(recids),
             }
         )
-    return sorted(rows, key=lambda row: (row["kind"] != "refused", -row["records"], row["path"], row["expected"]))
+    first = {"refused": 0, NOT_KNOWN_YET: 1}
+    return sorted(rows, key=lambda row: (first.get(row["kind"], 2), -row["records"], row["path"], row["expected"]))
 
 
 def _several(found: Iterable[str]) -> str:
@@ -229,7 +231,7 @@ def validate_all(
     one record is asked for no other.
 
     Raises:
-        MetadataError: some would be refused; the message has the table.
+        MetadataError: some would be refused, or are not known yet; the message has the table.
     """
     known = KnownRecords(Path(metadata["dir"]), catalogue_path, folders)
     options = mapping_options(transform=transform, package=package, metadata=metadata, known=known)
@@ -253,25 +255,29 @@ def validate_all(
     cells = ([p.recid, p.kind, p.path, p.expected, p.found, p.count] for p in problems)
     write_csv(table_path, ["recid", "kind", "path", "expected", "found", "places"], cells)
     rows = problem_table(problems)
-    refused = {problem.recid for problem in problems if problem.kind == "refused"}
-    warned = {problem.recid for problem in problems if problem.kind == "warning"} - refused
+    refused, unknown, warned = (
+        {problem.recid for problem in problems if problem.kind == kind}
+        for kind in ("refused", NOT_KNOWN_YET, "warning")
+    )
+    valid = len(recids) - len(refused) - len(unknown)
+    found = f"{valid} valid ({len(warned - refused)} of them with warnings), {len(refused)} refused"
+    found += f", {len(unknown)} {NOT_KNOWN_YET}" if unknown else ""
     summary = "\n\n".join(
         part
         for part in (
             *(rendered(rows, kind=kind) for kind in _TITLES),
-            f"{plural(len(recids), 'record')} for {transform['profile']}: {len(recids) - len(refused)} valid "
-            f"({len(warned)} of them with warnings), {len(refused)} refused; all of it in {table_path}",
+            f"{plural(len(recids), 'record')} for {transform['profile']}: {found}; all of it in {table_path}",
         )
         if part
     )
-    if refused:
+    if refused or unknown:
         raise MetadataError("\n".join([summary, *_advice(problems, folder=metadata["dir"])]))
     return summary
 
 
 def _advice(problems: Iterable[Problem], *, folder: str) -> Iterator[str]:
-    """Yield what can be done about records that are refused, each remedy once."""
-    refused = [problem for problem in problems if problem.kind == "refused"]
+    """Yield what can be done about records that are not valid, each remedy once."""
+    told = [problem for problem in problems if problem.kind in ("refused", NOT_KNOWN_YET)]
     for remedy, advice in _REMEDIES.items():
-        if recids := {problem.recid for problem in refused if problem.remedy == remedy}:
+        if recids := {problem.recid for problem in told if problem.remedy == remedy}:
             yield f"{plural(len(recids), 'record')} ({first_recids(recids)}): {advice.format(folder=folder)}"

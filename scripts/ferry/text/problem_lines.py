@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from ferry.text.formatting import plural, truncate
 
+NOT_KNOWN_YET: Final = "not known yet"
+"""What is said of a record while whoever was asked has not answered."""
 SHOWN_RECIDS = 5
 LONGEST = 200
 _VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|[\w.:/+-]*\d[\w.:/+-]*")

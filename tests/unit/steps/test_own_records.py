@@ -365,7 +365,7 @@ def test_validate_says_of_what_is_missing_or_too_short_that_it_is_and_where_to_c
     document = own_record(title="x")
     del document["metadata"]["publisher"]
     ready(tmp_path, config, {RECID: document})
-    with pytest.raises(FerryError, match=rf"correct them in {tmp_path}/metadata/corrections/<recid>\.yaml"):
+    with pytest.raises(FerryError, match=rf"correct what is refused in {tmp_path}/metadata/corrections/<recid>\.yaml"):
         validated(tmp_path, config, [RECID])
     with (tmp_path / "validation.csv").open(encoding="utf-8", newline="") as stream:
         rows = {(row["path"], row["expected"], row["found"]) for row in csv.DictReader(stream)}

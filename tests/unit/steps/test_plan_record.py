@@ -4,7 +4,7 @@ import pytest
 
 from ferry.bundle.plan import PackageSettings
 from ferry.errors import MetadataError, TransientError
-from ferry.steps.plan import measured_rate, what_stands_against
+from ferry.steps.plan import forecast_lines, measured_rate, what_stands_against
 from ferry.steps.plan_record import RecordPlan, forecast, plan_record
 
 
@@ -152,6 +152,7 @@ def test_what_nobody_has_answered_is_not_told_as_what_no_rerun_helps():
     unknown = RecordPlan(7, 3, problem="not known yet: the portal is silent")
     total = forecast([*PLANS, unknown], **LIMITS)
     assert (total.records, total.impossible, total.unknown) == (4, 1, 1)
+    assert forecast_lines(total, bytes_per_s=None)[0].endswith("1 cannot succeed as is and 1 is not known yet")
     told = what_stands_against([*PLANS, unknown])
     assert told[0] == "cannot succeed   1 record:"
     assert told[2] == "not known yet    1 record; plan again when there may be an answer:"

@@ -10,9 +10,10 @@ import yaml
 
 from answering_portal import Answer
 from answering_portal import portal as answering
-from ferry.errors import MetadataError, PermanentError
+from ferry.errors import MetadataError, PermanentError, TransientError
 from ferry.mapping.transform import InvalidRecordError
 from ferry.mapping.work import MappingOptions
+from ferry.steps import look_at
 from ferry.steps.validate import Problem, problem_table, rendered, validate_all, validate_record
 from small_records import RECORDS
 from workflow.conftest import ROOT
@@ -146,7 +147,7 @@ def test_the_advice_fits_what_is_wrong_with_the_records(tmp_path, config):
         run(tmp_path, config, [6, 7, 8, 9, 10], portal=server.url)
     lines = str(refused.value).splitlines()
     assert lines[-4:] == [
-        f"  1 record (7): correct them in {metadata}/corrections/<recid>.yaml",
+        f"  1 record (7): correct what is refused in {metadata}/corrections/<recid>.yaml",
         "  1 record (6): corrections do not reach files: have the portal mend them and run "
         f"`snakemake --cores 2 refresh`, or lay a mended copy in {metadata}/<recid>.json",
         f"  1 record (8): mend {metadata}/<recid>.json, or the correction of the record",
@@ -154,6 +155,35 @@ def test_the_advice_fits_what_is_wrong_with_the_records(tmp_path, config):
     ]
     (row,) = [line for line in lines if "404" in line]
     assert row.endswith("2        2       9, 10")
+
+
+def test_what_nobody_has_answered_is_not_known_yet_and_neither_valid_nor_refused(tmp_path, config, monkeypatch):
+    """Exit status 1 all the same: who validates wants to know that all are valid."""
+    metadata = tmp_path / "metadata"
+    metadata.mkdir()
+
+    def silent(recid, **_options):
+        raise TransientError(f"http://portal.invalid/api/records/{recid}: expected an answer, found Connection refused")
+
+    monkeypatch.setattr(look_at, "fetch_record", silent)
+    (metadata / "6.json").write_text(json.dumps({**GOOD, "recid": "6"}))
+    (metadata / "7.json").write_text(json.dumps({**GOOD, "recid": "7", "title": ""}))
+    with pytest.raises(MetadataError) as told:
+        run(tmp_path, config, [6, 8, 9])
+    *_, table, _, summary, advice = str(told.value).splitlines()
+    assert summary.startswith(
+        "  3 records for rdm-plain: 1 valid (0 of them with warnings), 0 refused, 2 not known yet; all of it in "
+    )
+    assert advice == "  2 records (8, 9): not known yet; validate again when there may be an answer"
+    assert re.fullmatch(r" *\(the whole record\) +an answer +Connection refused +2 +2 +8, 9", table)
+    assert str(told.value).splitlines()[0] == "not known yet"
+    with pytest.raises(MetadataError, match=r"2 records for .*: 0 valid .*, 1 refused, 1 not known yet; ") as told:
+        run(tmp_path, config, [7, 8])
+    with (tmp_path / "validation.csv").open(encoding="utf-8") as stream:
+        assert [(row["recid"], row["kind"]) for row in csv.DictReader(stream)] == [
+            ("7", "refused"),
+            ("8", "not known yet"),
+        ]
 
 
 def test_a_correction_of_the_files_is_a_refusal_of_its_record_only(tmp_path, config):

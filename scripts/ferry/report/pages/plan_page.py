@@ -7,9 +7,8 @@ from typing import Any
 from ferry.report.evidence import TO_STAGE
 from ferry.report.pages.table_page import Column, table_page
 from ferry.text.formatting import format_count, plural
+from ferry.text.problem_lines import NOT_KNOWN_YET
 
-NOT_KNOWN_YET = "not known yet: "
-"""Begins the problem of a record that nothing can be said of before somebody answers."""
 _KINDS = {
     "recid": "id", "problem": "text", "files": "number", "source_bytes": "bytes", "uploads": "number",
     "bundles": "number", "upload_bytes": "bytes", "requests": "number", "disk_bytes": "bytes", "priority": "number",

@@ -135,10 +135,24 @@ def _system_context(*_read_from: str | None) -> ssl.SSLContext:
 
 
 def _split_proxy(proxy: str) -> SplitResult:
-    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        _ = parts.port
+    except ValueError:  # which names what it has found: a part of the password, where that has a / in it
+        raise ValueError(
+            "the proxy of the environment is to be http://host:port, with a name and password, if any, escaped (/ as "
+            "%2F); found something else"
+        ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"the proxy of the environment is to be an http:// one, found {parts.scheme}://")
     return parts
+
+
+def place_of(proxy: str) -> str:
+    """Return host and port of a proxy, and nothing of a name and a password in its address."""
+    parts = _split_proxy(proxy)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port}" if parts.port else f"{host}"
 
 
 def _proxy_headers(proxy: SplitResult) -> dict[str, str]:

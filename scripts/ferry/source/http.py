@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from ferry.errors import PermanentError, TransientError
 from ferry.source.allowed import AllowedSources
-from ferry.source.connections import Connection, Way, keep, proxy_for, take
+from ferry.source.connections import Connection, Way, keep, place_of, proxy_for, take
 
 MOST_HOPS = 10
 """From address to address."""
@@ -25,6 +25,14 @@ _ASKED_FOR_BY = {
     http.client.REQUESTED_RANGE_NOT_SATISFIABLE: "Range",
 }
 """Status that is an answer to what a header asks, and no trouble."""
+_OF_PROXY = {
+    http.client.FORBIDDEN,
+    http.client.PROXY_AUTHENTICATION_REQUIRED,
+    http.client.BAD_GATEWAY,
+    http.client.SERVICE_UNAVAILABLE,
+    http.client.GATEWAY_TIMEOUT,
+}
+"""Status that a proxy gives by itself where it cannot reach a server, or will not."""
 _RANGE = re.compile(r"bytes (\d{1,19})-")
 
 
@@ -110,7 +118,7 @@ def request(
             answer = _ask(at, asked=asked, allowed=allowed, headers=all_sent, timeout_s=timeout_s, asking=asking)
         except (OSError, http.client.HTTPException) as error:
             said = getattr(error, "strerror", None) or error or type(error).__name__
-            raise TransientError(f"{url}: expected an answer, found {said}") from error
+            raise TransientError(f"{url}: expected an answer, found {said}{_by_way_of(at, asking)}") from error
         except ValueError as error:
             raise PermanentError(f"{url!r}: expected an address, found one that cannot be sent: {error}") from error
         if 200 <= answer.status < 300 or _ASKED_FOR_BY.get(answer.status) in headers:
@@ -118,7 +126,9 @@ def request(
         answer.close()
         location = answer.headers.get("Location")
         if answer.status not in _REDIRECTS or location is None:
-            message = f"{url}: expected an answer, found HTTP {answer.status} {answer.reason}"
+            # what a proxy says itself is not told from what it passes on
+            way = _by_way_of(at, asking) if answer.status in _OF_PROXY else ""
+            message = f"{url}: expected an answer, found HTTP {answer.status} {answer.reason}{way}"
             if 300 <= answer.status < 500 and answer.status not in _TRANSIENT_STATUS:
                 raise PermanentError(message)
             asking.on_busy(answer.status, dict(answer.headers.items()))
@@ -127,6 +137,16 @@ def request(
         if urlsplit(at).scheme not in ("http", "https"):
             raise PermanentError(f"{url}: expected an http(s) address, found one that leads to {at}")
     raise PermanentError(f"{url}: expected an answer, found that it leads from address to address without end")
+
+
+def _by_way_of(url: str, asking: Asking) -> str:
+    """Return in words through which proxy an address was asked for; "" if through none."""
+    parts = urlsplit(url)
+    proxy = proxy_for(parts) if asking.by_proxy else None
+    if proxy is None:
+        return ""
+    name = f"{parts.scheme}_proxy"
+    return f" by way of the proxy {place_of(proxy)} ({name} in the environment); no_proxy names hosts that need none"
 
 
 def _ask(

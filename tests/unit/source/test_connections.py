@@ -52,8 +52,10 @@ class Handler(BaseHTTPRequestHandler):
         status, body = 200, b"x" * 100_000
         if self.path == "/circle":
             status, body = 302, b""
-        if self.path == "/gone":
+        if self.path.endswith("/gone"):
             status, body = 404, b""
+        if self.path.endswith("/away"):
+            status, body = 502, b""
         self.send_response(status)
         self.send_header("Location", "/circle")
         self.send_header("Content-Length", str(len(body)))
@@ -207,6 +209,45 @@ def test_a_proxy_gets_its_word_and_nobody_else_does(server, monkeypatch, kind, a
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     read(server.url())
     assert "Proxy-Authorization" not in server.headers[-1]
+
+
+@pytest.mark.parametrize("kind", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch, server, kind):
+    """The server answers without it: whoever reads that its connection is refused looks in the wrong place."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{unused.getsockname()[1]}"
+    monkeypatch.setenv(f"{kind}_proxy", f"http://me:p%40ss@{place}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(TransientError) as told:
+        read(server.url().replace("http:", f"{kind}:"))
+    way = f"by way of the proxy {place} ({kind}_proxy in the environment); no_proxy names hosts that need none"
+    assert str(told.value).endswith(f": expected an answer, found Connection refused {way}")
+    assert "ss@" not in str(told.value)
+    assert "me:" not in str(told.value)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert len(read(server.url())) == 100_000
+
+
+def test_what_a_proxy_may_have_said_itself_names_it_and_what_only_the_server_can_does_not(monkeypatch, server):
+    monkeypatch.setenv("http_proxy", server.url(""))
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(
+        TransientError, match=rf"found HTTP 502 .* by way of the proxy 127\.0\.0\.1:{server.server_port} "
+    ):
+        read("http://localhost/away")
+    with pytest.raises(PermanentError, match=r"found HTTP 404 [\w ]+$"):
+        read("http://localhost/gone")
+
+
+@pytest.mark.parametrize("proxy", ["http://me:hun/ter2@127.0.0.1:1", "http://me:hun\u2100ter2@127.0.0.1:1"])
+def test_an_address_of_a_proxy_that_cannot_be_read_is_told_without_its_password(monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(PermanentError, match="is to be http://host:port") as told:
+        read("http://127.0.0.1:1/a")
+    assert "hun" not in str(told.value)
+    assert "ter2" not in str(told.value)
 
 
 def test_a_proxy_that_speaks_something_else_is_told(monkeypatch):

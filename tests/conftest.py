@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from collected import NODE_IDS
 
 _TESTS = Path(__file__).resolve().parent
 _SLOW = (
@@ -36,6 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Neighbours are in different shares: tests of a kind, which take as long as each other, are dealt out evenly.
     """
+    config.stash[NODE_IDS] = frozenset(item.nodeid for item in items)
     for item in items:
         if any(map(item.path.is_relative_to, _SLOW)) and item.get_closest_marker("smoke") is None:
             item.add_marker("slow")

@@ -1,10 +1,8 @@
 """Pages whose sentences name the tests that hold them."""
 
 import re
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,15 +28,7 @@ def names_in(text: str) -> set[str]:
     return set(re.findall(r"`(test_\w+)`", text))
 
 
-def collected(names: Collection[str]) -> Counter[tuple[str, str]]:
-    """Count the cases of these tests, by file and name, as pytest finds them."""
-    holding = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if _holds_any(path, set(names))]
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *map(str, holding)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = re.findall(r"^(\S+\.py)::(test_\w+)", done.stdout, re.MULTILINE)
-    return Counter((path, name) for path, name in found if name in names)
-
-
-def _holds_any(path: Path, names: set[str]) -> bool:
-    return bool(set(re.findall(r"^(?:async )?def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)) & names)
+def cases_of(names: Collection[str], all_tests: Iterable[str]) -> Counter[tuple[str, str]]:
+    """Count the cases of these tests, by file and name; `all_tests` are ids as pytest has them."""
+    found = (re.match(r"(\S+\.py)::(test_\w+)", node_id) for node_id in all_tests)
+    return Counter((match[1], match[2]) for match in found if match and match[2] in names)

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from unit.project.named_tests import collected, headings, names_in, read_page, sentences
+from unit.project.named_tests import cases_of, headings, names_in, read_page, sentences
 
 PAGE = read_page("guarantees.md")
 PROMISED, FAULTS, NOT_PROMISED = re.split(r"^## .+$", PAGE, flags=re.MULTILINE)[1:]
@@ -32,7 +32,7 @@ def test_each_fault_has_a_line_that_says_what_holds_and_names_a_test() -> None:
     assert [cells[0] for cells in rows() if len(cells) != 3 or not names_in(cells[2])] == []
 
 
-def test_each_named_test_is_there_once_and_is_collected() -> None:
+def test_each_named_test_is_there_once_and_is_collected(all_tests: frozenset[str]) -> None:
     named = names_in(PAGE)
-    places = Counter(name for _, name in collected(named))
+    places = Counter(name for _, name in cases_of(named, all_tests))
     assert {name: places[name] for name in named if places[name] != 1} == {}

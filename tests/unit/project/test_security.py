@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from unit.project.named_tests import collected, headings, names_in, read_page, sentences
+from unit.project.named_tests import cases_of, headings, names_in, read_page, sentences
 
 PAGE = read_page("security.md")
 NAMED = sorted(names_in(PAGE))
@@ -14,9 +14,9 @@ FEWEST_CASES = 60
 
 
 @pytest.fixture(scope="module")
-def cases() -> Counter[tuple[str, str]]:
+def cases(all_tests: frozenset[str]) -> Counter[tuple[str, str]]:
     """Count the cases of each named test."""
-    return collected(NAMED)
+    return cases_of(NAMED, all_tests)
 
 
 def test_the_page_has_its_three_parts() -> None:

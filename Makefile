@@ -55,7 +55,7 @@ sbom: $(INSTALLED) ## sbom.json: the same with their digests, as CycloneDX
 test: $(INSTALLED) ## What a change has broken, within five minutes on two cores; what is not installed is skipped, loudly
 	$(BIN)/pytest -n $(CORES) --dist worksteal -m "not rdm and not nrp and not slurm and not long and not slow" $(ARGS)
 
-test-slow: $(INSTALLED) ## The others that need no server: hundreds of runs of the workflow, bad lines, kills (about an hour). A part: ARGS="--share 1/3"
+test-slow: $(INSTALLED) ## The others that need no server: hundreds of runs of the workflow, bad lines, kills (about an hour). A part: ARGS="--share 1/5"
 	$(BIN)/pytest -n $(CORES) --dist worksteal -m "slow and not rdm and not nrp and not slurm and not long" $(ARGS)
 
 test-rdm: $(INSTALLED) ## Against a real InvenioRDM 14, installed and started for it once (Debian, about 10 minutes)

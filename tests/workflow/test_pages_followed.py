@@ -170,7 +170,7 @@ def test_an_experiment_with_fields_of_its_own_is_mapped_by_what_the_page_says(tm
     place.write_text(module.text, encoding="utf-8")
     assert not told_of("optics")
     reference = tmp_path / "scripts" / "dev" / "mapping_reference.py"
-    lines = "".join(f"    {line}\n" for line in fields.text.splitlines())
+    lines = "".join(line for line in fields.text.splitlines(keepends=True) if line.startswith("    Field("))
     code = reference.read_text(encoding="utf-8").replace('    Field("pids.oai.id"', f'{lines}    Field("pids.oai.id"')
     reference.write_text(code, encoding="utf-8")
     assert_ok(follow(tmp_path, docs.text))

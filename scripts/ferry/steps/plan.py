@@ -16,6 +16,7 @@ from ferry.csv_tables import write_csv
 from ferry.errors import FerryError
 from ferry.flags import RunFlags
 from ferry.journal import Event, read, working_s
+from ferry.report.evidence import TO_STAGE
 from ferry.report.stats_log import latest_rows
 from ferry.run.plan import rate_limits
 from ferry.source.file_filter import FileFilter
@@ -57,12 +58,12 @@ class PlanInputs:
 
 def plan_all(*, inputs: PlanInputs, cores: int, table_path: Path) -> str:
     """Plan all wanted records, write `table_path` (CSV, one row a record) and return what is to be printed."""
-    recids = list(inputs.priorities)
+    recids, config = list(inputs.priorities), inputs.config
+    redirects = resolve_redirects(config["source"]["redirects"], sandbox_dir=Path(config["sandbox"]["dir"]))
     with ProcessPoolExecutor(max_workers=min(cores, os.cpu_count() or 1)) as pool:
-        planned = list(pool.map(partial(_plan, inputs), recids, chunksize=_AT_A_TIME))
+        planned = list(pool.map(partial(_plan, inputs, redirects), recids, chunksize=_AT_A_TIME))
     plans = [plan for plan, _ in planned]
     write_csv(table_path, COLUMNS, (list(asdict(plan).values()) for plan in plans))
-    config = inputs.config
     limits = rate_limits(config["repository"])
     bytes_per_s = measured_rate(
         latest_rows(inputs.results_dir / "stats.jsonl").values(), read(inputs.results_dir / "attempts.jsonl")
@@ -113,7 +114,7 @@ def measured_rate(rows: Iterable[Mapping[str, Any]], ended: Iterable[Event]) -> 
     return uploaded / seconds if seconds > 0 and uploaded else None
 
 
-def _plan(inputs: PlanInputs, recid: int) -> tuple[RecordPlan, Requests]:
+def _plan(inputs: PlanInputs, redirects: Mapping[str, str], recid: int) -> tuple[RecordPlan, Requests]:
     """Return the plan of a record, and what it would ask for by other settings."""
     config = inputs.config
     read_record = partial(
@@ -165,7 +166,7 @@ def _plan(inputs: PlanInputs, recid: int) -> tuple[RecordPlan, Requests]:
         max_bytes=config["storage"]["max_bytes"],
         takes_records_without_files=config["repository"]["takes_records_without_files"],
         empty_records=config["package"]["empty_records"],
-        redirects=resolve_redirects(config["source"]["redirects"], sandbox_dir=Path(config["sandbox"]["dir"])),
+        redirects=redirects,
     )
     if plan.problem:
         return plan, {}
@@ -218,7 +219,7 @@ def _tape_lines(plans: Sequence[RecordPlan], config: Mapping[str, Any]) -> list[
     files, size_bytes = sum(plan.to_stage for plan in waiting), sum(plan.source_bytes for plan in waiting)
     pages = record_page(waiting[0].recid, portal=config["metadata"]["portal"])
     return [
-        f"to be staged     {plural(len(waiting), 'record')} ({first_recids(plan.recid for plan in waiting)}), "
+        f"{TO_STAGE}     {plural(len(waiting), 'record')} ({first_recids(plan.recid for plan in waiting)}), "
         f"{plural(files, 'file')} on tape, {format_bytes(size_bytes)}: ask for each at its page, as {pages}"
     ]
 

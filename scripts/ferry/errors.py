@@ -50,3 +50,13 @@ def disk_error(path: Path | str, doing: str, error: OSError) -> DiskError:
     """Say what the disk refused."""
     hint = "make room and run again" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "see to the disk and run again"
     return DiskError(f"{path}: expected to {doing}, found {error.strerror or error}; {hint}")
+
+
+def with_others(error: FerryError, *, failed: int, untried: int = 0) -> FerryError:
+    """Return the error of a file with how many more of its record failed, and how many were not tried any more.
+
+    The numbers stand behind their words, so that failures that are alike but for them are one group in a report.
+    """
+    also = f"; more files of the record that failed: {failed}" if failed else ""
+    also += f"; not tried any more: {untried}" if untried else ""
+    return type(error)(f"{error}{also}")

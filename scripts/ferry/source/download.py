@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ferry.errors import DiskError, FerryError, PermanentError, TransientError
+from ferry.errors import DiskError, FerryError, PermanentError, TransientError, with_others
 from ferry.source.access import BlockingReader, SourceReader, open_source, refuse_unreadable
 from ferry.source.allowed import AllowedSources, ForbiddenSourceError
 from ferry.source.fetch import BrokenOffError, FileFetcher
@@ -232,6 +232,4 @@ class Download:
         ordered = [self._errors[file["key"]] for file in self._files if file["key"] in self._errors]
         chosen = next((error for error in ordered if isinstance(error, PermanentError)), ordered[0])
         untried = len(self._files) - done - len(ordered)
-        also = f"; more files of the record that failed: {len(ordered) - 1}" if len(ordered) > 1 else ""
-        also += f"; not tried any more: {untried}" if untried else ""
-        return type(chosen)(f"{chosen}{also}")
+        return with_others(chosen, failed=len(ordered) - 1, untried=untried)

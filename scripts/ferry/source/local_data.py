@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ferry.errors import FerryError, IntegrityError, disk_error
+from ferry.errors import FerryError, IntegrityError, disk_error, with_others
 from ferry.source.fetch import names_of, part_path
 from ferry.source.local_files import LocalFile, LocalSettings
 from ferry.source.local_match import Choice, choose_local_files
@@ -57,8 +57,7 @@ def take_local_files(
     verified.add_new(proofs)
     errors = [outcome for outcome in outcomes if isinstance(outcome, FerryError)]
     if errors:
-        also = f"; more files of the record that failed: {len(errors) - 1}" if len(errors) > 1 else ""
-        raise type(errors[0])(f"{errors[0]}{also}")
+        raise with_others(errors[0], failed=len(errors) - 1)
     entries = [
         receipt_entry(
             file, proof, verify(file, size_bytes=proof.size_bytes, digests=proof.digests, found_at=str(there.path))

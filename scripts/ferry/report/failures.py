@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ferry.csv_tables import write_csv
+from ferry.report.evidence import TO_STAGE
 from ferry.text.formatting import plural
 
 FAILURE_COLUMNS = ("recid", "step", "error_type", "error", "attempts", "ended_at", "log", "command", "title")
@@ -79,9 +80,7 @@ def part_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
 
 def to_stage_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
     """Return what the terminal shows of records whose files are on tape: where each is asked for, of at most `most`."""
-    head = (
-        f"ferry: {plural(len(rows), 'record')} to be staged: files are on tape; each run asks whether they are online"
-    )
+    head = f"ferry: {plural(len(rows), 'record')} {TO_STAGE}: files are on tape; each run asks whether they are online"
     return _listed(head, rows, lambda row: " ".join(str(row["error"]).split())[:300], most=most)
 
 

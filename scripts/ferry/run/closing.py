@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ferry.report.evidence import is_part
+from ferry.report.evidence import TO_STAGE, is_part
 from ferry.report.failures import (
     failure_lines,
     kept_lines,
@@ -43,7 +43,7 @@ def _lines_of(found: Standing, which: str, command: str) -> list[str]:
     interrupted = f" ({format_count(len(found.interrupted))} interrupted)" if found.interrupted else ""
     head += f"{to_go} to go{interrupted}, of {wanted} {which}"
     head += f"; {left_out} skipped, as package.empty_records says" if found.left_out else ""
-    head += f"; {to_stage} to be staged" if found.to_stage else ""
+    head += f"; {to_stage} {TO_STAGE}" if found.to_stage else ""
     kept = [row for row in found.ok if row.get("kept_fields")]
     lists = [
         *unverified_lines(found.unverified, most=MOST_LINES),

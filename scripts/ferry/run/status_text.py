@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ferry.files import whole_file
+from ferry.report.evidence import TO_STAGE
 from ferry.report.failures import failure_lines, failure_rows, to_stage_lines
 from ferry.run.status import Status
 from ferry.text.formatting import format_bytes, format_count, format_seconds, plural
@@ -194,7 +195,7 @@ def _to_go(status: Status) -> str:
     left_out = len(status.standing.left_out)
     skipped = f"{format_count(left_out)} skipped, " if left_out else ""
     to_stage = len(status.standing.to_stage)
-    skipped += f"{format_count(to_stage)} to be staged, " if to_stage else ""
+    skipped += f"{format_count(to_stage)} {TO_STAGE}, " if to_stage else ""
     interrupted = len(status.standing.interrupted)
     of_these = f" ({format_count(interrupted)} interrupted)" if interrupted else ""
     return f"{skipped}{format_count(status.to_go)} to go{of_these}, of {format_count(len(status.standing.plan.recids))}"

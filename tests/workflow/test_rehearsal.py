@@ -202,8 +202,7 @@ def carry_with_two_ends(flow: Flow, recids: list[int]) -> tuple[Counter, list]:
         )
         if ended_by == signal.SIGKILL:  # nobody was left to write tables: they are those of the last line of progress
             wrong += outside({"status": found.pop("status")}, (now, now))
-            late_s = max(4 * EVERY_S, RECORDS / 50)  # a line about thousands takes its time on a busy machine: a minute
-            wrong += outside(found, (truth.between(ended - late_s)[0], now))
+            wrong += outside(found, (truth.between(ended - 4 * EVERY_S)[0], now))
         else:
             wrong += outside(found, (now, now))
         print(*wrong, sep="\n", flush=True)

@@ -15,7 +15,7 @@ from ferry.deposit.review_state import ReviewState, request_entry
 from ferry.errors import PermanentError
 from ferry.receipts import digest
 from ferry.repository.client import Repository
-from ferry.repository.errors import DeclinedError, NotFoundError, while_there
+from ferry.repository.errors import DeadEndError, DeclinedError, NotFoundError, while_there
 from ferry.repository.models import RemoteRecord, ReviewRequest
 from ferry.retry import RetryPolicy
 
@@ -25,10 +25,6 @@ _INDEX_DELAY_S = 2.0
 _WITHDRAWN = ("cancelled", "expired")
 
 log = logging.getLogger(__name__)
-
-
-class WithdrawnError(PermanentError):
-    """The one request about a draft that the repository allows was withdrawn: it has to be made anew."""
 
 
 @dataclass(frozen=True)
@@ -210,10 +206,11 @@ class _Publication:
             return await self.repository.propose(draft, await self.repository.find_community(self.community))
         if draft.publish_url is not None:
             if self.finish_as == "review" and self.community is None:
-                raise PermanentError(
+                raise DeadEndError(
                     f"draft {draft.id}: repository.finish is review, but in its workflow "
-                    f"({draft.workflow or 'the default one'}) nobody reviews it; expected another repository.workflow, "
-                    "or repository.finish: publish"
+                    f"({draft.workflow or 'the default one'}) nobody reviews it; set repository.finish to publish and "
+                    "run again; or set another repository.workflow, delete the draft, which keeps its own, at "
+                    f"{draft.page_url}, and run again"
                 )
             await self.repository.publish(draft)
             return None
@@ -226,7 +223,7 @@ class _Publication:
             if (request := await self.repository.read_review(draft)) is None or request.status == "declined":
                 raise
             if request.status in _WITHDRAWN:
-                raise WithdrawnError(
+                raise DeadEndError(
                     f"draft {draft.id}: expected a way to publish it, found that the request about it was "
                     f"{request.status} ({request.url}), and the repository offers no other for this draft; delete the "
                     f"draft at {draft.page_url}, and run again: it is made anew"

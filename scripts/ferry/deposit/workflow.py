@@ -54,8 +54,10 @@ class DraftWorkflow:
             return
         allowed = {self.name, *(self.community.workflows if self.community else ())}
         if draft.workflow not in allowed:
+            # a community takes no drafts of the other workflow, so that to ask for that one would be refused as well
+            other = f"; or set repository.workflow to {draft.workflow or 'null'} and run again"
             raise PermanentError(
                 f"draft {draft.id}: expected one with the workflow {self.name}, found "
-                f"{draft.workflow or 'the default one'}, which it keeps; delete it at {draft.page_url} and run again, "
-                "or set repository.workflow to what it has"
+                f"{draft.workflow or 'the default one'}, which it keeps; delete it at {draft.page_url} and run again"
+                f"{'' if self.community else other}"
             )

@@ -55,6 +55,10 @@ class FailedError(TransientError):
     """The repository failed inside (500): what it was asked for may be done all the same, or in part."""
 
 
+class DeadEndError(PermanentError):
+    """This draft cannot become public as it is configured: deleted, or configured otherwise, the record comes anew."""
+
+
 class DeniedError(PermanentError):
     """The token was refused, or it lacks the right (401, 403)."""
 

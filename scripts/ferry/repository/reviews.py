@@ -13,7 +13,7 @@ from typing import Any
 from yarl import URL
 
 from ferry.errors import FerryError, PermanentError
-from ferry.repository.errors import DeniedError, NotFoundError
+from ferry.repository.errors import DeadEndError, DeniedError, NotFoundError
 from ferry.repository.models import Community, RemoteRecord, ReviewRequest
 from ferry.text.safe_text import in_one_line, printable
 
@@ -115,7 +115,7 @@ class RepositoryReviews:
         """Tie the draft to a community, by a request that waits to be submitted.
 
         Raises:
-            PermanentError: the community does not take it.
+            DeadEndError: the community does not take it.
         """
         receiver = {"receiver": {"community": community.id}, "type": "community-submission"}
         try:
@@ -125,7 +125,7 @@ class RepositoryReviews:
                 )
         except DeniedError as error:
             takes = ", ".join(community.workflows) or "any"
-            raise PermanentError(
+            raise DeadEndError(
                 f"draft {draft.id}: the community {community.slug} does not take it: its workflow is "
                 f"{draft.workflow or 'the default one'}, the community takes {takes}; a draft keeps its workflow: "
                 f"delete it at {draft.page_url} and run again; if the workflow is right, the token's user may not "
@@ -136,7 +136,7 @@ class RepositoryReviews:
         """Make the request that publishes the draft once it is accepted; it waits to be submitted.
 
         Raises:
-            PermanentError: the draft's workflow knows no such request.
+            DeadEndError: the draft's workflow knows no such request.
         """
         found: Mapping[str, Any] = {}
         if draft.applicable_requests_url is not None:
@@ -145,10 +145,11 @@ class RepositoryReviews:
         links = {hit["type_id"]: hit["links"]["actions"] for hit in (found.get("hits") or {}).get("hits") or []}
         create = next((links[kind]["create"] for kind in sorted(_PUBLISHING & links.keys())), None)
         if create is None:
-            raise PermanentError(
+            raise DeadEndError(
                 f"draft {draft.id}: expected a way to publish it, found none in its workflow "
                 f"({draft.workflow or 'the default one'}); it may be for records of a community: set "
-                f"repository.community, or another repository.workflow, and look at {draft.page_url}"
+                "repository.community and run again; or set another repository.workflow, delete the draft, which keeps "
+                f"its own, at {draft.page_url}, and run again"
             )
         async with self._asking(f"ask for {draft.id} to be published"):
             return _request(await self._connection.post(url=URL(create), json={}, result_class=dict))

@@ -9,11 +9,12 @@ from ferry.chain import UPLOAD_STEP, mark_again
 from ferry.deposit.draft_search import DraftSearch
 from ferry.deposit.duplicates import DuplicateError, OneRecord
 from ferry.deposit.given import GivenMetadata
-from ferry.deposit.publish import Published, WithdrawnError, publish_record
+from ferry.deposit.publish import Published, publish_record
 from ferry.deposit.read_back import DraftGoneError, NotAsUploadedError, PublishedEditedError
 from ferry.deposit.state import DepositState
 from ferry.receipts import GIVEN, REVIEW, ReceiptError, read_identifier, read_receipt, write_receipt
 from ferry.repository.client import Repository
+from ferry.repository.errors import DeadEndError
 from ferry.repository.models import RemoteRecord
 from ferry.retry import RetryPolicy
 from ferry.run.open_repository import open_repository, outlasting, settle_s
@@ -57,7 +58,7 @@ def publish(
         ReceiptError: the receipt is of another record or repository.
         NotAsUploadedError: draft and receipt differ; the next run uploads again what it lacks.
         DuplicateError: there are several records of this recid; the next run's upload looks which of them is left.
-        WithdrawnError: the request about it was withdrawn; once it is deleted, the next run makes it anew.
+        DeadEndError: it cannot become public as it is; once it is deleted, the next run makes it anew.
         DeclinedError: reviewers have declined the record, and it is as it was then.
     """
     uploaded = read_receipt(upload_path, "upload", recid=recid)
@@ -116,7 +117,7 @@ def publish(
 
     try:
         return asyncio.run(finish())
-    except (DraftGoneError, DuplicateError, NotAsUploadedError, PublishedEditedError, WithdrawnError):
+    except (DraftGoneError, DuplicateError, NotAsUploadedError, PublishedEditedError, DeadEndError):
         mark_again(UPLOAD_STEP, upload_path.parent)
         raise
 

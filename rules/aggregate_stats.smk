@@ -9,11 +9,12 @@ rule aggregate_stats:
         stats=expand(rules.record_stats.output.stats, recid=selection.recids),
     output:
         stats="results/stats.parquet",
-        csv="results/stats.csv",
-        jsonl="results/stats.jsonl",
+        # what is read at any time stays until the new one takes its place
+        csv=update("results/stats.csv"),
+        jsonl=update("results/stats.jsonl"),
         files="results/files.parquet",
         attempts="results/attempts.parquet",
-        manifest="results/manifest-sha256.txt",
+        manifest=update("results/manifest-sha256.txt"),
         # gone after a run that failed, whose tables no rule has made
         done=touch("results/aggregate_stats.done"),
     log:

@@ -11,8 +11,9 @@ rule write_pages:
         manifest=rules.aggregate_stats.output.manifest,
         flow=rules.draw_figures.output[0],
     output:
-        overview="results/overview.html",
-        failures_csv="results/failures.csv",
+        # what is read at any time stays until the new one takes its place
+        overview=update("results/overview.html"),
+        failures_csv=update("results/failures.csv"),
         failures=report(
             "results/tables/failures.html",
             caption="../report/failed_records.rst",

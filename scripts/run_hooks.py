@@ -321,7 +321,14 @@ def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> Non
             stopped = _run_state.pop("stopped", None)
             in_a_hurry = _run_state.pop("in_a_hurry", False)
             try:
-                tell_tables(config, selection, failed=failed, is_stopped=stopped is not None, in_a_hurry=in_a_hurry)
+                tell_tables(
+                    config,
+                    selection,
+                    failed=failed,
+                    is_stopped=stopped is not None,
+                    in_a_hurry=in_a_hurry,
+                    progress=progress,
+                )
             finally:  # whatever becomes of tables and figures
                 if progress:
                     progress.tell_now()

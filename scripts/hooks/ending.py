@@ -14,6 +14,7 @@ from ferry import journal
 from ferry.chain import BY_NAME, LAST_STEP, PUBLISH_STEP, UPLOAD_STEP, heed_marks
 from ferry.config import publishes
 from ferry.errors import FerryError
+from ferry.flags import ENDS, RunFlags
 from ferry.jsonl import append
 from ferry.receipts import file_digest
 from ferry.report.proof import MANIFEST
@@ -43,6 +44,7 @@ def tell_tables(
     failed: bool,
     is_stopped: bool,
     in_a_hurry: bool,
+    progress: ProgressReporter | None,
     is_gone: bool = False,
 ) -> None:
     """Make what the rules of the run have not made: all of it after the last run, a table of records after any.
@@ -52,11 +54,16 @@ def tell_tables(
         failed: it has.
         is_stopped: nothing new was begun at some time.
         in_a_hurry: it ends at SIGTERM. All tables of thousands of records take too long: the next run makes those.
+        progress: says first how the records stand, where all tables are made, which takes its time.
         is_gone: it was killed, and somebody else tells of it.
     """
-    plan, is_last = read_plan(), PART_OF_BULK not in os.environ or is_stopped
+    plan, is_last = read_plan(), _is_last(is_stopped=is_stopped)
     latest = latest_rows()
     try:
+        if failed and is_last and plan:
+            RunFlags(run_id=plan.run_id).set(ENDS, "")
+            if progress and not in_a_hurry:
+                progress.tell_now(line=True)
         if plan:
             _finish_arrived(plan)
         if failed and is_last and not in_a_hurry:
@@ -68,10 +75,15 @@ def tell_tables(
         elif plan:
             tell_silent_ends(plan, is_gone=is_gone, results_dir=RESULTS_DIR, logs_dir=LOGS_DIR)
             if not (RESULTS_DIR / STATS_DONE).exists():
-                write_live_tables(standing_of(plan, latest_rows()), RESULTS_DIR)
+                write_live_tables(standing_of(plan, latest_rows(), is_over=is_last), RESULTS_DIR)
     except OSError as error:
         tell(f"ferry: the tables could not be made: {error}; see to the disk and run again\n", sys.stderr)
     heed_marks(selection.recids, RESULTS_DIR)
+
+
+def _is_last(*, is_stopped: bool) -> bool:
+    """Tell whether no other run of the same bulk run follows; none does where this one was stopped."""
+    return PART_OF_BULK not in os.environ or is_stopped
 
 
 def _finish_arrived(plan: RunPlan) -> None:
@@ -109,7 +121,7 @@ def _finish(recid: int, plan: RunPlan, *, path: Path) -> None:
 
 def tell_terminal(selection: Selection, *, stopped: str | None) -> None:
     """Say on the terminal how the records stand, where there is more to see, and why the run was stopped."""
-    tell_standing(selection)
+    tell_standing(selection, is_over=_is_last(is_stopped=stopped is not None))
     if PART_OF_BULK not in os.environ:
         command = f"{read_run().command} --report results/report.html"
         tell(f"ferry: each record is in results/stats.csv; one page about all of them: {command}\n", sys.stderr)
@@ -119,9 +131,9 @@ def tell_terminal(selection: Selection, *, stopped: str | None) -> None:
         tell(f"ferry: the run was stopped: {stopped}\n  run the same command again to go on\n", sys.stderr)
 
 
-def tell_standing(selection: Selection) -> None:
-    """Say on the terminal how the records stand."""
-    for line in closing_lines(selection.recids, plan=read_plan()):
+def tell_standing(selection: Selection, *, is_over: bool) -> None:
+    """Say on the terminal how the records stand; `is_over`: no other run of the same bulk run follows."""
+    for line in closing_lines(selection.recids, plan=read_plan(), is_over=is_over):
         tell(line + "\n", sys.stderr)
 
 
@@ -130,8 +142,9 @@ def tell_of_dead_run(config: Mapping[str, Any], selection: Selection) -> None:
     until_s = time.monotonic() + LIMIT_S
     while time.monotonic() < until_s and (status := read_status(Path(), now=datetime.now(UTC))) and status.running:
         time.sleep(0.1)  # jobs end a moment after the run that has begun them
-    tell_tables(config, selection, failed=True, is_stopped=True, in_a_hurry=True, is_gone=True)
-    progress_of(config).tell_now()
+    progress = progress_of(config)
+    tell_tables(config, selection, failed=True, is_stopped=True, in_a_hurry=True, progress=progress, is_gone=True)
+    progress.tell_now()
     tell_terminal(selection, stopped=None)
 
 

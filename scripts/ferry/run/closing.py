@@ -23,9 +23,19 @@ from ferry.text.safe_text import LONGEST_TEXT, in_one_line, printable
 MOST_LINES = 20
 
 
-def closing_lines(recids: Sequence[int], *, plan: RunPlan | None, stats_log: Path = STATS_LOG) -> list[str]:
-    """Return what the terminal shows at the end of a run: how the wanted records stand, and each failure."""
+def closing_lines(
+    recids: Sequence[int], *, plan: RunPlan | None, is_over: bool = False, stats_log: Path = STATS_LOG
+) -> list[str]:
+    """Return what the terminal shows at the end of a run: how the wanted records stand, and each failure.
+
+    Args:
+        recids: that are wanted.
+        plan: of the run.
+        is_over: no other run of the same bulk run follows.
+        stats_log: has the rows of the records.
+    """
     plan = plan or RunPlan("", recids, publish=False)
+    plan = replace(plan, is_part=plan.is_part and not is_over)
     latest = latest_rows(stats_log)
     lines = _lines_of(standing_of(replace(plan, recids=recids), latest), "records", plan.command)
     if beside := sorted(plan.to_do.difference(recids)):

@@ -45,12 +45,12 @@ class ProgressReporter:
         if self._thread.is_alive():
             self._thread.join()
 
-    def tell_now(self) -> None:
-        """Tell Prometheus how the run stands at a moment that counts."""
+    def tell_now(self, *, line: bool = False) -> None:
+        """Tell Prometheus, and with `line` the log, how the run stands at a moment that counts."""
         if self._every_s > 0:
-            self.tell(line=False)
+            self.tell(line=line, tables=False)
 
-    def tell(self, *, line: bool = True) -> None:
+    def tell(self, *, line: bool = True, tables: bool = True) -> None:
         """Tell once, in no table that a rule may be making; what cannot be read or written now is told next time."""
         try:
             status = self._read()
@@ -60,7 +60,7 @@ class ProgressReporter:
                 tell(status_line(status) + "\n", self._stream)
             if self._prometheus is not None:
                 write_prometheus(self._prometheus, status)
-            if line and self._write_tables is not None and not status.begins and (status.to_go or status.again):
+            if tables and self._write_tables is not None and not status.begins and (status.to_go or status.again):
                 self._write_tables(status.standing)
         except OSError:
             return

@@ -69,11 +69,19 @@ class Standing:
         return [{**row, "error": f"{row['error']}; {_AGAIN}"} if row["recid"] in again else row for row in self.failed]
 
 
-def standing_of(plan: RunPlan, latest: Mapping[int, Row], *, logs_dir: Path = Path("logs")) -> Standing:
+def standing_of(
+    plan: RunPlan, latest: Mapping[int, Row], *, is_over: bool = False, logs_dir: Path = Path("logs")
+) -> Standing:
     """Sort the wanted records by their last rows.
 
     A row that says ok, of an earlier run, says nothing of a record that this one has to do; one that says failed stands
     until the record is tried again.
+
+    Args:
+        plan: what is wanted.
+        latest: the last row of each record.
+        is_over: nothing is tried again, in this run or one that follows it.
+        logs_dir: has the journals.
     """
     ok: list[Row] = []
     failed: list[Row] = []
@@ -95,7 +103,7 @@ def standing_of(plan: RunPlan, latest: Mapping[int, Row], *, logs_dir: Path = Pa
             to_go.append(recid)
             if row is not None and is_interrupted(row) and plan.is_present(row):
                 interrupted.append(row)
-    again = frozenset(row["recid"] for row in failed if _is_to_retry(row, plan, logs_dir))
+    again = frozenset(row["recid"] for row in failed if not is_over and _is_to_retry(row, plan, logs_dir))
     return Standing(plan, ok, failed, left_out, to_go, to_stage, interrupted, again)
 
 

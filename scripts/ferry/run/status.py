@@ -12,7 +12,7 @@ from typing import Any
 
 from ferry.chain import DOWNLOAD_STEP, LAST_STEP, UPLOAD_STEP, has_arrived
 from ferry.errors import ConfigError
-from ferry.flags import ENDED, FLAGS_DIR, RunFlags
+from ferry.flags import ENDED, ENDS, FLAGS_DIR, RunFlags
 from ferry.journal import attempts, is_alive, read
 from ferry.jsonl import read_lines
 from ferry.report.evidence import is_interrupted
@@ -20,7 +20,7 @@ from ferry.report.stats_log import STATS_LOG, latest_rows
 from ferry.run.outage import absent_s, read_absences
 from ferry.run.plan import PLAN_FILE, RunPlan, least_seconds, read_plan
 from ferry.run.run import BULK_LOCK, LOCK_FILE, LOCKS, RUN_FILE, RUN_WAITS, Run, is_locked, read_run
-from ferry.run.standing import Row, Standing, silent_ends, standing_of
+from ferry.run.standing import Standing, silent_ends, standing_of
 from ferry.run.step import ATTEMPTS_FILE
 from ferry.waiting import OPEN_ENDED, USED_UP, WAITS, Wait, read_wait
 
@@ -49,6 +49,8 @@ class Status:
     bytes_up: int
     requests: int = 0
     """That records which ended in this run asked of the repository."""
+    ends: bool = False
+    """It has no jobs any more: it makes tables, figures and pages."""
     begins: bool = False
     """It has no jobs yet: it asks the repository what it is, and may wait for that."""
     wait: Wait | None = None
@@ -70,12 +72,13 @@ class Status:
     @property
     def again(self) -> int:
         """Return how many of those that failed are still to be tried once more."""
-        return len(self.standing.to_retry) if self.is_going_on else 0
+        return len(self.standing.to_retry)
 
     @property
-    def failed(self) -> Sequence[Row]:
-        """Return the rows of what failed, as they are told: only what goes on tries any of it again."""
-        return self.standing.failed_told if self.is_going_on else self.standing.failed
+    def is_closing(self) -> bool:
+        """Tell whether nothing is left to be done for records, and tables, figures and pages are made."""
+        is_through = not (self.begins or self.running or self.to_go or self.again)
+        return self.is_going_on and (self.ends or is_through)
 
     @property
     def stands_still(self) -> bool:
@@ -92,7 +95,7 @@ class Status:
         allow: those of the configuration, and the repository's own, which is known by what it has let through up to
         the end of the wait for it.
         """
-        if not self.is_going_on or not self.done_in_run:
+        if not self.is_going_on or self.ends or not self.done_in_run:
             return None
         left = self.to_go + self.again
         work_s = left * self.last_done_s / self.done_in_run
@@ -116,7 +119,7 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
     if plan is None or began is None:
         return None
     rows = latest_rows(folder / STATS_LOG)
-    if not (folder / STATS_LOG).exists():  # the aggregate is just writing it anew
+    if not (folder / STATS_LOG).exists():  # nothing was told yet, or it is lost
         arrived = (r for r in plan.recids if has_arrived(folder / "results" / str(r), publish=plan.publish))
         rows = {recid: {"recid": recid, "status": "ok", "run_id": plan.run_id} for recid in arrived}
     run = _run(folder / RUN_FILE)
@@ -140,11 +143,12 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
         results_dir, alive = folder / "results", {job.recid for job in running}
         silent = silent_ends(plan, rows, results_dir=results_dir, logs_dir=folder / "logs", is_gone=True)
         rows |= {row["recid"]: dict(row) for row in silent if is_interrupted(row) and row["recid"] not in alive}
-    ends = [job.wait.until for job in running if job.wait and job.wait.until is not None]
+    waits_end = [job.wait.until for job in running if job.wait and job.wait.until is not None]
+    ends = is_going_on and flags.get(ENDS) is not None
     return Status(
-        standing=standing_of(plan, rows, logs_dir=folder / "logs"),
+        standing=standing_of(plan, rows, is_over=ends or not is_going_on, logs_dir=folder / "logs"),
         running=running if is_going_on else [],
-        wait_left_s=max(0.0, min(ends, default=0.0) - now.timestamp()),
+        wait_left_s=max(0.0, min(waits_end, default=0.0) - now.timestamp()),
         is_going_on=is_going_on,
         has_told=is_going_on or has_ended,
         elapsed_s=max(0.0, (end - began).total_seconds()),
@@ -152,6 +156,7 @@ def read_status(folder: Path, *, now: datetime, locks: Path = LOCKS) -> Status |
         bytes_down=_moved(ended, DOWNLOAD_STEP),
         bytes_up=_moved(ended, UPLOAD_STEP),
         requests=int(sum(event["measured"].get("requests", 0) for event in ended)),
+        ends=ends,
         begins=begins,
         wait=read_wait(folder / RUN_WAITS) if begins else None,
         last_done_s=(last_done - began).total_seconds() - begins_s - absent_s(absences, until=last_done.timestamp()),

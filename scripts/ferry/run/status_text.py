@@ -14,6 +14,7 @@ from ferry.text.formatting import format_bytes, format_count, format_seconds, pl
 from ferry.waiting import Wait, wait_text
 
 _SHOWN_RUNNING, _SHOWN_FAILED = 12, 10
+_CLOSING = "tables, figures and pages follow"
 
 
 def status_line(status: Status) -> str:
@@ -21,8 +22,8 @@ def status_line(status: Status) -> str:
     parts = [f"{_ok(status)}, {_failed(status)}, {plural(len(status.running), 'job')} running, {_to_go(status)}"]
     if waits := _waits(status):
         parts.append("waiting: " + ", ".join(waits))
-    if status.is_going_on and not (status.begins or status.running or status.to_go or status.again):
-        parts.append("tables, figures and pages follow")
+    if status.is_closing:
+        parts.append(_CLOSING)
     if status.bytes_up:
         parts.append(f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}")
     if status.left_s:
@@ -41,6 +42,8 @@ def status_page(status: Status) -> str:
         f"bytes    {format_bytes(status.bytes_down)} down{_rate(status.bytes_down, status)}, "
         f"{format_bytes(status.bytes_up)} up{_rate(status.bytes_up, status)}, in this run",
     ]
+    if status.is_closing:
+        lines.append(f"end      {_CLOSING}")
     if status.left_s:
         left = f"in about {format_seconds(status.left_s)}{_after_that(status)}"
         lines.append(f"end      {left}, at this run's pace in records and its limits")
@@ -52,9 +55,9 @@ def status_page(status: Status) -> str:
         longest = sorted(status.running, key=lambda job: -job.since_s)
         lines += [f"  {job.recid}  {job.step} for {format_seconds(job.since_s)}" for job in longest[:_SHOWN_RUNNING]]
     lines += [line.removeprefix("ferry: ") for line in to_stage_lines(status.standing.to_stage, most=_SHOWN_FAILED)]
-    if status.failed:
+    if failed := status.standing.failed_told:
         lines.append("failed")
-        lines += failure_lines(status.failed, most=_SHOWN_FAILED, command=status.standing.plan.command)
+        lines += failure_lines(failed, most=_SHOWN_FAILED, command=status.standing.plan.command)
     return "\n".join(lines) + "\n"
 
 
@@ -70,6 +73,7 @@ def status_json(status: Status) -> str:
         "run_id": plan.run_id,
         "is_going_on": status.is_going_on,
         "begins": status.begins,
+        "is_closing": status.is_closing,
         "wait": asdict(status.wait) if status.wait else None,
         **{name: len(rows) for name, rows in counts.items()},
         "to_retry": status.again,
@@ -78,7 +82,7 @@ def status_json(status: Status) -> str:
         "bytes_down": status.bytes_down,
         "bytes_up": status.bytes_up,
         "running": [asdict(job) for job in status.running],
-        "failures": failure_rows(status.failed, command=plan.command),
+        "failures": failure_rows(found.failed_told, command=plan.command),
     }
     return json.dumps(document, ensure_ascii=False)
 

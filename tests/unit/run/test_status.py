@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ferry.errors import PermanentError
-from ferry.flags import AWAY, ENDED, STOPPED, RunFlags
+from ferry.flags import AWAY, ENDED, ENDS, STOPPED, RunFlags
 from ferry.journal import Moment, end_event, start_event
 from ferry.jsonl import append
 from ferry.receipts import write_json, write_receipt
@@ -303,7 +303,7 @@ def test_a_folder_without_a_run_has_no_status(tmp_path: Path):
     assert read_status(tmp_path, now=NOW) is None
 
 
-def test_while_the_tables_are_written_anew_the_receipts_are_counted(going_on: Path):
+def test_where_the_rows_are_lost_the_receipts_are_counted(going_on: Path):
     (going_on / "results" / "stats.jsonl").unlink()
     write_json(going_on / "results" / "1" / "stats.json", {"status": "ok"})
     status = read_status(going_on, now=NOW)
@@ -443,6 +443,23 @@ def test_what_a_part_of_a_bulk_run_has_failed_is_to_be_tried_again_wherever_it_i
     assert read_status(going_on, now=NOW).again == 1, "4 has failed for good in a part before"
     write_plan(replace(plan, after=[]), going_on / "logs" / "plan.json")
     assert read_status(going_on, now=NOW).again == 2, "and in another bulk run"
+
+
+def test_while_tables_are_made_at_the_end_nothing_is_to_be_tried_again_and_that_is_said(going_on: Path):
+    """After SIGTERM of `make bulk` 6 failures were to be tried again, by nobody; the making of tables was silent."""
+    plan = replace(PLAN, to_do=frozenset([2, 3, 5]), is_part=True, after=["run1"])
+    write_plan(plan, going_on / "logs" / "plan.json")
+    RunFlags(run_id="run2", directory=going_on / "logs" / "flags").set(ENDS, "")
+    status = read_status(going_on, now=NOW)
+    assert (status.is_going_on, status.again, status.left_s) == (True, 0, None)
+    assert "; tables, figures and pages follow" in status_line(status)
+    assert "\nend      tables, figures and pages follow\n" in status_page(status)
+    assert "to be tried again" not in status_page(status)
+    assert json.loads(status_json(status))["is_closing"]
+    assert "\nferry_records_to_retry 0\n" in prometheus_text(status)
+    lines = closing_lines(sorted(ALL), plan=plan, is_over=True, stats_log=going_on / "results" / "stats.jsonl")
+    assert lines[0] == "ferry: 1 ok, 2 failed, 2 to go, of 5 records"
+    assert [line.split()[0] for line in lines[1:]] == ["2", "log:", "4", "log:", "again,"]
 
 
 def test_a_run_that_begins_and_waits_is_told_as_that(going_on: Path):

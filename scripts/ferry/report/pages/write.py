@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow import parquet
 
+from ferry.files import whole_text_file
 from ferry.receipts import file_digest
 from ferry.report.evidence import TO_STAGE, is_to_stage, is_unverified
 from ferry.report.failures import failure_rows, write_failures
@@ -69,7 +70,8 @@ def write_pages(*, results_dir: Path, command: str, publish: bool) -> None:
         proofs_sha256=file_digest(results_dir / MANIFEST),
         flow=flow.read_text(encoding="utf-8") if flow.exists() else "",
     )
-    (results_dir / "overview.html").write_text(fragment, encoding="utf-8")
+    with whole_text_file(results_dir / "overview.html") as stream:
+        stream.write(fragment)
     write_failures(results_dir, failures)
     pages = {
         "records": table_page(

@@ -4,12 +4,19 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 from ferry.errors import MetadataError
 from ferry.text.formatting import plural
 
 type _File = Mapping[str, Any]
+
+CHOOSE_OTHERWISE: Final = "take the record off the list, or choose otherwise"
+"""What to do about a record of which no file is chosen."""
+
+
+class NoneChosenError(MetadataError):
+    """A record has files, and source.files chooses none of them."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +77,16 @@ def choose_files(
     """Return a receipt `source` with the chosen files, and what was left out.
 
     Raises:
-        MetadataError: of a record with files none is chosen: without one it would be another record.
+        NoneChosenError: of a record with files none is chosen: without one it would be another record.
     """
     files = receipt["files"]
     chosen = chosen_by.choose(files, indices=indices)
     if len(chosen) == len(files):
         return receipt
     if not chosen:
-        raise MetadataError(
+        raise NoneChosenError(
             f"{place}: expected files that source.files chooses ({chosen_by.words}), found none among "
-            f"{plural(len(files), 'file')}; take the record off the list, or choose otherwise"
+            f"{plural(len(files), 'file')}; {CHOOSE_OTHERWISE}"
         )
     keys = {file["key"] for file in chosen}
     sizes = [file["size_bytes"] for file in files if file["key"] not in keys]
@@ -97,7 +104,7 @@ def chosen_again(receipt: dict[str, Any], chosen_by: FileFilter | None) -> dict[
     None: it has a part of the record's files, by another choice, and so it does not tell.
 
     Raises:
-        MetadataError: as `choose_files`.
+        NoneChosenError: as `choose_files`.
     """
     if (left_out := receipt.get("left_out")) is not None:
         return receipt if chosen_by is not None and left_out["chosen"] == chosen_by.words else None

@@ -14,7 +14,7 @@ from ferry.mapping.corrections import corrected
 from ferry.mapping.own import target_record
 from ferry.mapping.transform import InvalidRecordError
 from ferry.mapping.work import OWN_JSON, MappingOptions
-from ferry.source.file_filter import FileFilter
+from ferry.source.file_filter import CHOOSE_OTHERWISE, FileFilter, NoneChosenError
 from ferry.source.file_lists import is_index
 from ferry.source.known_records import KnownRecords
 from ferry.steps.look_at import Source, read_with_corrections
@@ -31,11 +31,12 @@ _TITLES: Mapping[Kind, str] = {
 }
 """Of the tables, in the order in which they are printed."""
 
-Remedy = Literal["correct", "files", "document", "portal", "again"]
+Remedy = Literal["correct", "files", "choice", "document", "portal", "again"]
 _REMEDIES: Mapping[Remedy, str] = {
     "correct": "correct what is refused in {folder}/corrections/<recid>.yaml",
     "files": "corrections do not reach files: have the portal mend them and run `snakemake --cores 2 refresh`, or lay "
     "a mended copy in {folder}/<recid>.json",
+    "choice": CHOOSE_OTHERWISE,
     "document": "mend {folder}/<recid>.json, or the correction of the record",
     "portal": "take what the portal does not give off the list, or lay it in {folder}/<recid>.json",
     "again": "not known yet; validate again when there may be an answer",
@@ -137,6 +138,8 @@ def _unread(recid: int, error: FerryError) -> Problem:
     refusal = _refusal(recid, str(error))
     if isinstance(error, TransientError):
         return replace(refusal, kind=NOT_KNOWN_YET, remedy="again")
+    if isinstance(error, NoneChosenError):
+        return replace(refusal, remedy="choice")
     if isinstance(error, MetadataError):
         return replace(refusal, remedy="files" if refusal.path.startswith(_FILES) else "document")
     return replace(refusal, remedy="portal")

@@ -13,6 +13,7 @@ from answering_portal import portal as answering
 from ferry.errors import MetadataError, PermanentError, TransientError
 from ferry.mapping.transform import InvalidRecordError
 from ferry.mapping.work import MappingOptions
+from ferry.source.file_filter import FileFilter
 from ferry.steps import look_at
 from ferry.steps.validate import Problem, problem_table, rendered, validate_all, validate_record
 from small_records import RECORDS
@@ -107,10 +108,11 @@ def config():
     return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 
-def run(folder, config, recids, portal="http://127.0.0.1:9"):
+def run(folder, config, recids, portal="http://127.0.0.1:9", chosen_by=None):
     return validate_all(
         recids=recids,
         metadata=config["metadata"] | {"dir": str(folder / "metadata"), "portal": portal},
+        chosen_by=chosen_by,
         results_dir=folder / "results",
         transform=config["transform"],
         package=config["package"],
@@ -155,6 +157,18 @@ def test_the_advice_fits_what_is_wrong_with_the_records(tmp_path, config):
     ]
     (row,) = [line for line in lines if "404" in line]
     assert row.endswith("2        2       9, 10")
+
+
+def test_a_record_of_which_no_file_is_chosen_has_the_advice_that_plan_and_run_give(tmp_path, config):
+    """It was to mend its metadata or its correction, which choose no files."""
+    (tmp_path / "metadata").mkdir()
+    record = {**GOOD, "files": [{"uri": "root://x//a", "size": 1, "checksum": "adler32:00000001"}]}
+    (tmp_path / "metadata" / "7.json").write_text(json.dumps(record))
+    with pytest.raises(MetadataError) as refused:
+        run(tmp_path, config, [7], chosen_by=FileFilter(names=["nothing*"]))
+    *_, summary, advice = str(refused.value).splitlines()
+    assert "0 valid (0 of them with warnings), 1 refused" in summary
+    assert advice == "  1 record (7): take the record off the list, or choose otherwise"
 
 
 def test_what_nobody_has_answered_is_not_known_yet_and_neither_valid_nor_refused(tmp_path, config, monkeypatch):

@@ -56,8 +56,7 @@ def fetch_record(
     url = record_address(recid, portal=portal)
     answer = cache.read(recid, url=url, limits=limits) if cache else None
     if answer is None:
-        with _asked_for_all(url, flags):
-            answer = ask_again(url, etag=None, limits=limits, attempts=attempts, sleep=sleep)
+        answer = ask_again(url, etag=None, limits=limits, flags=flags, attempts=attempts, sleep=sleep)
         assert answer is not None, "nothing was said to be known"
         if cache:
             bare_record(answer.document, recid=recid, origin=url)
@@ -99,10 +98,17 @@ def ask_again(
     *,
     etag: str | None,
     limits: Limits | None = None,
+    flags: RunFlags | None = None,
     attempts: int = 5,
     sleep: Callable[[float], None] = time.sleep,
 ) -> PortalAnswer | None:
     """Return what is said at an address of the portal's API; None if it is what came with this ETag.
+
+    Args:
+        url: what is asked for.
+        etag: of what is known already, None: nothing is.
+        limits: most that a record may hold; None: it is no record.
+        flags, attempts, sleep: as for a record.
 
     Raises:
         PermanentError, MetadataError, TransientError: as for a record.
@@ -115,7 +121,8 @@ def ask_again(
         text, given = said
         return PortalAnswer(url, text, parse_record(text, url, limits), given)
 
-    return retried(once, attempts=attempts, sleep=sleep, waits_for=PORTAL, longest_s=LONGEST_S)
+    with _asked_for_all(url, flags):
+        return retried(once, attempts=attempts, sleep=sleep, waits_for=PORTAL, longest_s=LONGEST_S)
 
 
 def ask(url: str) -> dict[str, Any]:

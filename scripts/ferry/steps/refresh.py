@@ -1,23 +1,24 @@
 """The step `refresh`: the portal is asked again, and what it says otherwise now is what the next run reads."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ferry.chain import READ_STEP, take_away_from
 from ferry.errors import FerryError, PermanentError, TransientError
+from ferry.flags import RunFlags
 from ferry.limits import Limits
 from ferry.receipts import read_receipt
 from ferry.source.portal import ask_again, record_address
-from ferry.source.portal_cache import PortalCache
+from ferry.source.portal_cache import PortalAnswer, PortalCache
 from ferry.source.record import bare_record
 from ferry.text.formatting import plural
 from ferry.text.problem_lines import first_recids, problem_lines
 
 SHOWN_PROBLEMS = 15
-MOST_UNANSWERED = 3
-"""Records in a row that the portal does not answer for: then it is not there, and none of the others is asked for."""
 
 
 @dataclass
@@ -28,13 +29,18 @@ class _Found:
     changed: list[int] = field(default_factory=list)
     same: list[int] = field(default_factory=list)
     own: list[int] = field(default_factory=list)
+    unanswered: list[tuple[int, str]] = field(default_factory=list)
     failed: list[tuple[int, str]] = field(default_factory=list)
-    left: int = 0
-    """How many were not asked for."""
 
 
 def refresh_all(
-    *, recids: Sequence[int], metadata: Mapping[str, Any], folders: Sequence[str] = (), results_dir: Path
+    *,
+    recids: Sequence[int],
+    metadata: Mapping[str, Any],
+    folders: Sequence[str] = (),
+    results_dir: Path,
+    flags: RunFlags | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> str:
     """Ask the portal for each wanted record, and keep what it says otherwise than before; return what is to be printed.
 
@@ -46,37 +52,45 @@ def refresh_all(
         metadata: that part of the configuration; records with a file in its folder are not asked for.
         folders: into which answers may be links (source.allow.folders).
         results_dir: where receipts lie.
+        flags: of the run: where the portal does not answer for one record, it is asked for no other.
+        sleep: waits before the portal is asked once more.
 
     Raises:
-        PermanentError: some were not answered; the message has all the rest too.
+        PermanentError: of some nothing came that can be kept; the message has all the rest too.
     """
     metadata_dir, limits, portal = Path(metadata["dir"]), Limits(**metadata["limits"]), metadata["portal"]
     cache = PortalCache.of(metadata_dir, folders)
     found = _Found()
-    unanswered = 0
-    for number, recid in enumerate(recids):
-        if unanswered == MOST_UNANSWERED:
-            found.left = len(recids) - number
-            break
+    ask = partial(ask_again, limits=limits, flags=flags, sleep=sleep)
+    for recid in recids:
         if metadata["origin"] == "own" or (metadata_dir / f"{recid}.json").exists():
             found.own.append(recid)
             continue
         try:
-            _refresh(recid, cache, found, portal=portal, limits=limits, receipt_dir=results_dir / str(recid))
-            unanswered = 0
+            url = record_address(recid, portal=portal)
+            _refresh(recid, url, cache, found, limits=limits, ask=ask, receipt_dir=results_dir / str(recid))
+        except TransientError as error:
+            found.unanswered.append((recid, str(error)))
         except FerryError as error:
             found.failed.append((recid, str(error)))
-            unanswered = unanswered + 1 if isinstance(error, TransientError) else 0
     told = "\n".join(_lines(found, total=len(recids), folder=cache.folder))
-    if found.failed:
+    if found.unanswered or found.failed:
         raise PermanentError(told)
     return told
 
 
-def _refresh(recid: int, cache: PortalCache, found: _Found, *, portal: str, limits: Limits, receipt_dir: Path) -> None:
-    url = record_address(recid, portal=portal)
+def _refresh(
+    recid: int,
+    url: str,
+    cache: PortalCache,
+    found: _Found,
+    *,
+    limits: Limits,
+    ask: Callable[..., PortalAnswer | None],
+    receipt_dir: Path,
+) -> None:
     kept = cache.read(recid, url=url, limits=limits)
-    answer = ask_again(url, etag=kept.etag if kept else None, limits=limits)
+    answer = ask(url, etag=kept.etag if kept else None)
     if answer is None:
         found.same.append(recid)
         return
@@ -113,9 +127,10 @@ def _lines(found: _Found, *, total: int, folder: Path) -> list[str]:
             f"not answered     {plural(len(found.failed), 'record')}:",
             *problem_lines(found.failed, most=SHOWN_PROBLEMS),
         ]
-    if found.left:
-        lines.append(f"left             {plural(found.left, 'record')}: the portal does not answer; try again later")
-    return [
-        *lines,
-        f"{plural(total - found.left, 'record')} asked for at the portal" if not found.own else plural(total, "record"),
-    ]
+    if found.unanswered:
+        lines += [
+            f"not answered     {plural(len(found.unanswered), 'record')}; refresh again when there may be an answer:",
+            *problem_lines(found.unanswered, most=SHOWN_PROBLEMS),
+        ]
+    asked = "" if found.own or found.unanswered else " asked for at the portal"
+    return [*lines, f"{plural(total, 'record')}{asked}"]

@@ -27,7 +27,7 @@ REQUESTS_TO_PUBLISH = 3
 
 @dataclass(frozen=True)
 class RecordPlan:
-    """One row of results/plan.csv; sizes in bytes."""
+    """One row of results/plan.csv; sizes in bytes. Of what cannot succeed nothing is sent: it has its files alone."""
 
     recid: int
     priority: int
@@ -125,6 +125,9 @@ def plan_record(
         if empty_records == "fail":
             refused = [str(without_files(recid, is_skipped=False)), *refused]
         requests = 1 if empty_records == "skip" else 1 + requests_of(1, 0, publish=publish)
+    if refused:
+        more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
+        return RecordPlan(**known, problem="; ".join(refused[:3]) + more)
     return RecordPlan(
         **known,
         uploads=len(uploads),
@@ -137,7 +140,6 @@ def plan_record(
         more_uploads=more_uploads,
         more_requests=more_uploads * REQUESTS_PER_FILE,
         note=plan.note,
-        problem="; ".join(refused[:3]) + (f"; and {len(refused) - 3} more" if len(refused) > 3 else ""),
     )
 
 

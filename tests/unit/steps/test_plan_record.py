@@ -104,6 +104,20 @@ def test_what_cannot_succeed_says_why(files, changes, told):
 
 
 @pytest.mark.parametrize(
+    ("files", "changes"),
+    [
+        ([file("a.al"), file("b.al")], {"refused": ["metadata title: expected a text, found none"]}),
+        ([file("a.al")], {"max_bytes": 10}),
+        ([], {"takes_records_without_files": False}),
+    ],
+)
+def test_what_cannot_succeed_sends_nothing_and_its_columns_add_up_to_what_is_printed(files, changes):
+    found = plan(files, **changes)
+    assert found == RecordPlan(7, 0, files=len(files), source_bytes=1_000_000 * len(files), problem=found.problem)
+    assert forecast([found], **LIMITS).uploads == found.uploads
+
+
+@pytest.mark.parametrize(
     ("uri", "redirects", "told"),
     [
         ("file:///mirror/f 1?x.txt", {}, "file:///mirror/f 1?x.txt: expected the name of a file without '?'"),

@@ -23,7 +23,7 @@ def test_a_part_of_a_record_is_told_in_the_repository_in_stats_manifest_and_proo
     done = flow.run()
     assert_ok(done)
     assert "ferry: 1 of those ok hold only the files that source.files chooses, as they say themselves" in done.stderr
-    assert "  7001  1 files left out" in done.stderr
+    assert "  7001  1 file left out" in done.stderr
     said = "This copy holds 2 of the 3 files of the original record."
     assert said in flow.receipt(7001, "record")["metadata"]["description"]
     assert "This copy" not in flow.receipt(7002, "record")["metadata"]["description"]

@@ -75,7 +75,7 @@ def kept_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
 def part_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
     """Return what the terminal shows of records that have arrived without some of their files, of at most `most`."""
     head = f"ferry: {len(rows)} of those ok hold only the files that source.files chooses, as they say themselves"
-    return _listed(head, rows, lambda row: f"{row['left_out_count']} files left out", most=most)
+    return _listed(head, rows, lambda row: f"{plural(row['left_out_count'], 'file')} left out", most=most)
 
 
 def to_stage_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:

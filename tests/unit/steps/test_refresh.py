@@ -1,4 +1,4 @@
-"""The portal is asked again for all records: one that is silent is waited for once, and what it says is told as it is."""
+"""The portal is asked again for all records: a silent one is waited for once, and what it says is told as it is."""
 
 import json
 

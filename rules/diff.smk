@@ -1,9 +1,9 @@
 # Needs: the metadata of every wanted record, and the repository.
-# Makes: what an upload would change there, field by field. Has no output: it runs whenever it is asked.
+# Makes: what an upload would change in the metadata there, field by field; files are compared by the upload itself. Has no output: it runs whenever it is asked.
 
 
 rule diff:
-    """Hold the wanted records against what the repository has of them; nothing is written there."""
+    """Hold the metadata of the wanted records against the repository's; nothing is written there."""
     log:
         "logs/diff.log",
     localrule: True

@@ -46,3 +46,4 @@ def test_a_record_that_cannot_be_compared_is_told_beside_the_others(flow):
     told = done.stdout + done.stderr
     assert "  99  title: expected a text, found none" in told
     assert "2 records: 1 not there yet, 1 not compared" in told
+    assert "compared are metadata and access; files are compared by the upload itself" in told

@@ -1,4 +1,4 @@
-"""The step `diff`: what an upload would change of the records that the repository has, field by field."""
+"""The step `diff`: what an upload would change in the metadata of the records that the repository has."""
 
 import asyncio
 import json
@@ -37,6 +37,7 @@ State = Literal["absent", "draft", "published", "failed"]
 SHOWN_CHANGES = 10
 SHOWN_PROBLEMS = 15
 MAX_VALUE = 100  # characters of a value on the terminal; the table has all of it
+_COMPARED = "compared are metadata and access; files are compared by the upload itself"
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ def diff_all(
     sandbox_dir: Path,
     table_path: Path,
 ) -> str:
-    """Hold each wanted record against its draft, or its published record, in the repository; return what to print.
+    """Hold the metadata of each wanted record against those of its draft or published record; return what to print.
 
-    The repository is asked with GET requests only. The changes go to `table_path` (CSV: recid, state, url, path, kind,
-    before, after; values as JSON), a line for a record without changes too.
+    Files are not compared. The repository is asked with GET requests only. The changes go to `table_path` (CSV: recid,
+    state, url, path, kind, before, after; values as JSON), a line for a record without changes too.
 
     Args:
         recids: of the wanted records.
@@ -191,7 +192,7 @@ def _summary(found: Sequence[LiveDiff], table_path: Path) -> str:
         "not compared": sum(each.state == "failed" for each in found),
     }
     summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    return "\n".join([*lines, f"{plural(len(found), 'record')}: {summary}; all of it in {table_path}"])
+    return "\n".join([*lines, f"{plural(len(found), 'record')}: {summary}; all of it in {table_path}", _COMPARED])
 
 
 def _json(value: Any) -> str:

@@ -91,7 +91,7 @@ def test_a_run_that_nothing_came_before_asks_itself_and_a_refresh_holds_what_com
         del portal.records[7001]
         told = flow.run("refresh")
         assert told.returncode == 1
-        assert "not answered     1 record:\n  7001  " in told.stderr
+        assert "not found        1 record (7001) at the portal" in told.stderr
 
 
 def test_a_listing_that_tells_of_changes_has_those_records_asked_for_again(of_portal):

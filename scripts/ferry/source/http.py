@@ -19,6 +19,7 @@ MOST_HOPS = 10
 """From address to address."""
 
 _TRANSIENT_STATUS = {408, 425, 429}
+_NOT_FOUND = {http.client.NOT_FOUND, http.client.GONE}
 _REDIRECTS = {301, 302, 303, 307, 308}
 _ASKED_FOR_BY = {
     http.client.NOT_MODIFIED: "If-None-Match",
@@ -34,6 +35,10 @@ _OF_PROXY = {
 }
 """Status that a proxy gives by itself where it cannot reach a server, or will not."""
 _RANGE = re.compile(r"bytes (\d{1,19})-")
+
+
+class NotFoundError(PermanentError):
+    """The server answers that it has nothing there (404, 410)."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def request(
 
     Raises:
         ForbiddenSourceError: the address, or one that it leads to, is not allowed.
+        NotFoundError: the server does not have it (404, 410).
         PermanentError: the server says that this will not work (4xx), or leads elsewhere than to http(s) (3xx).
         TransientError: no connection, a server error, too many requests.
     """
@@ -130,7 +136,7 @@ def request(
             way = _by_way_of(at, asking) if answer.status in _OF_PROXY else ""
             message = f"{url}: expected an answer, found HTTP {answer.status} {answer.reason}{way}"
             if 300 <= answer.status < 500 and answer.status not in _TRANSIENT_STATUS:
-                raise PermanentError(message)
+                raise (NotFoundError if answer.status in _NOT_FOUND else PermanentError)(message)
             asking.on_busy(answer.status, dict(answer.headers.items()))
             raise TransientError(message)
         at = urljoin(at, quote(location, safe=string.punctuation, encoding="iso-8859-1"))  # as http.client decodes it

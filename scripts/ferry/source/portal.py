@@ -49,7 +49,8 @@ def fetch_record(
         attempts, sleep: how often it is asked while the trouble may pass, and what waits between.
 
     Raises:
-        PermanentError: the portal does not have it (404), or refuses.
+        NotFoundError: the portal does not have it (404, 410).
+        PermanentError: it refuses.
         MetadataError: what came is no JSON object, such as a page for people, or another record.
         TransientError: no answer after the allowed attempts.
     """

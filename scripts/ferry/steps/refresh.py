@@ -12,6 +12,7 @@ from ferry.errors import FerryError, PermanentError, TransientError
 from ferry.flags import RunFlags
 from ferry.limits import Limits
 from ferry.receipts import read_receipt
+from ferry.source.http import NotFoundError
 from ferry.source.portal import ask_again, record_address
 from ferry.source.portal_cache import PortalAnswer, PortalCache
 from ferry.source.record import bare_record
@@ -29,6 +30,7 @@ class _Found:
     changed: list[int] = field(default_factory=list)
     same: list[int] = field(default_factory=list)
     own: list[int] = field(default_factory=list)
+    missing: list[int] = field(default_factory=list)
     unanswered: list[tuple[int, str]] = field(default_factory=list)
     failed: list[tuple[int, str]] = field(default_factory=list)
 
@@ -69,12 +71,14 @@ def refresh_all(
         try:
             url = record_address(recid, portal=portal)
             _refresh(recid, url, cache, found, limits=limits, ask=ask, receipt_dir=results_dir / str(recid))
+        except NotFoundError:
+            found.missing.append(recid)
         except TransientError as error:
             found.unanswered.append((recid, str(error)))
         except FerryError as error:
             found.failed.append((recid, str(error)))
     told = "\n".join(_lines(found, total=len(recids), folder=cache.folder))
-    if found.unanswered or found.failed:
+    if found.missing or found.unanswered or found.failed:
         raise PermanentError(told)
     return told
 
@@ -122,9 +126,12 @@ def _lines(found: _Found, *, total: int, folder: Path) -> list[str]:
         lines.append(f"as before        {plural(len(found.same), 'record')}")
     if found.own:
         lines.append(f"not asked for    {plural(len(found.own), 'record')}: their metadata are files of yours")
+    if found.missing:
+        count, first = plural(len(found.missing), "record"), first_recids(found.missing)
+        lines.append(f"not found        {count} ({first}) at the portal")
     if found.failed:
         lines += [
-            f"not answered     {plural(len(found.failed), 'record')}:",
+            f"not compared     {plural(len(found.failed), 'record')}:",
             *problem_lines(found.failed, most=SHOWN_PROBLEMS),
         ]
     if found.unanswered:

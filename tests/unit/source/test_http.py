@@ -12,7 +12,7 @@ from ferry.errors import PermanentError, TransientError
 from ferry.source import allowed
 from ferry.source.access import read_bytes, redirected
 from ferry.source.allowed import AllowedSources
-from ferry.source.http import HttpFile, request
+from ferry.source.http import HttpFile, NotFoundError, request
 
 LOOPBACK = AllowedSources(hosts=("127.0.0.1",))
 CONTENT = bytes(range(256)) * 64
@@ -124,7 +124,8 @@ def test_where_no_length_is_told_the_end_is_where_the_connection_ends(server):
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        *((status, PermanentError) for status in (403, 404, 410)),
+        (403, PermanentError),
+        *((status, NotFoundError) for status in (404, 410)),
         *((status, TransientError) for status in (408, 429, 500, 503)),
     ],
 )

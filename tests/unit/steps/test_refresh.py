@@ -41,3 +41,14 @@ def test_a_portal_that_does_not_answer_is_waited_for_once_and_no_other_record_is
         "  3 records (6, 7, 8): … expected an answer, found HTTP 503 Service Unavailable",
         "  4 records",
     ]
+
+
+def test_what_the_portal_does_not_have_or_gives_as_no_record_is_not_told_as_unanswered(refresh):
+    page = Answer(body=b"<!doctype html>", kind="text/html")
+    with portal(Answer(status=404), Answer(status=410), page) as server, pytest.raises(PermanentError) as told:
+        refresh(server, 6, 7, 8)
+    found, head, why, end = str(told.value).splitlines()
+    assert found == "not found        2 records (6, 7) at the portal"
+    assert head == "  not compared     1 record:"
+    assert "expected JSON, found a page (text/html)" in why
+    assert end == "  3 records asked for at the portal"

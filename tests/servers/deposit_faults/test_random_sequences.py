@@ -108,6 +108,19 @@ def look_at(truth: Truth, cargos: list[Cargo], outcomes: list[Carried | FerryErr
             truth.assert_one_at_most(cargo)
 
 
+def follow_the_one_remedy(carrier: Carrier, cargos: list[Cargo], outcomes: list[Carried | FerryError]) -> bool:
+    """Do what is left to people, where anything is: after a second 500 no run asks for a draft of that record."""
+    left = [
+        (cargo, outcome) for cargo, outcome in zip(cargos, outcomes, strict=True) if isinstance(outcome, FerryError)
+    ]
+    for cargo, outcome in left:
+        path = carrier.state_path(cargo)
+        assert "answering 500 to 2 requests for one" in str(outcome), outcome
+        assert f"then delete {path} and run again" in str(outcome)
+        path.unlink()
+    return bool(left)
+
+
 @pytest.mark.parametrize("seed", [pytest.param(FIRST, marks=pytest.mark.smoke), *range(FIRST + 1, END)])
 def test_a_bulk_run_over_a_line_that_fails_at_random_ends_whole(repository, tmp_path, seed):
     server, info = repository
@@ -130,6 +143,10 @@ def test_a_bulk_run_over_a_line_that_fails_at_random_ends_whole(repository, tmp_
             look_at(truth, cargos, asyncio.run(bulk_run(carrier, cargos)))
             assert len(proxy.log) - before <= MOST_REQUESTS
             proxy.clear()
-        settled = asyncio.run(bulk_run(replace(carrier, stall_s=20.0), cargos))  # only faults may be told as stalls
-        assert all(isinstance(outcome, Carried) for outcome in settled), settled
+        patient = replace(carrier, stall_s=20.0)  # only faults may be told as stalls
+        settled = asyncio.run(bulk_run(patient, cargos))
         look_at(truth, cargos, settled)
+        if follow_the_one_remedy(carrier, cargos, settled):
+            settled = asyncio.run(bulk_run(patient, cargos))
+            look_at(truth, cargos, settled)
+        assert all(isinstance(outcome, Carried) for outcome in settled), settled

@@ -14,6 +14,9 @@ from pyarrow import parquet
 
 from browser import Page
 from ferry.csv_tables import write_csv
+from ferry.report.figures.flows import records_by_outcome
+from ferry.report.figures.style import in_style, save
+from ferry.report.figures.tables import read_run
 from ferry.report.pages import write_pages
 from ferry.report.pages.overview import facts, next_steps
 from ferry.report.pages.plan_page import write_plan_page
@@ -321,6 +324,25 @@ def test_reasons_have_the_width_of_a_narrow_first_page_and_a_figure_that_goes_on
         said = page.value("getComputedStyle(document.querySelector('.goes-on')).display") != "none"
         goes_on = page.value("(each => each.scrollWidth > each.clientWidth)(document.querySelector('.flow'))")
         assert (said, goes_on) == (is_narrow, is_narrow)
+
+
+@pytest.mark.browser
+def test_the_names_in_the_figure_of_a_narrow_first_page_can_be_read_and_the_page_is_no_wider_for_it(
+    bulk: Path, tmp_path: Path
+):
+    """They were 5 pixels high where the whole of the figure was made to fit three screens of a telephone."""
+    folder = tmp_path / "results"
+    shutil.copytree(bulk, folder)
+    with in_style():
+        save(records_by_outcome(read_run(folder)), out_dir=folder / "figures", name="records_by_outcome")
+    write_pages(results_dir=folder, command=COMMAND, publish=False)
+    with Page(tmp_path) as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=420, height=900, deviceScaleFactor=1, mobile=False)
+        page.open(folder / "overview.html")
+        svg = "document.querySelector('.flow svg')"
+        pixels_per_point = page.value(f"{svg}.getBoundingClientRect().width / {svg}.viewBox.baseVal.width")
+        assert 8 * pixels_per_point >= 10, "names are drawn 8 points high"
+        assert page.value("document.documentElement.scrollWidth") <= 420
 
 
 @pytest.mark.browser

@@ -17,10 +17,10 @@ _SHOWN_WAITING = 20
 _STYLE = """
 .h-screen.overflow-auto:has(.ferry) { align-items: flex-start; justify-content: flex-start; min-width: 0; }
 .flex.gap-3:has(.ferry) { flex-wrap: wrap; min-width: 0; max-width: 100%; }
-.py-2:has(.ferry) { flex: 1 1 18rem; min-width: 0; max-width: 64rem; }
+.py-2:has(.ferry) { flex: 1 1 18rem; min-width: 0; max-width: 94rem; }
 .prose.max-w-lg:has(.ferry) { max-width: none; }
 @media (max-width: 640px) {
-  .flex-row:has(.ferry) { flex-direction: column; height: auto; }
+  .flex-row:has(.ferry) { flex-direction: column; width: 100%; height: auto; }
   .flex-row:has(.ferry) > * { height: auto; width: 100%; position: static; }
 }
 .ferry h1 { font-size: 1.5rem; margin-bottom: .5rem; }
@@ -41,14 +41,19 @@ _STYLE = """
 .ferry .failed { color: #9c1c2b; overflow-wrap: normal; }
 .ferry .bar { display: flex; height: .9rem; margin: .4rem 0 1rem; border: 1px solid #5c6b7a; }
 .ferry .flow { overflow-x: auto; scrollbar-color: #5c6b7a #dfe4e9; }
-.ferry .flow svg { width: 100%; min-width: 44rem; height: auto; }
+.ferry > :not(.flow, .goes-on) { max-width: 64rem; }
+.ferry .flow svg { display: block; width: 100%; height: auto; }
 .ferry .goes-on { display: none; }
-@container (max-width: 43.9rem) { .ferry .goes-on { display: block; font-size: .875rem; text-align: right; } }
+/* less than the whole page, but letters of 10 pixels: those of 8 points in a figure of 1199 */
+@container (max-width: 63.9rem) {
+  .ferry .flow svg { width: 94rem; max-width: none; }
+  .ferry .goes-on { display: block; font-size: .875rem; text-align: right; }
+}
 .ferry code { font-size: .75rem; font-weight: 400; background: #eef1f4; padding: .05rem .25rem; }
 .ferry code { overflow-wrap: anywhere; }
 .ferry code::before, .ferry code::after { content: none; }
 body:has(> .ferry) { font: 14px/1.4 system-ui, sans-serif; color: #1b2a3a; background: #fff; margin: 1rem 1.5rem; }
-body > .ferry { max-width: 64rem; }
+body > .ferry { max-width: 94rem; }
 @media (prefers-color-scheme: dark) {
   :root:has(body > .ferry) { color-scheme: dark; }
   body:has(> .ferry) { color: #e4e9ee; background: #161d25; }

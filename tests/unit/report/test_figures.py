@@ -14,7 +14,7 @@ import pytest
 from ferry import chain
 from ferry.report.figures import FIGURES, draw_figures, style
 from ferry.report.figures.course import records_over_time, waits_and_retries
-from ferry.report.figures.durations import duration_by_size
+from ferry.report.figures.durations import duration_by_size, time_by_step
 from ferry.report.figures.failures import failures
 from ferry.report.figures.flow_layout import PAD, SLOT, gather, lay_out
 from ferry.report.figures.flows import outcome_of, records_by_outcome
@@ -223,6 +223,21 @@ def test_records_on_tape_are_an_outcome_of_their_own_in_each_figure(bulk: Path):
     assert "104 records went through; 2 records skipped or not reached yet; 4 records to be staged." in [
         text.get_text() for text in calm.figure.axes[0].texts
     ]
+
+
+def test_the_time_of_attempts_that_found_files_on_tape_is_not_lost():
+    attempts = {
+        "recid": [1, 2],
+        "step": ["download_files"] * 2,
+        "status": ["failed"] * 2,
+        "error_type": ["OnTapeError", "IntegrityError"],
+        "duration_s": [5.0, 2.0],
+        "rate_wait_s": [None, None],
+    }
+    run = Run(stats=pd.DataFrame(), attempts=pd.DataFrame(attempts), file_sizes=np.array([], dtype=np.int64))
+    with in_style():
+        drawing = time_by_step(run)
+    assert [drawing.columns[3], drawing.rows[0][2:4]] == ["seconds_in_failed_attempts", [7.0, 2.0]]
 
 
 def test_nothing_is_promised_for_records_that_failed_or_wait_for_tape():

@@ -109,7 +109,8 @@ def test_the_overview_tells_what_is_in_review_and_what_was_declined(bulk: Path):
 def test_the_time_between_two_runs_is_no_working_time():
     def attempt(run_id: str, minute: int) -> dict:
         at = datetime(2026, 1, 1, 8, minute, tzinfo=UTC)
-        return {"run_id": run_id, "status": "ok", "started_at": at, "ended_at": at.replace(second=30)}
+        times = {"started_at": at, "ended_at": at.replace(second=30)}
+        return {"run_id": run_id, "status": "ok", "error_type": None} | times
 
     summary = summarise([], [attempt("a", 0), attempt("a", 1), attempt("b", 50)])
     assert (summary.working_s, summary.runs) == (90 + 30, 2)
@@ -170,6 +171,17 @@ def test_records_on_tape_are_told_as_to_be_staged_with_the_address_to_ask_at(tmp
     assert sorted(told.values()) == ["failed", "ok", "skipped", "to be staged"]
     only = summarise([row for row in rows if row["status"] == "ok"] + [waiting], [])
     assert next_steps(only, command=COMMAND, publish=True)[0].startswith(f"Run `{COMMAND}` again")
+
+
+def test_an_attempt_that_found_files_on_tape_is_none_that_failed(tmp_path: Path):
+    results = make_pages(tmp_path, records=4, files=8, failed=1)
+    table = parquet.read_table(results / "attempts.parquet")
+    rows = table.to_pylist()
+    failed = sum(row["status"] == "failed" for row in rows)
+    rows.append(rows[-1] | {"step": "download_files", "status": "failed", "error_type": "OnTapeError"})
+    parquet.write_table(pa.Table.from_pylist(rows, schema=table.schema), results / "attempts.parquet")
+    write_pages(results_dir=results, command=COMMAND, publish=False)
+    assert f"Trouble{failed} attempts that failed," in Tags((results / "overview.html").read_text()).text
 
 
 def test_the_plan_of_the_report_counts_as_the_plan_on_the_terminal(tmp_path: Path):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ferry.report.evidence import TO_STAGE
+from ferry.report.evidence import ON_TAPE, TO_STAGE
 from ferry.report.figures.style import (
     FAINT,
     INK,
@@ -36,7 +36,7 @@ def time_by_step(run: Run) -> Drawing:
         chosen = ended[ended["step"] == step]
         if len(chosen):
             seconds = chosen["duration_s"]
-            lost = float(seconds[chosen["status"] != "ok"].sum())
+            lost = float(seconds[(chosen["status"] != "ok") & (chosen["error_type"] != ON_TAPE)].sum())
             waited = float(chosen["rate_wait_s"].fillna(0).sum())
             spread = [float(seconds.quantile(share)) for share in (0.5, 0.95)]
             rows.append([step, len(chosen), *(round(n, 3) for n in (float(seconds.sum()), lost, waited, *spread))])

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ferry.journal import working_s
-from ferry.report.evidence import is_part, is_to_stage, is_unverified
+from ferry.report.evidence import ON_TAPE, is_part, is_to_stage, is_unverified
 
 type Row = Mapping[str, Any]
 
@@ -86,7 +86,7 @@ def summarise(stats: Sequence[Row], attempts: Sequence[Row]) -> Summary:
         uploaded_bytes=sum(row["upload_moved_bytes"] or 0 for row in stats),
         retries=sum(row["retries"] or 0 for row in stats),
         rate_wait_s=sum(row["rate_wait_s"] or 0.0 for row in stats),
-        failed_attempts=sum(row["status"] != "ok" for row in attempts),
+        failed_attempts=sum(row["status"] != "ok" and row["error_type"] != ON_TAPE for row in attempts),
         repositories=sorted({row["repository"] for row in stats if row["repository"]}),
         hosts=sorted({row["host"] for row in stats if row["host"]}),
         slowest=sorted(worked, key=lambda row: (-row["duration_s"], row["recid"]))[:WORST],

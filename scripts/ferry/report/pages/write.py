@@ -56,7 +56,7 @@ def write_pages(*, results_dir: Path, command: str, publish: bool) -> None:
     """
     stats = read_table(results_dir / "stats.parquet").to_pylist()
     attempts = read_table(
-        results_dir / "attempts.parquet", columns=["run_id", "status", "started_at", "ended_at"]
+        results_dir / "attempts.parquet", columns=["run_id", "status", "error_type", "started_at", "ended_at"]
     ).to_pylist()
     failures = failure_rows(stats, command=command)
     tables = results_dir / "tables"

@@ -17,6 +17,7 @@ import nh3
 from ferry.identity import PORTAL
 from ferry.mapping.clean import absolute_url, doi, line, printable
 from ferry.mapping.html_elements import Element, flat, parsed, span, with_texts_escaped
+from ferry.text.formatting import truncate
 
 # What InvenioRDM allows by default (invenio-config, ALLOWED_HTML_TAGS), without what is unsafe in itself.
 ALLOWED_TAGS = set(
@@ -162,7 +163,7 @@ class _Writer:
         address = given if given.lower().startswith("mailto:") else self._absolute(given)
         if address is None or address.partition(":")[0].lower() not in _LINKED_SCHEMES:
             told = given if not given.lower().startswith(("javascript:", "data:")) and len(given) < 200 else ""
-            self.lost.append(f"the link to {given[:60]}")
+            self.lost.append(f"the link to {truncate(given, 60)}")
             return inside + (f" ({html.escape(told, quote=False)})" if told and told not in inside else "") + after
         title = element.attributes.get("title", "")
         titled = f' title="{html.escape(title)}"' if title else ""

@@ -6,9 +6,11 @@ from typing import Any
 
 from ferry.csv_tables import write_csv
 from ferry.report.evidence import TO_STAGE
-from ferry.text.formatting import plural
+from ferry.text.formatting import plural, truncate
 
 FAILURE_COLUMNS = ("recid", "step", "error_type", "error", "attempts", "ended_at", "log", "command", "title")
+
+_LONGEST_REASON = 300
 
 
 def rerun_command(recids: Iterable[int], command: str) -> str:
@@ -46,8 +48,8 @@ def failure_lines(failures: Sequence[Mapping[str, Any]], *, most: int, command: 
     listed = list(failures)
     lines = []
     for row in listed[:most]:
-        reason = " ".join(str(row["error"]).split())
-        lines.append(f"  {row['recid']}  {row['step']}, attempt {row['attempts']}: {row['error_type']}: {reason[:300]}")
+        reason = truncate(str(row["error"]), _LONGEST_REASON)
+        lines.append(f"  {row['recid']}  {row['step']}, attempt {row['attempts']}: {row['error_type']}: {reason}")
         lines.append(f"    log: {row['log'] or 'none'}")
     if len(listed) > most:
         lines.append(f"  and {len(listed) - most} more in results/failures.csv")
@@ -81,7 +83,7 @@ def part_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
 def to_stage_lines(rows: Sequence[Mapping[str, Any]], *, most: int) -> list[str]:
     """Return what the terminal shows of records whose files are on tape: where each is asked for, of at most `most`."""
     head = f"ferry: {plural(len(rows), 'record')} {TO_STAGE}: files are on tape; each run asks whether they are online"
-    return _listed(head, rows, lambda row: " ".join(str(row["error"]).split())[:300], most=most)
+    return _listed(head, rows, lambda row: truncate(str(row["error"]), _LONGEST_REASON), most=most)
 
 
 def _listed(

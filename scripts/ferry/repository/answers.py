@@ -8,6 +8,7 @@ import aiohttp
 
 from ferry.errors import PermanentError, TransientError
 from ferry.strict_json import DEEPEST
+from ferry.text.formatting import truncate
 
 LARGEST_ANSWER_BYTES = 64 << 20
 """Ten records of the largest that there are, 6 MB each."""
@@ -42,7 +43,7 @@ class BoundedResponse(aiohttp.ClientResponse):
         if packing not in ("identity", "gzip", "deflate", ""):
             self.close()
             raise PermanentError(
-                f"{self._what()}: expected an answer in {ACCEPT_ENCODING} or none, found {packing[:40]}"
+                f"{self._what()}: expected an answer in {ACCEPT_ENCODING} or none, found {truncate(packing, 40)}"
             )
         unpacker = zlib.decompressobj(_UNPACKS_GZIP_AND_ZLIB) if packing in ("gzip", "deflate") else None
         whole = bytearray()

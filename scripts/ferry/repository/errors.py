@@ -10,6 +10,7 @@ from typing import Any
 
 from ferry.errors import ConfigError, FerryError, PermanentError, TransientError
 from ferry.repository.tokens import TOKEN_VARIABLE
+from ferry.text.formatting import truncate
 from ferry.text.safe_text import in_one_line
 
 BUSY = (429, 503)
@@ -124,7 +125,7 @@ def error_for_response(action: str, status: int, text: str) -> FerryError:
 def first_line(error: BaseException) -> str:
     """Return the first line of what an error says, or what it is called."""
     text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]
+    return truncate(text.splitlines()[0], 300)
 
 
 def raise_for_errors(answer: Any, action: str) -> None:
@@ -135,7 +136,7 @@ def raise_for_errors(answer: Any, action: str) -> None:
     """
     errors = answer.get("errors") if isinstance(answer, dict) else None
     if errors:
-        raise TransientError(f"{action}: the repository answered 200 with errors: {json.dumps(errors)[:300]}")
+        raise TransientError(f"{action}: the repository answered 200 with errors: {truncate(json.dumps(errors), 300)}")
 
 
 def retry_after_s(status: int, headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:

@@ -15,6 +15,7 @@ from ferry.errors import FerryError, PermanentError, TransientError
 from ferry.repository.errors import NotFoundError, PartsRefusedError, RefusedError, TooLargeError, raise_for_errors
 from ferry.repository.models import Part, RemoteFile, RemoteRecord, md5_of
 from ferry.repository.sent_body import SendOnce
+from ferry.text.formatting import truncate
 
 MOST_PARTS = 10_000  # what S3 takes
 NO_RECORD = "00000-00000"  # InvenioRDM gives no such id
@@ -182,7 +183,7 @@ def _entries(listing: Mapping[str, Any], action: str, *, keys: frozenset[str] | 
         return []
     entries = listing.get("entries")
     if not isinstance(entries, list):
-        raise TransientError(f"{action}: expected a list of files, found {str(listing)[:200]}")
+        raise TransientError(f"{action}: expected a list of files, found {truncate(str(listing), 200)}")
     return [_file(entry) for entry in entries if keys is None or str(entry.get("key")) in keys]
 
 
@@ -191,7 +192,9 @@ def _file(entry: Mapping[str, Any]) -> RemoteFile:
     try:
         key, self_url = str(entry["key"]), URL(links["self"])
     except (KeyError, ValueError, TypeError) as error:
-        raise TransientError(f"expected the entry of a file with its links, found {str(entry)[:200]}") from error
+        raise TransientError(
+            f"expected the entry of a file with its links, found {truncate(str(entry), 200)}"
+        ) from error
     transfer = entry.get("transfer") or {}
     return RemoteFile(
         key=key,

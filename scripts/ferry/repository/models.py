@@ -8,6 +8,7 @@ from typing import Any
 from yarl import URL
 
 from ferry.errors import PermanentError
+from ferry.text.formatting import truncate
 
 MD5_PREFIX = "md5:"
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -198,5 +199,5 @@ def _refuse_odd_id(found: str) -> None:
     if not _ID.fullmatch(found):
         raise PermanentError(
             "the repository's answer was not understood: expected an id of letters, digits and . _ -, at most 100 of "
-            f"them, found {found[:100]!r}"
+            f"them, found {truncate(found, 100)!r}"
         )

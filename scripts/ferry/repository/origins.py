@@ -5,6 +5,7 @@ from yarl import URL
 
 from ferry.config import is_loopback
 from ferry.errors import PermanentError
+from ferry.text.formatting import truncate
 
 
 def origin_of(url: URL | str) -> URL | None:
@@ -25,7 +26,9 @@ def refuse_elsewhere(method: str, url: URL, *, origin: URL, is_part: bool = Fals
     if there == origin:
         return
     if there is None:
-        raise PermanentError(f"{method} {str(url)[:200]!r}: expected an address in the repository's answer, found none")
+        raise PermanentError(
+            f"{method} {truncate(str(url), 200)!r}: expected an address in the repository's answer, found none"
+        )
     if not is_part:
         raise PermanentError(
             f"{method} {url.path}: expected an address at {origin}, as all of the repository's but those of parts of "

@@ -17,6 +17,7 @@ from ferry.source.file_lists import Placed, ReadIndex, is_index, listed_entries
 from ferry.source.keys import file_keys
 from ferry.source.origin import Origin, require_origin
 from ferry.strict_json import UnfitJsonError, kind_of, shown_value, strict_json
+from ferry.text.formatting import truncate
 from ferry.upload_names import RO_CRATE_KEY, manifest_key, source_key
 
 log = logging.getLogger(__name__)
@@ -207,7 +208,7 @@ def _normalised(
 
 def _expect_same(before: dict[str, Any], now: dict[str, Any], placed: Placed, origin: str) -> None:
     """Refuse a file that is listed twice and not in the same words."""
-    listed = "the same address" if placed.is_fetched else now["uri"][:200]
+    listed = "the same address" if placed.is_fetched else truncate(now["uri"], 200)
     for name, said in (("size_bytes", "size"), ("checksum", "checksum"), ("online", "availability")):
         if before[name] != now[name]:
             raise MetadataError(

@@ -82,6 +82,7 @@ def test_what_the_target_cannot_show_is_put_into_what_it_can(text: str, expected
             "the file (root://eospublic.cern.ch//x)",
         ),
         ('<a href="javascript:x()">here</a> or there', "the link to javascript", "here or there"),
+        (f'<a href="javascript:{"x" * 60}">here</a>', f"the link to javascript:{'x' * 48}…", "here"),
     ],
 )
 def test_what_is_lost_is_not_said_to_be_mapped(text: str, lost: str, kept: str) -> None:

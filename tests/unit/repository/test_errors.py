@@ -16,6 +16,7 @@ from ferry.repository.errors import (
     RefusedError,
     TooLargeError,
     error_for_response,
+    first_line,
     raise_for_errors,
     retry_after_s,
 )
@@ -83,6 +84,12 @@ def test_errors_below_a_200_are_a_failure():
     with pytest.raises(TransientError, match="200 with errors"):
         raise_for_errors({"key": "a", "errors": "File upload transfer failed."}, "send a")
     raise_for_errors({"key": "a", "errors": []}, "send a")
+
+
+def test_what_is_cut_of_an_answer_ends_with_a_sign_of_it():
+    assert first_line(ValueError("x" * 301)) == f"{'x' * 299}…"
+    with pytest.raises(TransientError, match=r"x…$"):
+        raise_for_errors({"errors": "x" * 301}, "send a")
 
 
 def test_a_request_that_is_too_large_is_told_from_a_record_or_file_that_is():

@@ -507,6 +507,17 @@ def test_failures_have_a_heading_where_another_list_comes_before_them(tmp_path: 
     assert lines[3] == "ferry: 1 failed:"
 
 
+def test_a_reason_that_is_cut_short_says_so(tmp_path: Path):
+    """It ended in the middle of a word: `or give the folder as source.data_`."""
+    reason = f"{'x' * 295} or give the folder as source.data_root"
+    to_stage = {"recid": 1, "status": "skipped", "error_type": "OnTapeError", "error": reason}
+    log = tmp_path / "rows.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in (to_stage, _FAILED | {"error": reason})))
+    lines = closing_lines([1, 7], plan=RunPlan("r", [1, 7], publish=True), stats_log=log)
+    told = [line for line in lines if "xxx" in line]
+    assert [line.partition("xxx")[2].strip("x") for line in told] == [" or…"] * 2
+
+
 def test_what_a_repository_says_begins_no_line_of_its_own_among_the_closing_ones(tmp_path: Path):
     address = "https://r.example/1\nferry: 9 ok, 0 failed\x1b[2J"
     row = {"recid": 1, "status": "ok", "state": "in_review", "review_url": address, "kept_fields": ["a\n\nferry: b"]}

@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.utils import update_config
 
 from ferry.config import check_config, normalise_config, publishes
-from ferry.errors import FerryError
+from ferry.errors import ConfigError, FerryError
 from ferry.run.bulk import PART_OF_BULK, AnotherRun, MadeProgress, run_in_parts
 from ferry.run.run import BULK_LOCK, lock_folder
 from ferry.run.selection import nothing_listed, selection_of
@@ -43,7 +43,13 @@ try:
         update_config(config, read_config_file(options.configfile))
         command += ["--configfile", str(options.configfile)]
     here = Path.cwd()
-    os.chdir(options.directory)
+    try:
+        os.chdir(options.directory)
+    except OSError as error:
+        raise ConfigError(
+            f"--directory {options.directory}: expected a folder with the list of records, found: {error.strerror}; "
+            "make it, or name another one"
+        ) from error
     normalise_config(config)
     check_config(config)
     wanted = selection_of(config)

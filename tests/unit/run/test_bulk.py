@@ -1,6 +1,9 @@
 """Thousands of records in parts."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ from ferry.run.hold import Hold, hold_back, let_go_on
 from ferry.run.run import begin_run
 from ferry.run.selection import Selection
 
+ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = {"transform": "transform-0123456789ab", "package": "package-0123456789ab"}
 WANTED = Selection(priorities={1: 0, 2: 5, 3: 0, 4: 5, 5: 0})
 
@@ -152,3 +156,13 @@ def test_what_was_made_with_other_settings_goes_in_parts_too(tmp_path, receipt, 
         tell(tmp_path, recid)
         (tmp_path / str(recid) / f"{receipt}.json").write_text(text)
     assert to_go(tmp_path, 9) == [[2]]
+
+
+def test_a_folder_that_is_not_there_is_told_with_the_option_that_names_it(tmp_path):
+    command = [sys.executable, ROOT / "scripts" / "bulk.py", "--directory", tmp_path / "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"bulk.py: --directory {tmp_path}/nowhere: expected a folder with the list of records, found: No such file or "
+        "directory; make it, or name another one\n"
+    )

@@ -40,6 +40,8 @@ def test_a_record_on_tape_waits_is_told_everywhere_and_is_carried_once_it_is_sta
         assert done.returncode == 1, "not every wanted record is ok"
         assert "ferry: 1 ok, 0 failed, 0 to go, of 2 records; 1 to be staged" in done.stderr
         assert f"  7002  to be staged: ask at {page}" in done.stderr
+        assert f"7002 download_files: to be staged: ask at {page}" in done.stderr
+        assert "OnTapeError" not in done.stderr
         rows = {row["recid"]: row for row in table(flow, "stats.csv")}
         assert [(row["status"], row["step"], row["error_type"]) for row in rows.values()] == [
             ("ok", "", ""), ("skipped", "download_files", "OnTapeError")

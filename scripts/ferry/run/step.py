@@ -12,7 +12,7 @@ from types import TracebackType
 
 from ferry import journal
 from ferry.chain import BY_NAME, CHAIN, STEPS, mark_again, step_that_makes, take_away_after
-from ferry.errors import DiskError, FerryError, PermanentError, disk_error
+from ferry.errors import DiskError, FerryError, OnTapeError, PermanentError, disk_error
 from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
 from ferry.jsonl import append
@@ -165,4 +165,6 @@ def _tell_shortly(of: str, kind: type[BaseException], error: BaseException, trac
     if isinstance(error, OSError) and error.errno in _ERRORS_OF_DISKS:
         error = _of_disk(error)
     told = f"{type(error).__name__}: {error}" if isinstance(error, FerryError) else uncaught_text(kind, error, trace)
+    if isinstance(error, OnTapeError):  # its words say what it waits for, and it is no error to a reader
+        told = str(error)
     tell("".join(f"{of}{line}\n" for line in told.splitlines()), sys.stderr)

@@ -44,7 +44,7 @@ def tell_tables(
     failed: bool,
     is_stopped: bool,
     in_a_hurry: bool,
-    progress: ProgressReporter | None,
+    progress: ProgressReporter | None = None,
     is_gone: bool = False,
 ) -> None:
     """Make what the rules of the run have not made: all of it after the last run, a table of records after any.
@@ -54,7 +54,7 @@ def tell_tables(
         failed: it has.
         is_stopped: nothing new was begun at some time.
         in_a_hurry: it ends at SIGTERM. All tables of thousands of records take too long: the next run makes those.
-        progress: says first how the records stand, where all tables are made, which takes its time.
+        progress: says first how the records stand, where all tables are made, which takes its time; None: nobody does.
         is_gone: it was killed, and somebody else tells of it.
     """
     plan, is_last = read_plan(), _is_last(is_stopped=is_stopped)
@@ -142,9 +142,8 @@ def tell_of_dead_run(config: Mapping[str, Any], selection: Selection) -> None:
     until_s = time.monotonic() + LIMIT_S
     while time.monotonic() < until_s and (status := read_status(Path(), now=datetime.now(UTC))) and status.running:
         time.sleep(0.1)  # jobs end a moment after the run that has begun them
-    progress = progress_of(config)
-    tell_tables(config, selection, failed=True, is_stopped=True, in_a_hurry=True, progress=progress, is_gone=True)
-    progress.tell_now()
+    tell_tables(config, selection, failed=True, is_stopped=True, in_a_hurry=True, is_gone=True)
+    progress_of(config).tell_now()
     tell_terminal(selection, stopped=None)
 
 

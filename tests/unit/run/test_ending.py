@@ -29,7 +29,7 @@ def test_what_has_arrived_when_a_run_is_stopped_is_ok_by_its_receipts_too(tmp_pa
     config = read_config_file(ROOT / "config.yaml")
     normalise_config(config)
 
-    tell_tables(config, Selection({RECID: 0}), failed=True, is_stopped=True, in_a_hurry=True, progress=None)
+    tell_tables(config, Selection({RECID: 0}), failed=True, is_stopped=True, in_a_hurry=True)
 
     assert has_arrived(tmp_path / "results" / str(RECID), publish=True)
     assert not folder.path("failure").exists()

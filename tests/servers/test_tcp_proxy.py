@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import socketserver
-import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -52,12 +51,13 @@ def there_and_back_s(connection, content):
 @pytest.mark.parametrize("round_trip_s", [0.001, 0.040])
 def test_an_answer_takes_a_round_trip_and_the_first_on_a_connection_two(line, round_trip_s):
     line.delay_s = round_trip_s / 2
+    started = time.monotonic()  # a connection is made before its client hears of it
     with connect(line) as connection:
-        first_s = there_and_back_s(connection, b"a")
+        there_and_back_s(connection, b"a")
+        first_s = time.monotonic() - started
         later_s = [there_and_back_s(connection, b"b") for _ in range(9)]
     assert first_s >= 2 * round_trip_s
-    assert min(later_s) >= round_trip_s
-    assert statistics.median(later_s) < round_trip_s + 0.010
+    assert round_trip_s <= min(later_s) < round_trip_s + 0.010, "the least: the machine has other things to do"
     assert line.connections == 1
 
 

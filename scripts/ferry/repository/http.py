@@ -245,18 +245,19 @@ class HttpSession:
             raise DeniedError(f"not asked, the run's token was refused before: {reason}")
         return slot
 
-    def _note_end(self, slot: Slot, *, left: tuple[int, float] | None = None) -> None:
+    def _note_end(self, slot: Slot, *, is_answered: bool = False, left: tuple[int, float] | None = None) -> None:
         self._tells_left = self._tells_left or left is not None
-        if self._rate_limiter is not None and self._tells_left:
-            self._rate_limiter.note_end(slot, left=left)
+        if self._rate_limiter is not None and (self._tells_left or slot.goes_alone):
+            self._rate_limiter.note_end(slot, is_answered=is_answered, left=left)
 
     @contextlib.asynccontextmanager
     async def _turn(self, *, may_repeat: bool) -> AsyncGenerator[tuple[aiohttp.ClientSession, Noting], None]:
         """Wait until a request may leave; give the session for it, and what is to be told of its answer."""
-        slot, left = await self._take_turn(), None
+        slot, left, is_answered = await self._take_turn(), None, False
 
         def note(response: aiohttp.ClientResponse) -> None:
-            nonlocal left
+            nonlocal left, is_answered
+            is_answered = True
             left = requests_left(response.headers)
             self._note(response)
 
@@ -269,7 +270,7 @@ class HttpSession:
             self._at_once -= is_kept
             if is_kept:
                 self._answered_at = time.monotonic()
-            self._note_end(slot, left=left)
+            self._note_end(slot, is_answered=is_answered, left=left)
 
     def _note(self, response: aiohttp.ClientResponse) -> None:
         limit = response.headers.get("X-RateLimit-Limit", "")

@@ -10,7 +10,8 @@ Where the repository's own limit is lower than the configured one, or others use
 (X-RateLimit-Remaining). With several requests on their way nobody knows which of them an answer has counted. For
 certain it has those that were answered before its own was let go: so many more may leave, and no more. When none is on
 its way, the least that was told is what is left. When that is nothing, one request goes alone after the window's end,
-and the others wait for what its answer tells.
+and the others wait for what its answer tells. Where that tells nothing of a limit, as of a repository that does so only
+when it refuses, none is known any more.
 """
 
 import asyncio
@@ -64,6 +65,8 @@ class Slot:
     reason: str = RATE_LIMIT
     ended: int = 0
     """How many requests had ended when it was taken."""
+    goes_alone: bool = False
+    """Whether the others wait for what its answer tells."""
 
 
 class _Counts(NamedTuple):
@@ -141,9 +144,10 @@ class RateLimiter:
             if goes_alone:
                 let_go = let_go._replace(ended=count, allowed=count + 1, least=_ANY, window_until=moment + _PROBE_S)
             self._write(let_go)
-            return Slot(is_taken=True, wait_s=max(0.0, moment - now), reason=reason, ended=let_go.ended)
+            wait_s = max(0.0, moment - now)
+            return Slot(is_taken=True, wait_s=wait_s, reason=reason, ended=let_go.ended, goes_alone=goes_alone)
 
-    def note_end(self, slot: Slot, *, left: tuple[int, float] | None = None) -> None:
+    def note_end(self, slot: Slot, *, is_answered: bool = False, left: tuple[int, float] | None = None) -> None:
         """Take down that a request has ended, and what its answer has left: so many requests in so many seconds."""
         with self._locked() as counts:
             ended = min(counts.ended + 1, counts.let_go)
@@ -154,6 +158,8 @@ class RateLimiter:
                 is_same = allowed < _ANY and abs(told_until - until) < _SAME_S
                 allowed, least = (max(told, allowed), min(remaining, least)) if is_same else (told, remaining)
                 until = told_until
+            elif is_answered and slot.goes_alone and allowed == slot.ended + 1:  # and nothing was told since
+                allowed = least = _ANY
             if ended == counts.let_go and least < _ANY:
                 allowed = ended + least
             self._write(counts._replace(ended=ended, allowed=allowed, least=least, window_until=until))

@@ -246,7 +246,7 @@ def carry(limiter, clock, repository, *, workers, count, trips, begin_s=0.0):
             answered = (told, repository.answer(clock.now))
             heapq.heappush(events, (clock.now + next(trips), next(order), "end", answered))
         elif what == "end":
-            limiter.note_end(told[0], left=told[1])
+            limiter.note_end(told[0], is_answered=True, left=told[1])
             done.append(clock.now)
             heapq.heappush(events, (clock.now, next(order), "take", None))
     return done[-1] - 6000.0 - begin_s
@@ -299,3 +299,31 @@ def test_a_process_that_is_killed_with_requests_on_their_way_holds_up_nobody_bey
     repository = Windowed(20)
     assert carry(limiter, clock, repository, workers=4, count=40, trips=iter(lambda: 0.05, None), begin_s=1) < 190
     assert repository.refused == 0
+
+
+class Silent(Windowed):
+    """Tells what is left only where it refuses."""
+
+    def answer(self, now):
+        refused, told = self.refused, super().answer(now)
+        return told if self.refused > refused else None
+
+
+def test_a_repository_that_tells_what_is_left_only_when_it_refuses_is_not_asked_one_by_one_for_good(tmp_path):
+    clock = Clock()
+    limiter, repository = RateLimiter(path=tmp_path / "p", limits=[], clock=clock), Silent(50)
+    took_s = carry(limiter, clock, repository, workers=8, count=140, trips=iter(lambda: 0.05, None))
+    assert 120 < took_s < 135, "three windows of 60 s, of which the last was hardly begun"
+    assert 2 <= repository.refused <= 16, "each window: what was on its way when the first refusal came"
+
+
+def test_who_goes_alone_and_is_not_answered_opens_the_way_to_nobody(tmp_path):
+    clock = Clock()
+    limiter = RateLimiter(path=tmp_path / "p", limits=[], clock=clock)
+    limiter.note_end(limiter.take_slot(), is_answered=True, left=(0, 2.0))
+    alone = limiter.take_slot()
+    limiter.note_end(alone)
+    clock.now += alone.wait_s
+    assert not limiter.take_slot().is_taken
+    clock.now += 10.0
+    assert [limiter.take_slot().goes_alone, limiter.take_slot().is_taken] == [True, False]

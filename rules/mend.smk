@@ -1,6 +1,7 @@
 # Needs: what runs have left, of each wanted record.
-# Makes: room for receipts that fit: those that do not, and what was made of them, are taken away. Has no output: it runs
-#        whenever it is asked, and asks nobody.
+# Makes: room for receipts that fit: those that do not, and what was made of them, are taken away. Drafts of which the
+#        repository has refused to make one (500) are asked for again. Has no output: it runs whenever it is asked, and
+#        asks nobody.
 
 
 rule mend:

@@ -12,6 +12,7 @@ _CLAUSE = re.compile(r"\bdelete (?P<what>(?:(?!\brun again\b)[^;])*?)(?:,? and|;
 _RECEIPT = re.compile(r"\b(\w+) receipt\b")
 _COMMAND = re.compile(r"\brm (?:-\w+ )*[^\n;]+")
 _TARGET = re.compile(r"`snakemake (?:--cores \d+ )?(?:-- )?(\w+)`")
+_RUN = re.compile(r"\brun `snakemake (?:--cores \d+ )?(\w+)`")
 _MENDS = re.compile(r"^\s*to mend (?:it|all of this|all of them): (.+)$", re.MULTILINE)
 _SETTING = re.compile(r"\bset (\w+)\.(\w+) to (?!what\b)(\w+)")
 _AGAIN = re.compile(r"\brun (?:it |the same command )?again\b|\btry again\b")
@@ -35,6 +36,8 @@ class Remedies:
     """To be run in the folder."""
     settings: dict[tuple[str, str], str] = field(default_factory=dict)
     """Of the configuration: (part, key) -> value."""
+    runs: list[str] = field(default_factory=list)
+    """Targets of the workflow, to be run in any case."""
     targets: list[str] = field(default_factory=list)
     """Of the workflow, to be run where running again does not help."""
     unknown: list[Failure] = field(default_factory=list)
@@ -45,6 +48,7 @@ class Remedies:
         """What is to be done, in words."""
         listed = [*(f"delete {path}" for path in sorted(self.paths)), *self.commands]
         listed += [f"set {part}.{key} to {value}" for (part, key), value in self.settings.items()]
+        listed += [f"run {target}" for target in self.runs]
         return "; ".join([*listed, "run again", *(f"else run {target}" for target in self.targets)])
 
     def follow_deletions(self, folder: Path) -> None:
@@ -63,6 +67,7 @@ def remedies_of(failures: Iterable[Failure]) -> Remedies:
     for failure in failures:
         paths, commands = _named(failure)
         found.targets += [name for name in _TARGET.findall(failure.error) if name not in found.targets]
+        found.runs += [name for name in _RUN.findall(failure.error) if name not in found.runs]
         settings = {(part, key): value for part, key, value in _SETTING.findall(failure.error)}
         found.settings |= settings
         if paths or commands or settings:

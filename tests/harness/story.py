@@ -213,6 +213,8 @@ class Story:
         for (part, key), value in remedies.settings.items():
             self.config[part][key] = value
         self.follow(remedies.commands)
+        for target in remedies.runs:
+            self.run("--", target)
 
     def follow_check(self, ended: Ended) -> None:
         """Run `snakemake check` and the one command that it names for all that it has found; else what failures say."""

@@ -180,13 +180,15 @@ def test_a_wrong_checksum_is_put_right_in_the_metadata(story: Story, chosen: Seq
     assert story.outcome.counts["remedies"] == 0
 
 
-def test_500_to_new_drafts_is_told_with_what_to_delete(story: Story, chosen: Sequence[int]):
+def test_after_500_to_new_drafts_one_command_lets_all_of_them_be_asked_for_again(story: Story, chosen: Sequence[int]):
     _want_only(story, chosen)
     story.proxy.add(Fault("500", method="POST", path=r"/api/records(\?|$)", times=None, **refusal(500, "index")))
     for _ in range(2):
         assert story.run().status != 0
+    assert sum(each.method == "POST" and each.status == 500 for each in story.proxy.log) == 2 * len(chosen)
     story.proxy.clear()
     assert_well_in_one_go(story)
+    assert "remedy: run mend; run again" in (story.folder / "story.txt").read_text(encoding="utf-8")
 
 
 def _want_only(story: Story, recids: Sequence[int]) -> None:

@@ -46,3 +46,10 @@ def test_a_setting_is_taken_for_all_records_that_fail_for_want_of_it():
     ]
     assert remedies_of(failures).settings == {("repository", "a_key"): "remove"}
     assert remedies_of([Failure(7, "set repository.a_key to what shall become of it")]).settings == {}
+
+
+def test_what_is_to_be_run_in_any_case_is_told_from_what_helps_where_a_run_does_not():
+    told = "correct the record, then run `snakemake --cores 1 mend`, and run again"
+    other = "run again, it is made anew (if that finds nothing to do, after `snakemake --cores 1 mend`)"
+    assert remedies_of([Failure(7, told), Failure(8, told)]).runs == ["mend"]
+    assert (remedies_of([Failure(7, other)]).runs, remedies_of([Failure(7, other)]).targets) == ([], ["mend"])

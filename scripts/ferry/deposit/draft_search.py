@@ -198,7 +198,8 @@ class DraftSearch:
             f"{self._one.identifier}: expected a draft, found the repository answering 500 to {MOST_FAILED_CREATIONS} "
             "requests for one; each may have stored a draft that no search shows, so no more are asked for. Ask the "
             "repository's operators what failed and have such drafts deleted, correct the record if it is its "
-            f"metadata, then delete {self._state.path} and run again"
+            "metadata, then run `snakemake --cores 1 mend`, after which all such records are asked for again, and run "
+            "again"
         )
 
 

@@ -291,6 +291,22 @@ def told_unanswered(*paths: Path) -> str:
     return " and ".join(f"{what}, last at {at}" for what, at in sorted(unknown.items()))
 
 
+def may_be_asked_for_again(path: Path) -> bool:
+    """Forget how often the creation of a draft was answered by 500; return whether it ever was.
+
+    Args:
+        path: the state of an upload.
+    """
+    try:
+        state = json.loads(path.read_bytes())
+        if not take_seal(state) or not state["failed_creations"]:
+            return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    _write_sealed(path, state | {"failed_creations": 0})
+    return True
+
+
 def _write_sealed(path: Path, document: dict[str, Any]) -> None:
     write_json(path, sealed(document))
 

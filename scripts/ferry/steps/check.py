@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ferry.chain import LAST_STEP, STEPS, UPLOAD_STEP, take_away_from
 from ferry.csv_tables import write_csv
-from ferry.deposit.state import told_unanswered
+from ferry.deposit.state import may_be_asked_for_again, told_unanswered
 from ferry.errors import IntegrityError
 from ferry.receipts import UNANSWERED, ReceiptError, file_digest, read_receipt
 from ferry.report.proof import MANIFEST
@@ -120,7 +120,8 @@ def mend_all(scope: Scope) -> str:
 
     The next run makes them anew: what is on disk and in the repository is proven again, and only what is missing is
     done. A complete record of which something was asked that nobody has answered loses the receipts from its upload
-    on: what became of that is looked for then.
+    on: what became of that is looked for then. Drafts that no run asks for any more, since the repository has answered
+    500 twice, are asked for again: whoever mends has seen to it that they do not become many.
     """
     found = find_misfits(scope)
     wrong = [*found.misfits, *found.wrong_files]
@@ -149,6 +150,12 @@ def mend_all(scope: Scope) -> str:
         told.append(
             f"{plural(len(unanswered), 'complete record')} of which something was asked that nobody has answered: a "
             "plain run looks what became of it"
+        )
+    again = [recid for recid in found.failed if may_be_asked_for_again(scope.data_dir / str(recid) / DEPOSIT)]
+    if again:
+        told.append(
+            f"{plural(len(again), 'record')} of which the repository answered 500 to the creation of a draft: a plain "
+            "run asks for one again"
         )
     return "\n".join(told)
 

@@ -109,10 +109,12 @@ def test_drafts_of_a_workflow_without_reviewers_are_published_or_reviewed_in_eit
 
 
 @pytest.mark.parametrize("way", ["delete it", "set repository.workflow to reviewed"])
-def test_drafts_of_another_workflow_are_made_anew_or_kept_with_theirs(flow, nrp, way):
+@pytest.mark.parametrize("is_empty", [False, True], ids=["the same folder", "an empty folder"])
+def test_drafts_of_another_workflow_are_made_anew_or_kept_with_theirs(flow, nrp, way, is_empty):
     settle(flow, "draft", workflow=nrp.review_workflow)
     flow.config["repository"] |= {"workflow": nrp.workflow, "finish": "publish"}
-    forget_all(flow)  # only then is a draft looked for, and found with another workflow
+    if is_empty:
+        forget_all(flow)
     lines = refused(flow, rf"expected one with the workflow individual, found reviewed, which it keeps; .*{way}")
     if way == "delete it":
         delete_drafts(lines, nrp)

@@ -52,6 +52,22 @@ def test_the_demo_goes_to_the_review_of_a_community(nrp_flow):
     assert any(asked["path"].endswith("/actions/submit-review") for asked in written(nrp_flow))
 
 
+def test_drafts_that_were_uploaded_with_another_workflow_are_not_published_by_it(nrp_flow):
+    nrp_flow.want(COLLISION, NO_FILES)
+    nrp_flow.config["repository"] |= {"workflow": "reviewed", "finish": "draft"}
+    assert_ok(nrp_flow.run())
+    sent = len(written(nrp_flow))
+    nrp_flow.config["repository"] |= {"workflow": "individual", "finish": "publish"}
+    done = nrp_flow.run("--quiet", "all")
+    assert done.returncode != 0
+    told = "expected one with the workflow individual, found reviewed, which it keeps"
+    assert set(nrp_flow.stats()["error"].str.contains(told)) == {True}
+    assert len(written(nrp_flow)) == sent
+    nrp_flow.config["repository"] |= {"workflow": "reviewed"}  # as the message says
+    assert_ok(nrp_flow.run())
+    assert {nrp_flow.receipt(recid, "published")["state"] for recid in (COLLISION, NO_FILES)} == {"in_review"}
+
+
 def test_a_folder_of_one_flavour_is_not_taken_for_the_other(flow):
     flow.want(COLLISION)
     assert_ok(flow.run())

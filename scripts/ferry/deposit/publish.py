@@ -12,6 +12,7 @@ from ferry.deposit.given import GivenMetadata
 from ferry.deposit.metadata import MetadataDeposit, WhenEdited
 from ferry.deposit.read_back import NotAsUploadedError, compare_files, read_public
 from ferry.deposit.review_state import ReviewState, request_entry
+from ferry.deposit.workflow import DraftWorkflow
 from ferry.errors import PermanentError
 from ferry.receipts import digest
 from ferry.repository.client import Repository
@@ -42,6 +43,7 @@ async def publish_record(
     document: Mapping[str, Any],
     identifier: str | None = None,
     community: str | None = None,
+    workflow: str | None = None,
     finish: Finish = "publish",
     when_edited: WhenEdited = "fail",
     review_path: Path | None = None,
@@ -62,6 +64,7 @@ async def publish_record(
         document: the target metadata; what the repository has of them is read before and after publishing.
         identifier: in them, by which the record is found again; None: its address on the portal.
         community: that has to accept the record first; its rules may let it accept at once.
+        workflow: that the draft has to have, where no community is named; None: any.
         finish: publish also accepts it where the community lets its own people publish without a review, and the
             repository waits for them to say so; review leaves that to them, and publishes nothing that nobody decides
             about.
@@ -79,6 +82,7 @@ async def publish_record(
         EditedError: its metadata were changed by hand.
         DraftGoneError: the draft was deleted.
         DeclinedError: reviewers have declined it, and it is as it was then.
+        DeadEndError: it was made with another workflow.
         PermanentError: the repository has no way to publish it.
         TransientError: the repository did not get through with it.
     """
@@ -97,7 +101,7 @@ async def publish_record(
         given=GivenMetadata.load(given_path, recid=uploaded["recid"], repository=repository.name),
         when_edited=when_edited,
     )
-    publication = _Publication(repository, uploaded, document, metadata, community, finish, review_path, sleep)
+    publication = _Publication(repository, uploaded, document, metadata, community, workflow, finish, review_path, sleep)
 
     async def bring_on() -> _Outcome:
         nonlocal proved
@@ -137,6 +141,7 @@ class _Publication:
     document: Mapping[str, Any]
     metadata: MetadataDeposit
     community: str | None
+    workflow: str | None
     finish_as: Finish
     review_path: Path | None
     sleep: Callable[[float], Awaitable[None]]
@@ -204,6 +209,8 @@ class _Publication:
         # a later version, or a change, of a record of a community stays in it: there is nothing to propose
         if self.community is not None and not draft.was_published and not draft.is_later_version:
             return await self.repository.propose(draft, await self.repository.find_community(self.community))
+        if self.community is None:  # the draft is from before the configuration named another
+            await DraftWorkflow(self.workflow, None, publishes=True).check(draft, self.repository)
         if draft.publish_url is not None:
             if self.finish_as == "review" and self.community is None:
                 raise DeadEndError(

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from ferry.deposit.settings import DepositSettings
-from ferry.errors import ConfigError, PermanentError
+from ferry.errors import ConfigError
 from ferry.repository.client import Repository
+from ferry.repository.errors import DeadEndError
 from ferry.repository.models import Community, RemoteRecord
 
 
@@ -38,10 +39,11 @@ class DraftWorkflow:
         return cls(name, community, settings.publishes)
 
     async def check(self, draft: RemoteRecord, repository: Repository) -> None:
-        """Refuse a draft, before a file goes up, that could not be published as the configuration asks for.
+        """Refuse a draft, before a file goes up or it is published, that could not be published as the configuration asks.
 
         Raises:
-            PermanentError: it was made with another workflow, or its community does not take it.
+            DeadEndError: it was made with another workflow.
+            PermanentError: its community does not take it.
         """
         if draft.was_published or draft.is_later_version or draft.has_review or self.name is None:
             return
@@ -56,7 +58,7 @@ class DraftWorkflow:
         if draft.workflow not in allowed:
             # a community takes no drafts of the other workflow, so that to ask for that one would be refused as well
             other = f"; or set repository.workflow to {draft.workflow or 'null'} and run again"
-            raise PermanentError(
+            raise DeadEndError(
                 f"draft {draft.id}: expected one with the workflow {self.name}, found "
                 f"{draft.workflow or 'the default one'}, which it keeps; delete it at {draft.page_url} and run again"
                 f"{'' if self.community else other}"

@@ -99,6 +99,7 @@ def publish(
             document=document,
             identifier=identifier,
             community=repository["community"],
+            workflow=repository["workflow"],
             finish=repository["finish"],
             when_edited=repository["when_edited"],
             review_path=receipt_path.with_name(REVIEW),

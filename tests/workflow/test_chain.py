@@ -21,7 +21,7 @@ def assert_ok(done):
 
 
 @pytest.mark.smoke
-def test_demo_records_arrive_proven_and_a_second_run_does_nothing(flow):
+def test_demo_records_arrive_proven_a_second_run_does_nothing_and_figures_and_report_are_made(flow):
     flow.want(COLLISION, MANUAL, MANY_FILES, NO_FILES)
     assert_ok(flow.run())
     stats = flow.stats()
@@ -51,12 +51,6 @@ def test_demo_records_arrive_proven_and_a_second_run_does_nothing(flow):
     assert_ok(again)
     assert "Nothing to be done" in again.stdout + again.stderr
     assert (len(flow.requests()), len(flow.jobs())) == (asked, jobs)
-
-
-@pytest.mark.smoke
-def test_figures_and_report_are_made(flow):
-    flow.want(MANUAL)
-    assert_ok(flow.run())
     assert (flow.folder / "results" / "figures" / "records_by_outcome.svg").stat().st_size > 1000
     assert_ok(flow.run("--report", "results/report.html"))
     report = (flow.folder / "results" / "report.html").read_text(encoding="utf-8")

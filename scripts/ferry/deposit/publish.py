@@ -101,7 +101,9 @@ async def publish_record(
         given=GivenMetadata.load(given_path, recid=uploaded["recid"], repository=repository.name),
         when_edited=when_edited,
     )
-    publication = _Publication(repository, uploaded, document, metadata, community, workflow, finish, review_path, sleep)
+    publication = _Publication(
+        repository, uploaded, document, metadata, community, workflow, finish, review_path, sleep
+    )
 
     async def bring_on() -> _Outcome:
         nonlocal proved

@@ -9,6 +9,8 @@ import pytest
 
 from unit.project.named_tests import ROOT
 
+pytestmark = pytest.mark.slow
+
 FILES = ("workflow/test_smoke.py", "workflow/test_put_back.py", "servers/deposit_faults/test_network.py")
 
 
@@ -38,7 +40,6 @@ def test_of_what_runs_snakemake_or_a_bad_line_make_test_has_the_smoke_and_make_t
     assert not quick & slow
 
 
-@pytest.mark.slow
 def test_each_slow_test_is_in_one_of_the_shares() -> None:
     """CI has time for one share of them, by turns."""
     shares = [chosen("test-slow", f"--share={number}/2") for number in (1, 2)]

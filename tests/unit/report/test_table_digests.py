@@ -58,17 +58,20 @@ def test_of_tables_that_the_next_run_makes_again_nothing_is_told(results: Path):
     assert found(results) == []
 
 
-@pytest.mark.parametrize("table", ["stats", "attempts", "files"])
-def test_figures_and_pages_of_a_table_that_was_cut_say_which_it_is_and_what_to_do(tmp_path: Path, table: str):
+def test_figures_and_pages_of_a_table_that_was_cut_say_which_it_is_and_what_to_do(tmp_path: Path):
     aggregate(recids=[7001], results_dir=tmp_path, logs_dir=tmp_path / "logs", publish=False)
-    path = tmp_path / f"{table}.parquet"
-    path.write_bytes(path.read_bytes()[:-20])
-    told = rf"{path}: expected a table as a run has made it, found .*; delete it and run again"
-    with pytest.raises(IntegrityError, match=told):
-        write_pages(results_dir=tmp_path, command="snakemake", publish=False)
-    with pytest.raises(IntegrityError, match=told):
-        draw_figures(results_dir=tmp_path, out_dir=tmp_path / "figures")
-    path.unlink()  # of which the workflow makes its tables again
+    for table in ("stats", "attempts", "files"):
+        path = tmp_path / f"{table}.parquet"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-20])
+        told = rf"{path}: expected a table as a run has made it, found .*; delete it and run again"
+        with pytest.raises(IntegrityError, match=told):
+            write_pages(results_dir=tmp_path, command="snakemake", publish=False)
+        with pytest.raises(IntegrityError, match=told):
+            draw_figures(results_dir=tmp_path, out_dir=tmp_path / "figures")
+        path.write_bytes(whole)
+    for table in ("stats", "attempts", "files"):
+        (tmp_path / f"{table}.parquet").unlink()  # of which the workflow makes its tables again
     aggregate(recids=[7001], results_dir=tmp_path, logs_dir=tmp_path / "logs", publish=False)
     write_pages(results_dir=tmp_path, command="snakemake", publish=False)
     draw_figures(results_dir=tmp_path, out_dir=tmp_path / "figures")

@@ -39,7 +39,7 @@ class DraftWorkflow:
         return cls(name, community, settings.publishes)
 
     async def check(self, draft: RemoteRecord, repository: Repository) -> None:
-        """Refuse a draft, before a file goes up or it is published, that could not be published as the configuration asks.
+        """Refuse a draft, before a file goes up and before it is published, if that cannot be as is configured.
 
         Raises:
             DeadEndError: it was made with another workflow.

@@ -20,6 +20,9 @@ from servers.raw_api import document, new_identifier
 CHUNK = 1 << 16
 CONTENTS = {"large.al": bytes(range(256)) * 1200, "deep/a b.txt": b"short", "empty": b""}
 STALL_S = 1.5
+"""Of a line on which something is to stall."""
+PATIENT_S = 20.0
+"""Elsewhere: a real server on a busy machine takes longer to announce 100 files, or to take twelve at once."""
 HURRY = 0.02
 """Pauses are this much of what they are: nothing here depends on their length but the late index."""
 
@@ -84,7 +87,7 @@ class Carrier:
     info: Mapping[str, Any]
     folder: Path
     settings: DepositSettings = field(default_factory=lambda: DepositSettings(settle_s=60, checksum_wait_s=20))
-    stall_s: float = STALL_S
+    stall_s: float = PATIENT_S
     rate_limiter: RateLimiter | None = None
     """Shared with other carriers, as the jobs of a run share theirs."""
 

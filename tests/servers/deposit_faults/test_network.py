@@ -32,7 +32,8 @@ def test_a_line_that_cuts_every_upload_fails_the_record_and_no_other_file(line):
 def test_a_line_that_stands_still_is_given_up_at_the_stall_limit(line):
     """A real repository keeps the record's rows locked until it has given up the body too, after 10 s here."""
     cargo = Cargo()
-    patient = replace(line, carrier=replace(line.carrier, settings=replace(line.carrier.settings, attempts=20)))
+    settings = replace(line.carrier.settings, attempts=20)
+    patient = replace(line, carrier=replace(line.carrier, settings=settings, stall_s=STALL_S))
     begun = time.monotonic()
     assert isinstance(patient.attempt(cargo, Fault("still", **CONTENT, stall_upload_at=70_000)), Carried)
     assert STALL_S <= time.monotonic() - begun < STALL_S + 30
@@ -42,6 +43,7 @@ def test_a_line_that_stands_still_is_given_up_at_the_stall_limit(line):
 def test_a_slow_line_is_given_the_time_it_takes(line):
     """Three times the stall limit: what moves is not stalled."""
     cargo = Cargo({"large.al": bytes(4_500_000)})
+    line.carrier.stall_s = STALL_S
     slow = Fault("slow", **CONTENT, throttle_bytes_s=len(cargo.contents["large.al"]) / (3 * STALL_S))
     assert isinstance(line.attempt(cargo, slow), Carried)
     assert slow.seen == 1

@@ -5,6 +5,7 @@ import itertools
 import os
 import socket
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -67,6 +68,7 @@ class Api:
         self.words = words
         self.token = token
         self.session = requests.Session()
+        weakref.finalize(self, self.session.close)  # an open one is a warning, and here warnings are errors
         self.session.trust_env = False
         self.session.cookies.set_policy(
             DefaultCookiePolicy(allowed_domains=[])
@@ -75,10 +77,6 @@ class Api:
         self.session.headers["User-Agent"] = self.agent
         if token is not None:
             self.session.headers["Authorization"] = f"Bearer {token}"
-
-    def __del__(self) -> None:
-        """Close the connections: an open one is a warning, and here warnings are errors."""
-        self.session.close()
 
     def call(self, method: str, path: str, **more: Any) -> requests.Response:
         """Send one request; `path` may be a whole address."""

@@ -4,6 +4,7 @@ By `http.client`, and neither urllib3 nor requests: with these a caller names th
 address has to be the one that was checked while the certificate is that of the host, also where redirects lead.
 """
 
+import atexit
 import base64
 import collections
 import functools
@@ -113,6 +114,13 @@ def take(way: Way) -> Connection | None:
             return connection
         connection.close()
     return None
+
+
+@atexit.register
+def _close_kept() -> None:
+    for kept in _kept.values():
+        while kept:
+            kept.pop()[1].close()
 
 
 def _has_something_to_read(connection: Connection) -> bool:

@@ -4,9 +4,12 @@ import base64
 import contextlib
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from loopback import serving
@@ -111,6 +114,18 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_no_trouble(server)
         assert len(read(server.url())) == 100_000
         time.sleep(0.05)
     assert (len(server.asked), server.connections) == (3, 3)
+
+
+def test_what_was_kept_is_closed_when_the_process_ends(server):
+    program = (
+        "import sys; from ferry.source.allowed import AllowedSources; from ferry.source.http import request\n"
+        "with request(sys.argv[1], allowed=AllowedSources(hosts=('127.0.0.1',)), headers={}, timeout_s=5) as answer:\n"
+        "    answer.read()"
+    )
+    command = [sys.executable, "-W", "always::ResourceWarning", "-c", program, server.url()]
+    scripts = Path(connections.__file__).parents[2]
+    done = subprocess.run(command, env={"PYTHONPATH": str(scripts)}, capture_output=True, text=True, check=True)
+    assert (done.stderr, server.connections) == ("", 1)
 
 
 def test_what_comes_on_a_kept_connection_before_it_is_asked_again_is_no_answer():

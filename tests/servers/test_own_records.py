@@ -10,7 +10,7 @@ import pytest
 
 from ferry.deposit.metadata import EditedError
 from ferry.deposit.settings import DepositSettings
-from ferry.deposit.state import may_be_asked_for_again
+from ferry.deposit.state import forget_failed_creations
 from ferry.errors import FerryError, MetadataError, PermanentError, TransientError
 from ferry.flags import TOKEN_REFUSED, RunFlags
 from ferry.mapping.diff import diff_records
@@ -75,7 +75,7 @@ def test_drafts_that_no_search_shows_are_made_twice_at_most_also_by_later_runs(l
         assert all(word in str(outcome) for word in ("500", "2 requests", "`snakemake --cores 1 mend`"))
         assert creations(sandbox) == 2
     proxy.clear()
-    assert may_be_asked_for_again(carrier.state_path(cargo))  # by which `mend` does what the message says
+    assert forget_failed_creations(carrier.state_path(cargo))  # by which `mend` does what the message says
     with pytest.raises(PermanentError, match="at most one record"):  # they are there: here a search shows them
         carrier.carry(cargo)
 

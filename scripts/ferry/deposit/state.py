@@ -291,17 +291,16 @@ def told_unanswered(*paths: Path) -> str:
     return " and ".join(f"{what}, last at {at}" for what, at in sorted(unknown.items()))
 
 
-def may_be_asked_for_again(path: Path) -> bool:
+def forget_failed_creations(path: Path) -> bool:
     """Forget how often the creation of a draft was answered by 500; return whether it ever was.
 
     Args:
         path: the state of an upload.
     """
-    try:
-        state = json.loads(path.read_bytes())
-        if not take_seal(state) or not state["failed_creations"]:
-            return False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    state = None
+    with contextlib.suppress(OSError):
+        state = _whole(path)
+    if state is None or not state.get("failed_creations"):
         return False
     _write_sealed(path, state | {"failed_creations": 0})
     return True
@@ -313,12 +312,18 @@ def _write_sealed(path: Path, document: dict[str, Any]) -> None:
 
 def _sealed(path: Path, recid: int, repository: str) -> dict[str, Any] | None:
     """Return what was written there; None if it is gone, torn, edited, or of another record or repository."""
+    found = _whole(path)
+    is_of_it = found is not None and (found.get("recid"), found.get("repository")) == (recid, repository)
+    return found if is_of_it else None
+
+
+def _whole(path: Path) -> dict[str, Any] | None:
+    """Return what was written there, without its seal; None if it is gone, torn or edited."""
     try:
-        found = json.loads(path.read_bytes())
-        is_whole = take_seal(found)
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        return found if take_seal(found) else None
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return found if is_whole and (found.get("recid"), found.get("repository")) == (recid, repository) else None
 
 
 def _now() -> str:

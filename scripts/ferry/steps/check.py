@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ferry.chain import LAST_STEP, STEPS, UPLOAD_STEP, take_away_from
 from ferry.csv_tables import write_csv
-from ferry.deposit.state import may_be_asked_for_again, told_unanswered
+from ferry.deposit.state import forget_failed_creations, told_unanswered
 from ferry.errors import IntegrityError
 from ferry.receipts import UNANSWERED, ReceiptError, file_digest, read_receipt
 from ferry.report.proof import MANIFEST
@@ -151,7 +151,7 @@ def mend_all(scope: Scope) -> str:
             f"{plural(len(unanswered), 'complete record')} of which something was asked that nobody has answered: a "
             "plain run looks what became of it"
         )
-    again = [recid for recid in found.failed if may_be_asked_for_again(scope.data_dir / str(recid) / DEPOSIT)]
+    again = [recid for recid in found.failed if forget_failed_creations(scope.data_dir / str(recid) / DEPOSIT)]
     if again:
         told.append(
             f"{plural(len(again), 'record')} of which the repository answered 500 to the creation of a draft: a plain "

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from ferry.deposit.deposit import DepositSettings
-from ferry.deposit.state import may_be_asked_for_again
+from ferry.deposit.state import forget_failed_creations
 from ferry.errors import FerryError
 from sandbox import launcher
 from sandbox.settings import Settings
@@ -116,7 +116,7 @@ def follow_the_one_remedy(carrier: Carrier, cargos: list[Cargo], outcomes: list[
     ]
     for cargo, outcome in left:
         assert "answering 500 to 2 requests for one" in str(outcome), outcome
-        assert may_be_asked_for_again(carrier.state_path(cargo))  # `mend`, as the message says
+        assert forget_failed_creations(carrier.state_path(cargo))  # `mend`, as the message says
     return bool(left)
 
 

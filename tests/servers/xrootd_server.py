@@ -1,5 +1,6 @@
 """Debian's real XRootD server on loopback for tests: anonymous, read-only, its own folder, configuration and port."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -9,7 +10,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from needs import require_tool
 
 EXPORT = "/eos/opendata"
 START_LIMIT_S = 15.0
+START_TRIES = 4
 
 CONFIG = """\
 all.export {export} nolock r/o
@@ -70,24 +71,44 @@ class XrootdServer:
         return self.url(name)
 
     def start(self) -> None:
-        """Start the server and wait until it answers; again on the same port after `kill`."""
+        """Start the server and wait until it answers; again on the same port after `kill`.
+
+        One start in two hundred of XRootD 5.5 ends in a fault of memory of its own before its first line of log (15 of
+        3,400, measured): such a start is made again.
+        """
+        for left in reversed(range(START_TRIES)):
+            self.process = self._begun()
+            if self._answers():
+                return
+            status = self.process.poll()
+            logs = [path.read_text(errors="replace")[-2000:] for path in self.root.glob("**/log")]
+            self.kill()
+            if status != -signal.SIGSEGV or not left:
+                raise RuntimeError(f"xrootd did not start in {self.root} (exit {status}): {logs}")
+
+    def _begun(self) -> subprocess.Popen[bytes]:
         command = ["xrootd", "-c", str(self.root / "server.cfg"), "-l", str(self.root / "log"), "-n", "t"]
         if os.geteuid() == 0:
             command += ["-R", "xrootd"]
-        self.process = subprocess.Popen(
-            command, cwd=self.root, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env={**os.environ, "RES_OPTIONS": "timeout:1"},  # it asks for names that it does not need
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
+
+    def _answers(self) -> bool:
+        """Wait until the server takes connections; False when it ended or took longer than START_LIMIT_S."""
+        assert self.process is not None
         deadline = time.monotonic() + START_LIMIT_S
-        while True:
-            try:
+        while self.process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    logs = [path.read_text(errors="replace")[-2000:] for path in self.root.glob("**/log")]
-                    self.kill()
-                    raise RuntimeError(f"xrootd did not start in {self.root}: {logs}") from None
-                time.sleep(0.05)
+                return True
+            time.sleep(0.05)
+        return False
 
     def freeze(self) -> None:
         """Stop the server from answering; its connections stay open."""
@@ -116,7 +137,7 @@ class XrootdServer:
                 os.chown(self.export / path, user.pw_uid, user.pw_gid)
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_server(
     folder: Path | None = None, *, sends_on: Mapping[str, int] = MappingProxyType({})
 ) -> Iterator[XrootdServer]:

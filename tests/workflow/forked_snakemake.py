@@ -6,6 +6,7 @@ What it is told, where it writes and how it ends is as for the command itself.
 import atexit
 import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parents[1]
+UNPACED = _TESTS.parent / "scripts" / "hooks" / "unpaced.py"
+"""Runs Snakemake as `make bulk` does."""
 _OURS = {str(_TESTS), str(_TESTS.parent / "scripts")}
 _forkserver = multiprocessing.get_context("forkserver")
 _forkserver.set_forkserver_preload(
@@ -24,7 +27,7 @@ _forkserver.set_forkserver_preload(
 def start(
     command: Sequence[str], *, environment: Mapping[str, str], streams: Sequence[Path]
 ) -> multiprocessing.process.BaseProcess:
-    """Start `command`, the snakemake of this Python with its arguments; its two streams are added to these files."""
+    """Start `command`, the snakemake of this Python or UNPACED with arguments; its two streams are added to files."""
     process = _forkserver.Process(
         target=_be_snakemake, args=(list(command), dict(environment), os.getcwd(), [str(path) for path in streams])
     )
@@ -57,9 +60,12 @@ def _be_snakemake(command: list[str], environment: dict[str, str], cwd: str, str
         os.dup2(opened, number)
         os.close(opened)
     sys.argv = command
-    sys.path[:] = [str(Path(command[0]).parent), *(path for path in sys.path if path not in _OURS)]
+    first = [] if command[0] == str(UNPACED) else [str(Path(command[0]).parent)]
+    sys.path[:] = first + [path for path in sys.path if path not in _OURS]
     status: int | str | None = 1
     try:
+        if command[0] == str(UNPACED):
+            runpy.run_path(command[0], run_name="__main__")
         from snakemake.cli import main
 
         main()

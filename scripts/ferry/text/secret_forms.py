@@ -6,11 +6,14 @@ from functools import cached_property
 
 SHORTEST = 8
 """Letters by which a part of a secret is known."""
-_UNSEEN = (
-    r"(?:[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\\{1,8}u(?i:200[b-f]|2060|feff))*"
-)
+_SIGNS = r"\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+_UNSEEN = rf"(?:[\x00-\x1f{_SIGNS}]|\\{{1,8}}u(?i:200[b-f]|2060|feff))*"
 _LONGEST_LETTER = 60
-MAY_BE_ESCAPED = re.compile(r"[%&\\\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_UNUSUAL = rf"\x00-\x08\x0e-\x1f{_SIGNS}"  # without the breaks and tabs that any text has
+MAY_BE_ESCAPED = re.compile(  # that it begins with a class of signs makes it three times as fast
+    rf"[%&\\{_UNUSUAL}](?:(?<=[{_UNUSUAL}])|(?<=%)[0-9A-Fa-f]{{2}}|(?<=\\)u[0-9A-Fa-f]{{4}}|(?<=&)#[0-9xX])"
+)
+"""What a text has that holds a letter as `EscapedForm` looks for it: most have none, and it need not be made."""
 
 
 class EscapedForm:

@@ -10,6 +10,9 @@ from ferry.text.formatting import plural, truncate
 
 FAILURE_COLUMNS = ("recid", "step", "error_type", "error", "attempts", "ended_at", "log", "command", "title")
 
+TO_RETRY = "; to be tried again"
+"""What ends the reason of a record that this run, or the next part of it, tries once more."""
+
 _LONGEST_REASON = 300
 
 
@@ -48,7 +51,10 @@ def failure_lines(failures: Sequence[Mapping[str, Any]], *, most: int, command: 
     listed = list(failures)
     lines = []
     for row in listed[:most]:
-        reason = truncate(str(row["error"]), _LONGEST_REASON)
+        error = str(row["error"])
+        reason = truncate(error.removesuffix(TO_RETRY), _LONGEST_REASON) + (
+            TO_RETRY if error.endswith(TO_RETRY) else ""
+        )
         lines.append(f"  {row['recid']}  {row['step']}, attempt {row['attempts']}: {row['error_type']}: {reason}")
         lines.append(f"    log: {row['log'] or 'none'}")
     if len(listed) > most:

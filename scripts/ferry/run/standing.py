@@ -19,7 +19,7 @@ from ferry.report.evidence import (
     read_evidence,
     record_status,
 )
-from ferry.report.failures import failure_rows, write_failures
+from ferry.report.failures import TO_RETRY, failure_rows, write_failures
 from ferry.report.stats_log import STATS_LOG, latest_rows, tell_row, write_failure
 from ferry.report.stats_row import stats_row
 from ferry.run.plan import RunPlan
@@ -27,7 +27,6 @@ from ferry.run.plan import RunPlan
 Row = Mapping[str, Any]
 """Of `STATS_SCHEMA`."""
 _NOT_YET = "not through yet"
-_AGAIN = "to be tried again"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Standing:
     def failed_told(self) -> Sequence[Row]:
         """Those that failed, as they are told: with a word on each that is to be tried again."""
         again = self.recids_to_retry
-        return [{**row, "error": f"{row['error']}; {_AGAIN}"} if row["recid"] in again else row for row in self.failed]
+        return [{**row, "error": f"{row['error']}{TO_RETRY}"} if row["recid"] in again else row for row in self.failed]
 
 
 def standing_of(

@@ -1,6 +1,5 @@
 """What the Snakefile calls when it is read, when a run begins and when it ends."""
 
-import asyncio
 import atexit
 import gc
 import logging
@@ -9,11 +8,10 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ferry.config import check_config, normalise_config, publishes, uses_sandbox_repository, uses_sandbox_source
+from ferry.config import check_config, normalise_config, publishes, uses_sandbox_source
 from ferry.errors import ConfigError, FerryError
 from ferry.flags import ENDED, STOPPED, RunFlags
 from ferry.jsonl import cut_torn_end
@@ -33,16 +31,7 @@ from ferry.run.plan import (
     rate_limits,
     write_plan,
 )
-from ferry.run.run import (
-    RUN_WAITS,
-    Run,
-    Target,
-    begin_run,
-    lock_folder,
-    read_run,
-    refuse_other_repository,
-    run_ready,
-)
+from ferry.run.run import begin_run, lock_folder, read_run, run_ready
 from ferry.run.selection import Selection, nothing_listed, selection_of
 from ferry.run.standing import standing_of, write_live_tables
 from ferry.run.step import ATTEMPTS_FILE
@@ -52,18 +41,14 @@ from ferry.strict_yaml import read_config_file
 from ferry.text.formatting import format_count, plural
 from ferry.text.safe_text import uncaught_text
 from ferry.text.terminal import tell
-from ferry.waiting import waits_told
+from hooks.beginning import ask_target, beginning
 from hooks.ending import LOGS_DIR, OVERVIEW, RESULTS_DIR, progress_of, tell_tables, tell_terminal
-from hooks.rule_kinds import (
-    RULES_THAT_ASK,
-    RULES_THAT_ONLY_LOOK,
-    RULES_THAT_RESTORE,
-    RULES_THAT_SEND,
-    needs_no_list,
-)
+from hooks.rule_kinds import RULES_THAT_ONLY_LOOK, RULES_THAT_RESTORE, needs_no_list
+from hooks.run_state import RunState
+from hooks.script_jobs import serve_scripts
 
-_run_state: dict[str, Any] = {}
-"""What has to live as long as the run: the lock of the folder, the script server and the sandbox."""
+_state = RunState()
+"""Of the run that goes on."""
 
 
 @contextmanager
@@ -146,11 +131,11 @@ def begin(
         selection_of(config)  # says what is wrong with the list
     if across_nodes:
         refuse_token_in_environment()
-    _run_state["lock"] = lock_folder()
+    _state.lock = lock_folder()
     close_folders(config)
     to_do = frozenset(int(recid) for _, recid in jobs if recid is not None)
-    _run_state["only_looks"] = rules_to_run <= RULES_THAT_ONLY_LOOK
-    if config["storage"]["remove"] and not _run_state["only_looks"]:
+    _state.only_looks = rules_to_run <= RULES_THAT_ONLY_LOOK
+    if config["storage"]["remove"] and not _state.only_looks:
         drop_arrived(remove=config["storage"]["remove"], publish=publishes(config), but=to_do)
     if config["storage"]["max_bytes"] is not None:
         DiskBudget().reconcile(jobs_may_run=across_nodes)  # on other nodes those of the run before may still be at work
@@ -169,10 +154,8 @@ def begin(
         metadata_dir = Path(config["metadata"]["dir"])
         paths = [path for recid in selection.recids if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
-    if config["run"]["script_server"] and (_run_state["only_looks"] or not across_nodes):  # who looks runs here
-        from hooks.script_jobs import serve_scripts  # noqa: PLC0415
-
-        _run_state["scripts"] = serve_scripts()
+    if config["run"]["script_server"] and (_state.only_looks or not across_nodes):  # who looks runs here
+        _state.scripts = serve_scripts()
     run = begin_run(
         target=None,
         across_nodes=across_nodes,
@@ -194,87 +177,31 @@ def begin(
         is_part=PART_OF_BULK in os.environ,
         after=run.after,
     )
-    if not _run_state["only_looks"]:
+    if not _state.only_looks:
         write_plan(plan)  # before anything is asked: who looks on from outside sees that a run has begun, and waits
-        _run_state["progress"] = progress_of(config).start()
-    with _beginning():
-        target = _ask_target(run, config, sandbox_dir, rules_to_run)
+        _state.progress = progress_of(config).start()
+    with beginning(_state):
+        target = ask_target(run, config, rules_to_run, _state)
     _tell_what_is_to_do(plan, rules_to_run)  # as long as the run only begins, nobody else writes the tables
     run_ready(run, target=target)
-    if progress := _run_state.get("progress"):
-        progress.tell_now()
+    if _state.progress:
+        _state.progress.tell_now()
     _watch(config, flags=RunFlags(run_id=run.run_id), begin_no_more=begin_no_more)
     atexit.register(_end_broken_down, Path.cwd(), config, selection)
 
 
 def _tell_what_is_to_do(plan: RunPlan, rules_to_run: Set[str]) -> None:
-    if plan.to_do and not _run_state["only_looks"]:
+    if plan.to_do and not _state.only_looks:
         outdate_tables(RESULTS_DIR, rules=RULES_OF_TABLES & ({"aggregate_stats"} | rules_to_run))
         write_live_tables(standing_of(plan, latest_rows()), RESULTS_DIR)
         tell(f"ferry: {plural(len(plan.to_do), 'record')} to do, of {format_count(len(plan.recids))}\n", sys.stderr)
-
-
-def _ask_target(run: Run, config: Mapping[str, Any], sandbox_dir: Path, rules_to_run: Set[str]) -> Target | None:
-    """Ask the repository what it is, and whether it takes the records, if the run has anything to do with it."""
-    asks = bool(RULES_THAT_ASK & rules_to_run)
-    as_anybody = rules_to_run <= RULES_THAT_RESTORE
-    target = _find_target(config, sandbox_dir, as_anybody=as_anybody) if asks else None
-    if RULES_THAT_SEND & rules_to_run:
-        from ferry.steps.preflight import refuse_unready  # noqa: PLC0415 - nrp-cmd, 0.4 s
-
-        refuse_unready(
-            run=replace(run, target=target),
-            repository=config["repository"],
-            transform=config["transform"],
-            stall_s=config["upload"]["stall_s"],
-            sandbox_dir=sandbox_dir,
-            maps=config["metadata"]["origin"] != "own",
-        )
-    return target
-
-
-def _say_wait(line: str) -> None:
-    tell(f"ferry: the run begins, {line}\n", sys.stderr)
-    if progress := _run_state.get("progress"):
-        progress.tell_now()
-
-
-@contextmanager
-def _beginning() -> Iterator[None]:
-    """Tell what the run waits for before it has jobs, and end it at SIGTERM: Snakemake heeds none until then."""
-    take_signals_to_end(_end_beginning, signal.SIGTERM)
-    try:
-        with waits_told(RUN_WAITS, say=_say_wait):
-            yield
-    except BaseException:
-        if progress := _run_state.pop("progress", None):
-            progress.stop()
-        if end := _run_state.pop("end", None):
-            raise end from None
-        raise
-
-
-def _end_beginning(number: int, _frame: object) -> None:
-    """End a run that has no jobs yet."""
-    signal.signal(number, signal.SIG_IGN)
-    reason = f"told to end ({signal.Signals(number).name})"
-    tell(f"ferry: the run was stopped before it had begun: {reason}\n  run the same command again\n", sys.stderr)
-    end = SystemExit(128 + number)
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        raise end from None
-    _run_state["end"] = end
-    for task in asyncio.all_tasks(loop):  # an exception raised here would be told with where in asyncio it came by
-        task.cancel()
-    loop.call_soon_threadsafe(lambda: None)
 
 
 def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callable[[], object]) -> None:
     """Stop the run when it cannot get on, and end it at SIGTERM and Ctrl-C."""
 
     def stop(reason: str) -> None:
-        _run_state["stopped"] = reason
+        _state.stopped = reason
         flags.set(STOPPED, reason)
 
     def stop_beginning(reason: str) -> None:
@@ -283,7 +210,7 @@ def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callabl
         begin_no_more()
 
     def end_at_once(number: int, _frame: object) -> None:
-        _run_state["in_a_hurry"] = number == signal.SIGTERM
+        _state.in_a_hurry = number == signal.SIGTERM
         signal.signal(signal.SIGINT, signal.SIG_IGN if number == signal.SIGTERM else signal.default_int_handler)
         if number == signal.SIGTERM:  # after Ctrl-C both still end the making of tables
             signal.signal(number, signal.SIG_IGN)
@@ -292,7 +219,7 @@ def _watch(config: Mapping[str, Any], *, flags: RunFlags, begin_no_more: Callabl
         raise KeyboardInterrupt  # Snakemake cancels what it has submitted
 
     take_signals_to_end(end_at_once)
-    _run_state["breaker"] = CircuitBreaker(
+    _state.breaker = CircuitBreaker(
         attempts_file=ATTEMPTS_FILE,
         flags=flags,
         stop=stop_beginning,
@@ -311,59 +238,28 @@ def _end_broken_down(folder: Path, config: Mapping[str, Any], selection: Selecti
 def end(config: Mapping[str, Any], selection: Selection, *, failed: bool) -> None:
     """Tell in the stats what became of each record, also of those that failed, and let go of everything."""
     atexit.unregister(_end_broken_down)
-    if breaker := _run_state.pop("breaker", None):
-        breaker.end()
-    progress = _run_state.pop("progress", None)
-    if progress:
-        progress.stop()
+    if _state.breaker:
+        _state.breaker.end()
+    if _state.progress:
+        _state.progress.stop()
     try:
-        if not _run_state.pop("only_looks", False):
-            stopped = _run_state.pop("stopped", None)
-            in_a_hurry = _run_state.pop("in_a_hurry", False)
+        if not _state.only_looks:
             try:
                 tell_tables(
                     config,
                     selection,
                     failed=failed,
-                    is_stopped=stopped is not None,
-                    in_a_hurry=in_a_hurry,
-                    progress=progress,
+                    is_stopped=_state.stopped is not None,
+                    in_a_hurry=_state.in_a_hurry,
+                    progress=_state.progress,
                 )
             finally:  # whatever becomes of tables and figures
-                if progress:
-                    progress.tell_now()
-                tell_terminal(selection, stopped=stopped)
+                if _state.progress:
+                    _state.progress.tell_now()
+                tell_terminal(selection, stopped=_state.stopped)
         with suppress(OSError):  # a full disk; then the run counts as one that was killed
             RunFlags(run_id=read_run().run_id).set(ENDED, "")
     finally:
-        if scripts := _run_state.pop("scripts", None):
-            scripts.stop()
-        if sandbox := _run_state.pop("sandbox", None):
-            sandbox.stop()
-        if lock := _run_state.pop("lock", None):
-            lock.close()
+        _state.close()
     if not failed and found_wrong():
         sys.exit(1)
-
-
-def _find_target(config: Mapping[str, Any], sandbox_dir: Path, *, as_anybody: bool) -> Target:
-    from ferry.repository.discovery import discover  # noqa: PLC0415 - 0.4 s that a dry run does not pay
-    from ferry.run.open_repository import limits_of, token_for  # noqa: PLC0415
-
-    name = url = config["repository"]["url"]
-    refuse_other_repository(target_name=name, results_dir=RESULTS_DIR)
-    if uses_sandbox_repository(config):
-        from sandbox import launcher  # noqa: PLC0415 - the demo only
-        from sandbox.settings import Settings  # noqa: PLC0415
-
-        limits = tuple((limit.requests, limit.window_s) for limit in limits_of(config["sandbox"]))
-        settings = Settings(flavour=config["sandbox"]["flavour"], rate_limits=limits)
-        _run_state["sandbox"] = launcher.start(sandbox_dir / "repository", settings=settings)
-        url = _run_state["sandbox"].url
-    if not as_anybody:
-        token_for(name=name, url=url, sandbox_dir=sandbox_dir)
-    logging.getLogger("nrp_cmd").setLevel(logging.ERROR)
-    logging.getLogger("ferry.retry").addHandler(logging.NullHandler())  # each try; that it waits is said once
-    patience_s = config["breaker"]["give_up_after_s"] if GOES_ON in os.environ else 0
-    info = asyncio.run(discover(url=url, verify_tls=config["repository"]["verify_tls"], patience_s=patience_s))
-    return Target(name=name, url=url, info=info)

@@ -73,8 +73,8 @@ class XrootdServer:
     def start(self) -> None:
         """Start the server and wait until it answers; again on the same port after `kill`.
 
-        One start in two hundred of XRootD 5.5 ends in a fault of memory of its own before its first line of log (15 of
-        3,400, measured): such a start is made again.
+        Some starts of XRootD 5.5 end in a fault of memory of its own before the first line of log (13 of 3,387 on a
+        busy machine): such a start is made again.
         """
         for left in reversed(range(START_TRIES)):
             self.process = self._begun()

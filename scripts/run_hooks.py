@@ -45,7 +45,6 @@ from hooks.beginning import ask_target, beginning
 from hooks.ending import LOGS_DIR, OVERVIEW, RESULTS_DIR, progress_of, tell_tables, tell_terminal
 from hooks.rule_kinds import RULES_THAT_ONLY_LOOK, RULES_THAT_RESTORE, needs_no_list
 from hooks.run_state import RunState
-from hooks.script_jobs import serve_scripts
 
 _state = RunState()
 """Of the run that goes on."""
@@ -155,6 +154,8 @@ def begin(
         paths = [path for recid in selection.recids if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
     if config["run"]["script_server"] and (_state.only_looks or not across_nodes):  # who looks runs here
+        from hooks.script_jobs import serve_scripts  # noqa: PLC0415 - a dry run serves none
+
         _state.scripts = serve_scripts()
     run = begin_run(
         target=None,

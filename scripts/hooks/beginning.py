@@ -20,8 +20,6 @@ from ferry.waiting import waits_told
 from hooks.ending import RESULTS_DIR
 from hooks.rule_kinds import RULES_THAT_ASK, RULES_THAT_RESTORE, RULES_THAT_SEND
 from hooks.run_state import RunState
-from sandbox import launcher
-from sandbox.settings import Settings
 
 
 @contextmanager
@@ -107,6 +105,9 @@ def _found_target(config: Mapping[str, Any], state: RunState, *, as_anybody: boo
     refuse_other_repository(target_name=name, results_dir=RESULTS_DIR)
     sandbox_dir = Path(config["sandbox"]["dir"])
     if uses_sandbox_repository(config):
+        from sandbox import launcher  # noqa: PLC0415 - the demo only
+        from sandbox.settings import Settings  # noqa: PLC0415
+
         limits = tuple((limit.requests, limit.window_s) for limit in limits_of(config["sandbox"]))
         settings = Settings(flavour=config["sandbox"]["flavour"], rate_limits=limits)
         state.sandbox = launcher.start(sandbox_dir / "repository", settings=settings)

@@ -1,12 +1,14 @@
 """What lives as long as a run in the process that is Snakemake, and what is known there of how it ends."""
 
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ferry.run.breaker import CircuitBreaker
 from ferry.run.progress import ProgressReporter
-from hooks.script_jobs import ServedScripts
-from sandbox.launcher import Sandbox
+
+if TYPE_CHECKING:  # a dry run and the jobs of a cluster read the Snakefile too, and have none of these
+    from hooks.script_jobs import ServedScripts
+    from sandbox.launcher import Sandbox
 
 
 @dataclass
@@ -17,8 +19,8 @@ class RunState:
     """It makes nothing but what its rules say of the records."""
     lock: IO[str] | None = None
     """Of the folder."""
-    scripts: ServedScripts | None = None
-    sandbox: Sandbox | None = None
+    scripts: "ServedScripts | None" = None
+    sandbox: "Sandbox | None" = None
     progress: ProgressReporter | None = None
     breaker: CircuitBreaker | None = None
     stopped: str | None = None

@@ -60,15 +60,17 @@ def _be_snakemake(command: list[str], environment: dict[str, str], cwd: str, str
         os.dup2(opened, number)
         os.close(opened)
     sys.argv = command
-    first = [] if command[0] == str(UNPACED) else [str(Path(command[0]).parent)]
-    sys.path[:] = first + [path for path in sys.path if path not in _OURS]
+    is_unpaced = command[0] == str(UNPACED)
+    first = [] if is_unpaced else [str(Path(command[0]).parent)]
+    sys.path[:] = [*first, *(path for path in sys.path if path not in _OURS)]
     status: int | str | None = 1
     try:
-        if command[0] == str(UNPACED):
+        if is_unpaced:
             runpy.run_path(command[0], run_name="__main__")
-        from snakemake.cli import main
+        else:
+            from snakemake.cli import main
 
-        main()
+            main()
         status = 0
     except SystemExit as end:
         status = end.code

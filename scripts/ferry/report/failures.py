@@ -52,9 +52,8 @@ def failure_lines(failures: Sequence[Mapping[str, Any]], *, most: int, command: 
     lines = []
     for row in listed[:most]:
         error = str(row["error"])
-        reason = truncate(error.removesuffix(TO_RETRY), _LONGEST_REASON) + (
-            TO_RETRY if error.endswith(TO_RETRY) else ""
-        )
+        again = TO_RETRY if error.endswith(TO_RETRY) else ""
+        reason = truncate(error.removesuffix(again), _LONGEST_REASON) + again
         lines.append(f"  {row['recid']}  {row['step']}, attempt {row['attempts']}: {row['error_type']}: {reason}")
         lines.append(f"    log: {row['log'] or 'none'}")
     if len(listed) > most:

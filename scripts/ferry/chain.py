@@ -65,7 +65,7 @@ FAILURE = "failure.json"
 """What became of a record that failed, in results/<recid>; no rule declares it. Gone once the record is ok."""
 
 _AGAIN = "again"
-"""Holds the name of the step from which the next run has to do a record, in results/<recid>."""
+"""Holds the names of the steps from which the next run has to do a record, a line each, in results/<recid>."""
 
 
 def steps_of(*, publish: bool) -> list[str]:
@@ -109,37 +109,36 @@ def _take_away(step: Step, record_dir: Path) -> None:
 
 
 def mark_again(name: str, record_dir: Path) -> None:
-    """Note that the next run has to begin this record at the step, or before: a later one has found that it needs it.
+    """Note that the next run has to do this step of a record again: a later one has found that it needs it.
 
     Its receipts stay until the run ends: Snakemake gives up the whole run where an input is gone of a job that it tries
     once more.
     """
-    noted = _marked(record_dir)
-    first = name if noted is None else min(name, noted, key=STEPS.index)
-    Path(record_dir, _AGAIN).write_text(first, encoding="ascii")
+    with Path(record_dir, _AGAIN).open("a", encoding="ascii") as stream:
+        stream.write(f"{name}\n")
 
 
 def heed_marks(recids: Iterable[int], results_dir: Path) -> None:
-    """When a run ends, have the next one begin those records where a step has found that it has to."""
+    """When a run ends, have the next one do again what a step has found that it needs."""
     for recid in recids:
         take_away_marked(results_dir / str(recid))
 
 
-def take_away_marked(record_dir: Path) -> str | None:
-    """Remove the receipts that `mark_again` meant; return the name of the step, None without one."""
-    name = _marked(record_dir)
-    if name is not None:
+def take_away_marked(record_dir: Path) -> list[str]:
+    """Remove the receipts of the steps that are marked, and of what comes after each; return the steps in order."""
+    marked = _marked(record_dir)
+    for name in marked:
         take_away_from(name, record_dir)
     Path(record_dir, _AGAIN).unlink(missing_ok=True)
-    return name
+    return marked
 
 
-def _marked(record_dir: Path) -> str | None:
+def _marked(record_dir: Path) -> list[str]:
     try:
-        name = Path(record_dir, _AGAIN).read_text(encoding="ascii", errors="replace")
+        noted = Path(record_dir, _AGAIN).read_text(encoding="ascii", errors="replace").splitlines()
     except FileNotFoundError:
-        return None
-    return name if name in BY_NAME else None
+        return []
+    return [name for name in STEPS if name in noted]
 
 
 def has_arrived(record_dir: Path, *, publish: bool) -> bool:

@@ -103,8 +103,9 @@ def aggregate(
             for attempt in evidence.attempts:
                 attempt_table.write(attempt_row(attempt))
             rows.append((record_dir, row))
-            if wrong := [step for step in steps if not evidence.wrong.keys().isdisjoint(BY_NAME[step].receipts)]:
-                mark_again(wrong[0], record_dir)
+            for step in steps:
+                if not evidence.wrong.keys().isdisjoint(BY_NAME[step].receipts):
+                    mark_again(step, record_dir)
             counts[row["status"]] += 1
             counts["files"] += len(files)
             counts["verified"] += row["verified_count"]

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 from target_records import target, write_target
 
-from ferry.chain import STEPS, take_away_marked
+from ferry.chain import STEPS, mark_again, take_away_marked
 from ferry.errors import IntegrityError, StoppedError, TransientError
 from ferry.flags import ENDED, STOPPED, RunFlags
 from ferry.journal import Moment, end_event, start_event
@@ -447,8 +447,20 @@ def test_a_torn_or_foreign_receipt_is_that_records_failure_and_never_a_crash(fol
     assert torn["status"] == "failed"
     assert f"{name}.json: expected the receipt {name} of record {RECID}, found" in torn["error"]
     assert "run again, it is made anew" in torn["error"]
-    assert take_away_marked(folder.path(name).parent) is not None
+    assert take_away_marked(folder.path(name).parent)
     assert not folder.path(name).exists(), "the next run makes it anew"
+
+
+def test_two_wrong_receipts_of_steps_that_do_not_need_each_other_are_both_made_anew(folder: Folder):
+    folder.receipts()
+    folder.all_steps()
+    for name in ("package", "record"):
+        folder.path(name).write_text("{")
+    mark_again("package_files", folder.path("package").parent)  # as the upload does that comes upon it
+    folder.aggregate()
+    assert take_away_marked(folder.path("package").parent) == ["transform_record", "package_files"]
+    assert not any(folder.path(name).exists() for name in ("package", "record", "mapping", "upload"))
+    assert folder.path("download").exists()
 
 
 def test_a_receipt_of_another_record_is_refused(folder: Folder):
@@ -668,7 +680,7 @@ def test_a_record_with_a_receipt_that_is_lost_is_not_finished_and_proven_anew_fr
     with pytest.raises(IntegrityError, match=rf"record {RECID}: expected receipts of each step, found {step} not done"):
         folder.finish()
     assert folder.path("upload").exists(), "as long as the run goes on"
-    assert take_away_marked(folder.path("upload").parent) == step
+    assert take_away_marked(folder.path("upload").parent) == [step]
     assert not any(folder.path(name).exists() for name in ("stats", "upload", "published", receipt))
     assert folder.path("download").exists() == (receipt == "package")
     assert (folder.results.parent / "data" / "files").exists(), "its bytes are not removed"

@@ -154,9 +154,10 @@ def begin(
         paths = [path for recid in selection.recids if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
     if config["run"]["script_server"] and (_state.only_looks or not across_nodes):  # who looks runs here
-        from hooks.script_jobs import serve_scripts  # noqa: PLC0415 - a dry run serves none
+        from ferry.source.xrootd import client_environment  # noqa: PLC0415 - a dry run serves none
+        from hooks.script_jobs import serve_scripts  # noqa: PLC0415 - nor does it need this
 
-        _state.scripts = serve_scripts()
+        _state.scripts = serve_scripts(client_environment(config["download"]["stall_s"]))
     run = begin_run(
         target=None,
         across_nodes=across_nodes,

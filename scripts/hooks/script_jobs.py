@@ -5,34 +5,37 @@ when the run begins, and only where it is as we know it; else scripts run as Sna
 """
 
 import importlib
-import importlib.util
 import inspect
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ferry.run.script_server import Ended, ScriptServer
 
-MODULES = (
+READY = (
+    "encodings.ascii",
     "snakemake.logging",
     "snakemake.io",
     "snakemake.iocontainers",
     "ferry.run.step",
     "ferry.steps.read_record",
     "ferry.steps.download_files",
-    "ferry.source.xrootd",
+    "ferry.source.xrootd:import_client",
     "ferry.steps.transform_record",
     "ferry.steps.package_files",
+    "ferry.steps.bytes_again",
     "ferry.steps.upload_record",
     "ferry.steps.publish_record",
     "ferry.steps.record_stats",
     "ferry.report.stats_log",
     "ferry.run.disk_budget",
+    "ferry.mapping.experiments:special_experiments",
+    "ferry.schemas:compile_schemas",
 )
-"""What the entry scripts of a record import: 0.3 s that each of them would take."""
+"""What the entry scripts of a record import and compile: half a second that each of them would take."""
 
 _MODULE, _CLASS, _METHOD = "snakemake.script", "PythonScript", "execute_script"
 _ARGUMENTS = ("self", "fname", "edit")
@@ -54,8 +57,10 @@ class ServedScripts:
         self.server.stop()
 
 
-def serve_scripts() -> ServedScripts | None:
+def serve_scripts(environment: Mapping[str, str] | None = None) -> ServedScripts | None:
     """Start a script server for this run and let it run the scripts; None where the installed Snakemake does not fit.
+
+    `environment` is what the scripts have besides what this process has, whose own values stay.
 
     Where a script needs more than this Python (a conda environment, a container, a shadow folder), or where the server
     has gone, Snakemake runs it as ever.
@@ -68,7 +73,7 @@ def serve_scripts() -> ServedScripts | None:
         )
         return None
     as_snakemake_does: Callable[..., object] = getattr(kind, _METHOD)
-    server = ScriptServer(*filter(importlib.util.find_spec, MODULES))  # not every release has each of its own
+    server = ScriptServer(*READY, environment=environment)
 
     def execute_script(job: Any, fname: str, edit: bool = False) -> None:
         if edit or job.conda_env or job.container_img or job.env_modules or job.shadow_dir:

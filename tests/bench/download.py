@@ -36,7 +36,7 @@ from loopback import serving
 from bench.side_by_side import RUNS, Result, compared, measure, report, seconds
 from ferry.receipts import read_receipt, write_receipt
 from ferry.run.script_server import ScriptServer
-from hooks.script_jobs import MODULES
+from hooks.script_jobs import READY
 from servers.tcp_proxy import tcp_proxy
 from servers.xrootd_server import EXPORT, XrootdServer, running_server
 
@@ -256,7 +256,7 @@ def record(*, files: int, size_bytes: int, round_trip_s: float = 0, bytes_per_s:
 @contextmanager
 def script_server() -> Iterator[ScriptServer]:
     """Have the server of a run, with all modules loaded."""
-    server = ScriptServer(*MODULES)
+    server = ScriptServer(*READY)
     try:
         yield server
     finally:

@@ -51,12 +51,20 @@ class Ended:
 class ScriptServer:
     """The server, to be asked from any thread."""
 
-    def __init__(self, *modules: str) -> None:
-        """Start a process that imports `modules` and then waits for scripts."""
+    def __init__(self, *ready: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start a process that makes things ready for all scripts and then waits for the first.
+
+        Args:
+            ready: modules to be imported (`package.module`), and functions without arguments to be called
+                (`package.module:function`), in this order. What fails is left to the script that needs it.
+            environment: what the server and its scripts have besides what this process has; what is set here stays.
+        """
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this file
-                [sys.executable, "-P", __file__, str(theirs.fileno()), *modules], pass_fds=[theirs.fileno()]
+                [sys.executable, "-P", __file__, str(theirs.fileno()), *ready],
+                pass_fds=[theirs.fileno()],
+                env={**(environment or {}), **os.environ},
             )
 
     @property
@@ -174,6 +182,14 @@ def _tell(asker: socket.socket, line: str) -> None:
         asker.sendall(f"{line}\n".encode())
 
 
+def _make_ready(name: str) -> None:
+    module, _, function = name.partition(":")
+    with contextlib.suppress(Exception):  # a script that needs it fails of it, and says so
+        imported = importlib.import_module(module)
+        if function:
+            getattr(imported, function)()
+
+
 def _run(script: _Script) -> int:
     """Run a script in this process as Python would; return the status."""
     os.environ.update(script.environment)
@@ -190,11 +206,11 @@ def _run(script: _Script) -> int:
 
 
 def main() -> None:
-    """Import what is named, and serve."""
+    """Make ready what is named, and serve."""
     requests = socket.socket(fileno=int(sys.argv[1]))
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # in place of this folder (-P)
     for name in sys.argv[2:]:
-        importlib.import_module(name)
+        _make_ready(name)
     gc.collect()
     gc.freeze()  # else a child's first collection would copy all that the server holds
     script = _serve(requests)

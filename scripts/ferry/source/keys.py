@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import takewhile
 from urllib.parse import unquote, urlsplit
 
@@ -94,15 +95,17 @@ def _safe_path(parts: Iterable[str]) -> list[str]:
 def _safe(part: str) -> str:
     if part == "..":
         return "%2E%2E"
-    safe = "".join(_escaped(char) if _is_unsafe(char) else char for char in part)
+    safe = "".join(map(_safe_char, part))
     if safe[-1] in ". ":  # Windows drops these
         safe = safe[:-1] + _escaped(safe[-1])
     return _escaped(safe[0]) + safe[1:] if _DEVICE.match(safe) else safe
 
 
-def _is_unsafe(char: str) -> bool:
+@cache
+def _safe_char(char: str) -> str:
     is_unseen = unicodedata.category(char) == _UNSEEN
-    return is_unseen or bool(_NOT_IN_NAMES.match(char)) or _as_before(char) != char
+    is_unsafe = is_unseen or _NOT_IN_NAMES.match(char) or _as_before(char) != char
+    return _escaped(char) if is_unsafe else char
 
 
 def _escaped(char: str) -> str:

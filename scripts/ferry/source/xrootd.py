@@ -84,12 +84,13 @@ def load_client(*, stall_s: int) -> ModuleType:
     """Import the client, with its settings in the environment beforehand; a setting of the user's own stays."""
     for name, value in client_environment(stall_s).items():
         os.environ.setdefault(name, value)
-    return _imported_client()
+    return import_client()
 
 
 @functools.cache
-def _imported_client() -> ModuleType:
-    from XRootD import client  # noqa: PLC0415 - it reads the environment at import
+def import_client() -> ModuleType:
+    """Import the client, with the settings that are in the environment: it reads them then. It has no threads yet."""
+    from XRootD import client  # noqa: PLC0415 - see above
 
     # An exit that hangs is ended by this signal: the job has failed then, and is done again.
     atexit.register(signal.alarm, _EXIT_LIMIT_S)

@@ -41,6 +41,27 @@ def test_the_installed_snakemake_fits_and_is_as_it_was_when_the_run_is_over():
     assert printed_by(PUT_IN_PLACE) == "done\n"
 
 
+ALL_READY = """
+import importlib, sys, threading
+from hooks.script_jobs import READY
+
+for name in READY:
+    module, _, function = name.partition(":")
+    imported = importlib.import_module(module)
+    if function:
+        getattr(imported, function)()
+assert "XRootD.client" in sys.modules
+assert threading.active_count() == 1, "a child of fork has one thread"
+with open("/proc/self/status") as status:
+    assert "Threads:\\t1\\n" in status.read()
+print("done")
+"""
+
+
+def test_all_that_is_made_ready_for_scripts_is_there_and_leaves_no_thread():
+    assert printed_by(ALL_READY) == "done\n"
+
+
 UNKNOWN = """
 import contextlib, io, sys
 import snakemake.api

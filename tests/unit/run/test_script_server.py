@@ -50,6 +50,27 @@ def test_a_script_runs_as_main_in_a_process_of_its_own_with_what_is_imported_alr
     assert told.read_text().splitlines() == [line, line]
 
 
+def test_functions_are_called_beforehand_and_what_fails_of_all_that_stops_nobody(tmp_path, monkeypatch):
+    modules = {"broken": "1 / 0", "counts": "calls = []\ndef ready(): calls.append(1)\ndef fails(): 1 / 0\n"}
+    for name, text in modules.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("OURS", "stays")
+    ready = ("no.such.module", "broken", "counts:fails", "counts:lacking", "counts:ready", "colorsys")
+    server = ScriptServer(*ready, environment={"OURS": "goes", "NEW": "there"})
+    script = (
+        "import os, sys\n"
+        "import counts\n"
+        "assert counts.calls == [1]\n"
+        "assert 'colorsys' in sys.modules\n"
+        "assert (os.environ['OURS'], os.environ['NEW']) == ('stays', 'there')\n"
+    )
+    try:
+        assert run(server, tmp_path / "job.py", script) == 0
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize(
     ("text", "status"),
     [

@@ -151,7 +151,8 @@ def begin(
         from sandbox.demo_source import write_demo_files  # noqa: PLC0415 - the demo only
 
         metadata_dir = Path(config["metadata"]["dir"])
-        paths = [path for recid in selection.recids if (path := metadata_dir / f"{recid}.json").exists()]
+        wanted = to_do.union(selection.recids)  # a target may be of a record that is not in the list
+        paths = [path for recid in sorted(wanted) if (path := metadata_dir / f"{recid}.json").exists()]
         write_demo_files(paths, sandbox_dir / "source")
     if config["run"]["script_server"] and (_state.only_looks or not across_nodes):  # who looks runs here
         from ferry.source.xrootd import client_environment  # noqa: PLC0415 - a dry run serves none

@@ -78,7 +78,7 @@ def tell_tables(
                 write_live_tables(standing_of(plan, latest_rows(), is_over=is_last), RESULTS_DIR)
     except OSError as error:
         tell(f"ferry: the tables could not be made: {error}; see to the disk and run again\n", sys.stderr)
-    heed_marks(selection.recids, RESULTS_DIR)
+    heed_marks({*selection.recids, *(plan.to_do if plan else ())}, RESULTS_DIR)
 
 
 def _is_last(*, is_stopped: bool) -> bool:

@@ -64,6 +64,21 @@ def test_one_record_by_its_target(flow):
     assert not (flow.folder / "results" / str(COLLISION)).exists()
 
 
+def test_a_record_that_is_not_in_the_list_by_its_target_and_what_was_wrong_of_it_is_made_anew_too(flow):
+    flow.want(COLLISION, MANUAL)
+    flow.want(COLLISION)
+    assert_ok(flow.run(f"results/{MANUAL}/stats.json"))
+    results = flow.folder / "results" / str(MANUAL)
+    (results / "package.json").write_text("{")
+    (results / "stats.json").unlink()
+    (results / "upload.json").unlink()
+    failed = flow.run(f"results/{MANUAL}/stats.json")
+    assert failed.returncode != 0
+    assert "run again, it is made anew" in failed.stderr
+    assert_ok(flow.run(f"results/{MANUAL}/stats.json"))
+    assert flow.receipt(MANUAL, "stats")["status"] == "ok"
+
+
 def test_prioritised_records_go_first(flow):
     flow.want(MANUAL, COLLISION, 81592, priorities={81592: 5})
     assert_ok(flow.run(cores=1))

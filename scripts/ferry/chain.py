@@ -118,6 +118,14 @@ def mark_again(name: str, record_dir: Path) -> None:
         stream.write(f"{name}\n")
 
 
+def unmark(name: str, record_dir: Path) -> None:
+    """Forget the mark of a step that begins: it is done again. A run that was killed may have left one."""
+    marked = _marked(record_dir)
+    if name in marked:
+        left = (f"{other}\n" for other in marked if other != name)
+        Path(record_dir, _AGAIN).write_text("".join(left), encoding="ascii")
+
+
 def heed_marks(recids: Iterable[int], results_dir: Path) -> None:
     """When a run ends, have the next one do again what a step has found that it needs."""
     for recid in recids:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ferry import journal
-from ferry.chain import BY_NAME, CHAIN, STEPS, mark_again, step_that_makes, take_away_after
+from ferry.chain import BY_NAME, CHAIN, STEPS, mark_again, step_that_makes, take_away_after, unmark
 from ferry.errors import DiskError, FerryError, OnTapeError, PermanentError, disk_error
 from ferry.flags import STOPPED, RunFlags
 from ferry.journal import peak_memory_bytes
@@ -61,6 +61,7 @@ def record_step(*, name: str, recid: int, log_path: Path) -> Iterator[dict[str, 
 def _recorded_step(name: str, recid: int, log_path: Path) -> Iterator[dict[str, float]]:
     record_dir = ATTEMPTS_FILE.parent / str(recid)
     take_away_after(name, record_dir)
+    unmark(name, record_dir)
     write_log(log_path, of=f"{recid} {name}: ")
     journal_path = log_path.parent / "journal.jsonl"
     run = read_run()

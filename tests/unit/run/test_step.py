@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ferry.chain import CHAIN
+from ferry.chain import CHAIN, mark_again, take_away_marked
 from ferry.errors import DiskError, MetadataError, PermanentError, TransientError
 from ferry.flags import STOPPED, RunFlags
 from ferry.run.disk_budget import DiskBudget
@@ -45,6 +45,15 @@ def test_a_record_that_failed_for_good_is_not_tried_again_by_the_same_run_from_i
     assert events(tmp_path) == before, "that is no attempt"
     begin_run(target=None)
     step(tmp_path)
+
+
+def test_a_step_that_begins_is_not_done_again_for_a_mark_that_a_killed_run_has_left(tmp_path, run):
+    record_dir = tmp_path / "results" / "5"
+    record_dir.mkdir(parents=True)
+    for name in ("package_files", "transform_record", "transform_record"):
+        mark_again(name, record_dir)
+    step(tmp_path, name="transform_record")
+    assert take_away_marked(record_dir) == ["package_files"]
 
 
 def test_a_step_of_the_record_that_was_not_begun_yet_goes_on_beside_one_that_failed(tmp_path, run):

@@ -46,6 +46,7 @@ def uploads(contents):
             "path": f"files/{key}",
             "size_bytes": len(data),
             "adler32": f"{zlib.adler32(data):08x}",
+            "crc32": f"{zlib.crc32(data):08x}",
             "members": [],
         }
         for key, data in contents.items()

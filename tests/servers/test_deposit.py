@@ -1,6 +1,7 @@
 """The deposit logic against the sandbox over HTTP: one draft per recid, nothing sent twice, nothing taken on trust."""
 
 import asyncio
+import hashlib
 import json
 import time
 from dataclasses import replace
@@ -67,6 +68,14 @@ def test_a_file_of_other_content_under_the_same_key_is_replaced(sandbox, tmp_pat
     second = deposit(sandbox, tmp_path, contents={"a.al": b"new" * 100})
     assert second.receipt["record_id"] == first.receipt["record_id"]
     assert second.receipt["files"][0]["md5"] != first.receipt["files"][0]["md5"]
+
+
+def test_a_file_edited_to_the_same_size_and_adler32_is_sent_again(sandbox, tmp_path):
+    deposit(sandbox, tmp_path, contents={"cuts.txt": b"x=131 GeV\n", "b": b"b"})
+    again = deposit(sandbox, tmp_path, contents={"cuts.txt": b"x=212 GeV\n", "b": b"b"})
+    assert again.measured["files_moved"] == 1
+    (_, cuts) = again.receipt["files"]
+    assert cuts["md5"] == hashlib.md5(b"x=212 GeV\n").hexdigest()
 
 
 def test_what_an_earlier_plan_sent_and_nobody_wants_any_more_goes(sandbox, tmp_path):

@@ -47,5 +47,6 @@ def attach(key: str, document: Mapping[str, Any], data_dir: Path) -> dict[str, A
         "path": f"{FOLDER}/{key}",
         "size_bytes": len(content),
         "adler32": f"{zlib.adler32(content):08x}",
+        "crc32": f"{zlib.crc32(content):08x}",
         "members": [],
     }

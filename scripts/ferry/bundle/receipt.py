@@ -17,6 +17,7 @@ def file_entry(member: Member) -> dict[str, Any]:
         "path": f"files/{member.key}",
         "size_bytes": member.size_bytes,
         "adler32": f"{member.adler32:08x}",
+        "crc32": f"{member.crc32:08x}",
         "members": [],
     }
 

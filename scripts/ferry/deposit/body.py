@@ -31,12 +31,18 @@ class SentProof:
     """For a bundle whose members' MD5 are wanted."""
     size_bytes: int = 0
     _adler32: int = 1
+    _crc32: int = 0
     _md5: Any = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
 
     @property
     def adler32(self) -> str:
         """Adler-32 of the bytes so far, eight hexadecimal digits."""
         return f"{self._adler32:08x}"
+
+    @property
+    def checksums(self) -> Mapping[str, str]:
+        """Adler-32 and CRC-32 of the bytes so far, eight hexadecimal digits each."""
+        return {"adler32": self.adler32, "crc32": f"{self._crc32:08x}"}
 
     @property
     def md5(self) -> str:
@@ -53,21 +59,31 @@ class SentProof:
         """Take the next chunk into account."""
         self.size_bytes += len(chunk)
         self._adler32 = isal_zlib.adler32(chunk, self._adler32)
+        self._crc32 = isal_zlib.crc32(chunk, self._crc32)
         self._md5.update(chunk)
         if self.members is not None:
             self.members.update(chunk)
 
+    def is_of(self, upload: Mapping[str, Any]) -> bool:
+        """Tell whether the bytes so far are all of an upload, by its entry of the receipt `package`."""
+        found = {"size_bytes": self.size_bytes, **self.checksums}
+        return all(upload[name] == value for name, value in found.items() if name in upload)
 
-async def proven_body(
-    chunks: Iterator[bytes], *, size_bytes: int, adler32: str, proof: SentProof
-) -> AsyncIterator[bytes]:
+
+async def proven_body(chunks: Iterator[bytes], *, upload: Mapping[str, Any], proof: SentProof) -> AsyncIterator[bytes]:
     """Yield the chunks, read and hashed a few ahead in a thread; the last only when all of them are right.
 
     A file that is not what its receipt says therefore never arrives in full, and cannot be committed.
 
+    Args:
+        chunks: what is read.
+        upload: the entry of the receipt `package`.
+        proof: takes the chunks into account.
+
     Raises:
-        BytesError: size or adler32 are not those of the receipt.
+        BytesError: size or checksums are not those of the receipt.
     """
+    size_bytes = upload["size_bytes"]
 
     def read_next() -> bytes | None:
         chunk = next(chunks, None)
@@ -77,8 +93,8 @@ async def proven_body(
 
     if size_bytes <= WHOLE_BYTES:
         read = await asyncio.to_thread(_read_all, chunks, size_bytes, proof)
-        if (proof.size_bytes, proof.adler32) != (size_bytes, adler32):
-            raise BytesError(_mismatch(proof, size_bytes, adler32))
+        if not proof.is_of(upload):
+            raise BytesError(_mismatch(proof, upload))
         for piece in read:
             yield piece
         return
@@ -89,7 +105,7 @@ async def proven_body(
     try:
         while (chunk := await ahead.popleft()) is not None:
             if proof.size_bytes > size_bytes:
-                raise BytesError(_mismatch(proof, size_bytes, adler32))
+                raise BytesError(_mismatch(proof, upload))
             ahead.append(loop.run_in_executor(reader, read_next))
             if held is not None:
                 yield held
@@ -97,8 +113,8 @@ async def proven_body(
     finally:
         await asyncio.gather(*ahead, return_exceptions=True)  # the file stays open until the thread is done with it
         reader.shutdown(wait=False)
-    if (proof.size_bytes, proof.adler32) != (size_bytes, adler32):
-        raise BytesError(_mismatch(proof, size_bytes, adler32))
+    if not proof.is_of(upload):
+        raise BytesError(_mismatch(proof, upload))
     if held is not None:
         yield held
 
@@ -113,10 +129,13 @@ def _read_all(chunks: Iterator[bytes], size_bytes: int, proof: SentProof) -> lis
     return read
 
 
-def _mismatch(proof: SentProof, size_bytes: int, adler32: str) -> str:
+def _mismatch(proof: SentProof, upload: Mapping[str, Any]) -> str:
+    checksums = {name: upload[name] for name in ("adler32", "crc32") if name in upload}
+    expected = ", ".join(f"{name} {value}" for name, value in checksums.items())
+    found = ", ".join(f"{name} {proof.checksums[name]}" for name in checksums)
     return (
-        f"{proof.key}: changed since it was packed: expected {size_bytes} bytes, adler32 {adler32}, "
-        f"found {proof.size_bytes} bytes or more, adler32 {proof.adler32}; run the record again"
+        f"{proof.key}: changed since it was packed: expected {upload['size_bytes']} bytes, {expected}, "
+        f"found {proof.size_bytes} bytes or more, {found}; run the record again"
     )
 
 

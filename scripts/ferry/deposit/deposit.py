@@ -153,13 +153,14 @@ class Deposit:
             )
             self._state.forget_unknown("files")
             await self._search.confirm(record.id)
+            in_order = sorted(files, key=lambda file: file.key)
             receipt |= {
                 "record_id": record.id,
                 "record_url": record.page_url,
                 "metadata_sha256": digest(self._document),
-                "files": [_receipt_entry(file) for file in sorted(files, key=lambda file: file.key)],
+                "files": [_receipt_entry(file) for file in in_order],
             }
-            self._given.uploaded(receipt["files"])
+            self._given.uploaded([_receipt_entry(file) | {"content": file.content} for file in in_order])
             if self._metadata.kept:
                 receipt["kept"] = list(self._metadata.kept)
             if self._repository.flags is not None and not self._files.has_foreign:

@@ -8,10 +8,16 @@ from ferry.deposit.body import SentProof, proven_body
 from ferry.deposit.manifest import Manifest
 from ferry.deposit.plan import LocalFile
 from ferry.deposit.state import DepositState, SentFile
+from ferry.receipts import digest
 from ferry.source.keys import former_key
 
 Upload = Mapping[str, Any]
 """One entry of `uploads` of the receipt `package`."""
+
+
+def content_of(upload: Upload) -> str:
+    """Return what tells the bytes of an upload from others, as `LocalFile.content`."""
+    return digest({name: upload.get(name) for name in ("size_bytes", "adler32", "crc32", "members")})
 
 
 class OpenUpload(Protocol):
@@ -47,8 +53,8 @@ class DesiredFiles:
         """Return the files, each with its md5 if it has been read."""
         files = []
         for key, upload in self.uploads.items():
-            sent = self._state.sent.get(key)
-            is_same = sent is not None and (sent.size_bytes, sent.adler32) == (upload["size_bytes"], upload["adler32"])
+            sent, content = self._state.sent.get(key), content_of(upload)
+            is_same = sent is not None and sent.content == content
             known = sent if is_same and (not self._has_members(upload) or (sent and sent.member_md5s)) else None
             files.append(
                 LocalFile(
@@ -57,6 +63,7 @@ class DesiredFiles:
                     adler32=upload["adler32"],
                     md5=known.md5 if known else None,
                     member_md5s=known.member_md5s if known else {},
+                    content=content,
                 )
             )
         return files
@@ -82,10 +89,7 @@ class DesiredFiles:
         """
         upload = self.uploads[key]
         proof = self.new_proof(upload)
-        body = proven_body(
-            self.open_upload(upload), size_bytes=upload["size_bytes"], adler32=upload["adler32"], proof=proof
-        )
-        async for _ in body:
+        async for _ in proven_body(self.open_upload(upload), upload=upload, proof=proof):
             pass
         self.remember(proof)
         return proof
@@ -98,7 +102,11 @@ class DesiredFiles:
     def remember(self, proof: SentProof) -> None:
         """Write down what a file was found to be, once all of it was read."""
         sent = SentFile(
-            size_bytes=proof.size_bytes, adler32=proof.adler32, md5=proof.md5, member_md5s=proof.member_md5s
+            size_bytes=proof.size_bytes,
+            adler32=proof.adler32,
+            md5=proof.md5,
+            member_md5s=proof.member_md5s,
+            content=content_of(self.uploads[proof.key]),
         )
         self._state.remember_sent(proof.key, sent)
 

@@ -33,6 +33,9 @@ class LocalFile:
     """Of the bytes as they were sent or read last; None if nobody has computed it yet."""
     member_md5s: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Of a bundle, if they are wanted: key -> MD5, computed in the same pass."""
+    content: str = ""
+    """What tells its bytes from others, known without reading them: a digest of sizes, Adler-32 and CRC-32 of the file
+    and of its members. An edited text may have the size and the Adler-32 that it had before."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ferry.deposit.body import Bandwidth, SentProof, proven_body
-from ferry.deposit.desired_files import DesiredFiles
+from ferry.deposit.desired_files import DesiredFiles, content_of
 from ferry.deposit.empty import KnownRefusals, empty_file
 from ferry.deposit.in_flight import InFlight
 from ferry.deposit.multipart import PartsSender
@@ -119,7 +119,7 @@ class FileSender:
         return (
             sent is not None
             and self._transfers.in_parts()
-            and (sent.size_bytes, sent.adler32) == (upload["size_bytes"], upload["adler32"])
+            and sent.content == content_of(upload)
             and (sent.part_bytes, sent.created) == (entry.part_bytes, entry.created)
             and self._transfers.takes_part(sent.part_bytes)
         )
@@ -148,28 +148,28 @@ class FileSender:
 
     async def _send_whole(self, entry: RemoteFile, stopped: Callable[[], bool]) -> None:
         upload = self._wanted.uploads[entry.key]
-        size_bytes, adler32 = upload["size_bytes"], upload["adler32"]
+        size_bytes = upload["size_bytes"]
         tries: list[SentProof] = []
 
         def open_body() -> AsyncIterator[bytes]:
             # each try has a body and a proof of its own: of what was refused nothing has arrived
             tries.append(self._wanted.new_proof(upload))
             chunks = _until(stopped, self._wanted.open_upload(upload))
-            body = proven_body(chunks, size_bytes=size_bytes, adler32=adler32, proof=tries[-1])
+            body = proven_body(chunks, upload=upload, proof=tries[-1])
             return self._bandwidth.limited(body)
 
         await self._repository.send_content(entry, open_body, size_bytes)
         proof = tries[-1]
-        if (proof.size_bytes, proof.adler32) != (size_bytes, adler32):
+        if not proof.is_of(upload):
             raise TransientError(f"{entry.key}: answered before all of it was sent ({proof.size_bytes} bytes were)")
         self._wanted.remember(proof)
         self.bytes_sent += size_bytes
 
     async def _send_in_parts(self, entry: RemoteFile, part_bytes: int, stopped: Callable[[], bool]) -> None:
         upload = self._wanted.uploads[entry.key]
-        size_bytes, adler32 = upload["size_bytes"], upload["adler32"]
+        size_bytes = upload["size_bytes"]
         if not self.is_resumable(entry):
-            self._state.parts[entry.key] = SentParts(size_bytes, adler32, part_bytes, entry.created)
+            self._state.parts[entry.key] = SentParts(content_of(upload), part_bytes, entry.created)
         parts = self._state.parts[entry.key]
 
         def note(number: int, part_size_bytes: int) -> None:

@@ -44,14 +44,16 @@ class SentFile:
     md5: str
     member_md5s: Mapping[str, str] = field(default_factory=dict)
     """Of a bundle: key -> MD5."""
+    content: str = ""
+    """What tells its bytes from others (`LocalFile.content`); "" of another release, which is like no other's."""
 
 
 @dataclass
 class SentParts:
     """Which parts of a file have arrived."""
 
-    size_bytes: int
-    adler32: str
+    content: str
+    """What tells the bytes of the file from others (`LocalFile.content`)."""
     part_bytes: int
     created: str | None
     """When the repository made the entry: one that was made anew has no parts."""

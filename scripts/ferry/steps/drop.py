@@ -111,16 +111,14 @@ class DroppedFiles:
         entry = next((entry for entry in self.uploads if entry["key"] == upload.key), None)
         if entry is None or entry["kind"] != upload.kind:
             return None
-        there = [_without_packing(member) for member in entry["members"]] or [_of_loose_file(entry)]
         wanted = [member_entry(member) for member in upload.members]
         if upload.kind == "file":
-            wanted = [_of_loose_file(member) for member in wanted]
-        return entry if there == wanted else None
+            (member,) = wanted
+            is_same = all(entry[name] == value for name, value in member.items() if name in entry)
+        else:
+            is_same = [_without_packing(member) for member in entry["members"]] == wanted
+        return entry if is_same else None
 
 
 def _without_packing(member: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in member.items() if name != "deflated"}
-
-
-def _of_loose_file(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: entry[name] for name in ("key", "size_bytes", "adler32")}

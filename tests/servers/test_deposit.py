@@ -14,6 +14,7 @@ from ferry.errors import IntegrityError, PermanentError, TransientError
 from servers.depositing import CONTENTS, act, creations, deposit, document, publish, requests
 from servers.fault_proxy import fault_proxy
 from servers.faults import Fault
+from servers.raw_api import Api
 
 
 def test_a_record_is_made_and_reads_back_file_by_file(sandbox, tmp_path):
@@ -48,6 +49,55 @@ def test_an_answer_lost_after_the_draft_was_made_does_not_make_a_second(sandbox,
         done = deposit(through, tmp_path, settings=DepositSettings(settle_s=600))
     assert creations(sandbox) == 1
     assert len(done.receipt["files"]) == len(CONTENTS)
+
+
+@pytest.mark.parametrize("when_edited", ["fail", "overwrite"])
+def test_an_answer_about_another_record_is_not_believed(sandbox, tmp_path, when_edited):
+    settings = DepositSettings(settle_s=2, when_edited=when_edited)
+    with fault_proxy(sandbox.url) as proxy:
+        through = replace(sandbox, url=proxy.url)
+        contents = ({"readme": b"1" * 50}, {"readme": b"2" * 60})
+        ours, other = (
+            deposit(
+                through,
+                tmp_path / str(n),
+                contents=contents[n],
+                recid=n + 1,
+                doc=document(title=f"No. {n}", recid=n + 1),
+            ).receipt
+            for n in range(2)
+        )
+        api = Api(proxy.url, sandbox.token)
+        paths = {part: f"/api/records/{{}}/draft{part}" for part in ("", "/files")}
+        before = {part: api.call("GET", path.format(other["record_id"])).json() for part, path in paths.items()}
+        for part, path in paths.items():
+
+            def mix_up(answer, part=part):
+                answer.json = before[part]
+
+            asked = path.format(ours["record_id"])
+            proxy.add(Fault(f"of another{part}", method="GET", path=rf"{asked}(\?|$)", change=mix_up, times=1))
+        again = deposit(
+            through,
+            tmp_path / "0",
+            contents=contents[0],
+            recid=1,
+            doc=document(title="No. 0", recid=1),
+            settings=settings,
+        )
+        assert again.receipt == ours
+        after = {part: api.call("GET", path.format(other["record_id"])).json() for part, path in paths.items()}
+    assert after == before
+
+
+def test_an_entry_that_was_announced_here_and_is_not_wanted_any_more_does_not_stay_pending(sandbox, tmp_path):
+    contents = {"a.al": b"first" * 1000, "b.al": b"second" * 1000}
+    one_by_one = DepositSettings(settle_s=2, parallel_files=1, order="by_key")
+    with pytest.raises(IntegrityError, match=r"a\.al: changed since it was packed"):
+        deposit(sandbox, tmp_path, contents=contents, read={**contents, "a.al": b"other" * 1000}, settings=one_by_one)
+    renamed = {"a.al": contents["a.al"], "renamed.al": contents["b.al"]}
+    done = deposit(sandbox, tmp_path, contents=renamed, settings=one_by_one)
+    assert publish(sandbox, done.receipt).receipt["state"] == "published"
 
 
 def test_changed_bytes_are_never_committed(sandbox, tmp_path):

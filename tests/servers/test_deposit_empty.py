@@ -121,6 +121,14 @@ def test_the_next_record_of_the_run_and_one_of_a_repository_known_to_refuse_make
         refusing.bring({}, run="another", takes_records_without_files=False)
 
 
+def test_the_way_out_of_empty_files_that_are_refused_leaves_none_of_them_pending(refusing):
+    contents = {f"d{n}.al": bytes([65 + n]) * 500 for n in range(4)} | {f"e{n:02}.log": b"" for n in range(14)}
+    with pytest.raises(EmptyFileError, match=r"set package\.empty_files to bundle"):
+        refusing.bring(contents)
+    receipt = refusing.bring({f"{refusing.recid}.zip": b"PK" * 2000}, run="another")
+    assert refusing.publish(receipt)["state"] == "published"
+
+
 @pytest.mark.parametrize("known", [None, False])
 def test_a_record_without_files_is_skipped_with_the_reason_where_that_is_wanted(refusing, known):
     before = refusing.count_own()

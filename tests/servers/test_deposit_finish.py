@@ -2,16 +2,19 @@
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from sandbox_here import sandbox_here
 
 from ferry.deposit.metadata import EditedError
 from ferry.deposit.settings import DepositSettings
 from ferry.errors import IntegrityError, MetadataError, PermanentError
 from ferry.flags import TOKEN_REFUSED, RunFlags
 from ferry.repository.errors import DeclinedError
+from sandbox.settings import Settings
 from servers import depositing
-from servers.depositing import CONTENTS, act, creations, deposit, document, requests
+from servers.depositing import CONTENTS, RECID, act, creations, deposit, document, requests
 from servers.raw_api import Api, Draft
 
 SETTINGS = DepositSettings(settle_s=2)
@@ -143,6 +146,21 @@ def test_a_community_that_accepts_its_own_at_once_makes_the_record_public(sandbo
     slug = community(sandbox, sandbox.token, "open")
     receipt = publish(sandbox, deposit(sandbox, tmp_path).receipt, community=slug)
     assert (receipt["state"], receipt["request"]["status"]) == ("published", "accepted")
+
+
+def test_what_waits_for_a_review_is_accepted_once_the_configuration_says_publish(tmp_path):
+    with sandbox_here(tmp_path / "repository", Settings(rate_limits=(), flavour="nrp")) as here:
+        for each in here.site.store.others["communities"].values():
+            each["access"]["review_policy"] = "open"
+        server = SimpleNamespace(url=here.url, token=here.token, directory=tmp_path / "repository")
+        doc = document()
+        doc["metadata"] |= {"recid": RECID, "resource_type": {"id": "c_ddb1"}}
+        settings = replace(SETTINGS, community="delphi-open")
+        uploaded = deposit(server, tmp_path, settings=settings, doc=doc).receipt
+        paths = {"review_path": tmp_path / "review.json", "given_path": tmp_path / "given.json"}
+        for finish, state in (("review", "in_review"), ("review", "in_review"), ("publish", "published")):
+            receipt = publish(server, uploaded, finish=finish, doc=doc, community="delphi-open", **paths)
+            assert receipt["state"] == state
 
 
 def test_a_token_that_dies_stops_every_job_of_the_run_and_the_next_run_goes_on(sandbox, tmp_path):

@@ -197,7 +197,11 @@ class Deposit:
             self._metadata.made(record, self._document)
         if self._known not in (None, record.id):
             became = f"made anew, as {record.id}" if self._search.has_made else f"gone on with as {record.id}"
-            notice(self._recid, f"{self._known} is gone from the repository, deleted there; the record is {became}")
+            is_later = self._search.later_version_id == record.id
+            why = (
+                "has a later version, published elsewhere" if is_later else "is gone from the repository, deleted there"
+            )
+            notice(self._recid, f"{self._known} {why}; the record is {became}")
         self._known = record.id
         await self._retry.retried(lambda: workflow.check(record, self._repository))
         if self._own_json and record.has_files and set(self._state.sent) <= {source_key(self._recid)}:

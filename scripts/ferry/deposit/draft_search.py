@@ -56,6 +56,8 @@ class DraftSearch:
         self._before_creating = before_creating
         self.rediscovered: RemoteRecord | None = None
         """As the search shows it: a record that was found with nothing written down here of what it was given."""
+        self.later_version_id: str | None = None
+        """Of a version that was published since by somebody else, and is gone on with in place of the one known."""
         self.has_made = False
         """Whether the draft was made by this very search."""
         self.is_new = False
@@ -88,10 +90,19 @@ class DraftSearch:
         if self._state.record_id is not None:
             known = await self._retry.retried(lambda: self._one.read(str(self._state.record_id)))
             if known is not None:
-                return known
+                return await self._latest(known) if known.is_outdated else known
             log.warning("record %s is gone from the repository; looking for another", self._state.record_id)
             self._state.forget_record()
         return await self._find()
+
+    async def _latest(self, known: RemoteRecord) -> RemoteRecord:
+        """Return the latest version of a public record, which another folder or a person has published since."""
+        hit = await self._retry.retried(lambda: self._one.latest_published(known))
+        latest = None if hit is None else await self._retry.retried(lambda: self._one.read(hit.id))
+        if latest is None:
+            return known
+        self.later_version_id = latest.id
+        return latest
 
     async def confirm(self, used_id: str) -> None:
         """Make sure that no request for a draft, of those that nobody has answered, has made a second one.
@@ -157,6 +168,9 @@ class DraftSearch:
 
     async def _find_now(self) -> RemoteRecord | None:
         hit = await self._one.find()
+        if hit is not None and hit.is_later_version and not hit.was_published:
+            # who began that version nobody knows here; if it was begun here, the public record leads to it again
+            hit = await self._one.latest_published(hit) or hit
         if hit is not None and "creation" not in self._state.unknown:  # else what came of it has yet to be told
             self.rediscovered = hit
         # the search shows what was indexed; what counts is the record itself

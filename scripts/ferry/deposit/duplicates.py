@@ -117,6 +117,12 @@ class OneRecord:
                 continue
         return None
 
+    async def latest_published(self, record: RemoteRecord) -> RemoteRecord | None:
+        """Return the latest public version of what a record or draft is one of; None where a search shows none."""
+        parent_id = record.parent_id or ((await self.repository.read_whole(record)).get("parent") or {}).get("id")
+        hits = await self.repository.search_public(self.identifier)
+        return next((hit for hit in hits if hit.parent_id == parent_id), None)
+
     async def _search(self) -> list[RemoteRecord]:
         hits = await self.repository.search_own(self.identifier, recid=self.model_recid)
         # an NRP repository lists all versions of a record: the latest is the one to go on with

@@ -61,7 +61,7 @@ class FileDeposit:
         plan = plan_upload(
             local=local,
             remote=remote,
-            ours=frozenset([*self._state.sent, *self._state.parts, *self._wanted.former_keys()]),
+            ours=self._state.own_keys.union(self._wanted.former_keys()),
             doubted=frozenset(self._state.doubted),
             foreign_files=self._settings.foreign_files,
             is_resumable=lambda entry: self._is_untouched(entry, by_key[entry.key]) or self.sender.is_resumable(entry),
@@ -138,6 +138,7 @@ class FileDeposit:
                 log.warning("%s; reading the state again (attempt %d)", error or "not right", fruitless + 1)
                 await self._retry.pause(fruitless)
             may_come = "files" in self._state.unknown
+            self._state.begin_keys(file.key for file in plan.send)
             with self._state.asking("files", self._repository.traffic):
                 error = await self._act(draft, plan, known, may_come=may_come)
 

@@ -46,7 +46,7 @@ def link_of(record_dir: Path, *, repository: str, publish: bool) -> Link | None:
     recid = int(record_dir.name)
     try:
         uploaded = read_receipt(record_dir / "upload.json", "upload", recid=recid)
-        if uploaded["repository"] != repository:
+        if uploaded["repository"] != repository or "skipped" in uploaded:
             return None
         if not publish:
             return Link(uploaded["record_url"], "url")

@@ -164,7 +164,11 @@ class _Publication:
             with contextlib.suppress(NotFoundError):
                 request = await self.repository.read_request(known.request["id"])
         if request is not None and request.is_pending:
-            return self._waits(request)
+            is_as_before = (
+                known is not None and known.finish == self.finish_as
+            )  # then it could not be accepted from here
+            if is_as_before or not await self._may_accept(request):
+                return self._waits(request)
         try:
             draft = await self.repository.read_draft(self.uploaded["record_id"])
         except NotFoundError:
@@ -279,7 +283,8 @@ class _Publication:
 
     def _remember(self, request: ReviewRequest) -> None:
         if self.review_path is not None:
-            ReviewState.of(request, uploaded=self.uploaded, before=self._known()).save(self.review_path)
+            now = ReviewState.of(request, uploaded=self.uploaded, before=self._known(), finish=self.finish_as)
+            now.save(self.review_path)
 
 
 def _doi(record: RemoteRecord) -> str | None:

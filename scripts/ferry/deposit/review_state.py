@@ -28,6 +28,8 @@ class ReviewState:
     """Of the receipt `upload` that reviewers had before them, as far as is known: of the one when it was last open."""
     asked: int = 0
     """In how many runs the decision was found open."""
+    finish: str = ""
+    """`repository.finish` of the run that found it open last; "" of an earlier release."""
 
     @classmethod
     def load(cls, path: Path, uploaded: Mapping[str, Any]) -> Self | None:
@@ -40,7 +42,9 @@ class ReviewState:
         return known if there == (uploaded["repository"], uploaded["record_id"]) else None
 
     @classmethod
-    def of(cls, request: ReviewRequest, *, uploaded: Mapping[str, Any], before: "ReviewState | None") -> Self:
+    def of(
+        cls, request: ReviewRequest, *, uploaded: Mapping[str, Any], before: "ReviewState | None", finish: str = ""
+    ) -> Self:
         """Return what is to be remembered of a request; once it is decided, what was decided about stays."""
         stays = before is not None and before.request["id"] == request.id and not request.is_pending
         return cls(
@@ -50,6 +54,7 @@ class ReviewState:
             request=request_entry(request),
             submitted_sha256=before.submitted_sha256 if before is not None and stays else digest(uploaded),
             asked=before.asked if before is not None else 0,
+            finish=finish,
         )
 
     def save(self, path: Path) -> None:

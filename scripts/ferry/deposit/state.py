@@ -29,6 +29,7 @@ _KEPT = (
     "sent",
     "parts",
     "announced",
+    "begun",
     "doubted",
     "made_at",
     "proved",
@@ -83,6 +84,9 @@ class DepositState:
     """Of files that are on their way, by key."""
     announced: dict[str, str] = field(default_factory=dict)
     """Key -> when the repository made the entry, of entries to which nothing was sent since they were announced."""
+    begun: list[str] = field(default_factory=list)
+    """Keys that were announced from here, to this draft or one before it, and are not in `sent`: what lies under them
+    is ours."""
     doubted: list[str] = field(default_factory=list)
     """Keys under which wrong bytes were read back, whatever the repository tells of them, until they are deleted."""
     made_at: str | None = None
@@ -160,6 +164,15 @@ class DepositState:
         else:
             self.beside.unlink(missing_ok=True)
         self._written = dict(self.unknown)
+
+    @property
+    def own_keys(self) -> frozenset[str]:
+        """Keys under which nothing lies that is not from here."""
+        return frozenset([*self.sent, *self.parts, *self.begun])
+
+    def begin_keys(self, keys: Iterable[str]) -> None:
+        """Take down which keys are about to be announced; written to disk with what is asked for next."""
+        self.begun = sorted({*self.begun, *keys}.difference(self.sent))
 
     def remember_sent(self, key: str, sent: SentFile) -> None:
         """Take down what was sent; written to disk now and then, because what is lost of it is only computed again."""
@@ -265,7 +278,8 @@ class DepositState:
         return 0 <= time.time() - datetime.fromisoformat(self.proved["at"]).timestamp() <= within_s
 
     def forget_record(self) -> None:
-        """The record is gone, and all that was sent with it."""
+        """The record is gone, and all that was sent with it; a version before it may hold files of the same keys."""
+        self.begun = sorted(self.own_keys)
         self.record_id, self.made_at = None, None
         self.sent, self.parts, self.announced, self.doubted = {}, {}, {}, []
 

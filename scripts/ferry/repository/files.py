@@ -90,12 +90,13 @@ class RepositoryFiles:
         """Return the record's file list."""
         async with self._asking(f"list the files of {record.id}"):
             listing = await self._connection.get(url=record.files_url, result_class=dict)
-        return _entries(listing, f"list the files of {record.id}")
+        return _entries(listing, f"list the files of {record.id}", record_id=record.id)
 
     async def read_file(self, file: RemoteFile) -> RemoteFile:
         """Return the entry as it is now; of a file in parts with addresses that have not expired."""
         async with self._asking(f"read the entry {file.key}"):
-            return _file(await self._connection.get(url=file.self_url, result_class=dict))
+            answer = await self._connection.get(url=file.self_url, result_class=dict)
+        return _file(answer, key=file.key)
 
     async def init_files(self, draft: RemoteRecord, files: Sequence[Announcement]) -> list[RemoteFile]:
         """Announce new files, all in one request. A key that exists in any state is refused.
@@ -114,7 +115,7 @@ class RepositoryFiles:
             if in_parts and re.search("transfer|multipart", str(error).removeprefix(action), re.IGNORECASE):
                 raise PartsRefusedError(str(error)) from error
             raise
-        return _entries(listing, action, keys=frozenset(file.key for file in files))
+        return _entries(listing, action, record_id=draft.id, keys=frozenset(file.key for file in files))
 
     async def import_files(self, draft: RemoteRecord) -> None:
         """Take over the files of the version before into a draft that has none."""
@@ -168,7 +169,7 @@ class RepositoryFiles:
         async with self._asking(f"commit {file.key}"):
             answer = await self._connection.post(url=file.commit_url, json={}, result_class=dict, may_repeat=True)
         raise_for_errors(answer, f"commit {file.key}")
-        return _file(answer)
+        return _file(answer, key=file.key)
 
     async def delete_file(self, file: RemoteFile) -> None:
         """Remove a file from a draft; one that is not there any more is fine."""
@@ -177,27 +178,39 @@ class RepositoryFiles:
                 await self._connection.delete(url=file.self_url)
 
 
-def _entries(listing: Mapping[str, Any], action: str, *, keys: frozenset[str] | None = None) -> list[RemoteFile]:
-    """Return the entries of a list, or those of some keys: whatever is asked for, an answer tells of all files."""
+def _entries(
+    listing: Mapping[str, Any], action: str, *, record_id: str, keys: frozenset[str] | None = None
+) -> list[RemoteFile]:
+    """Return the entries of a list, or those of some keys: whatever is asked for, an answer tells of all files.
+
+    Raises:
+        TransientError: it is no list, or that of another record, as a cache or a server on the way has mixed up.
+    """
     if listing.get("enabled") is False:
         return []
     entries = listing.get("entries")
     if not isinstance(entries, list):
         raise TransientError(f"{action}: expected a list of files, found {truncate(str(listing), 200)}")
-    return [_file(entry) for entry in entries if keys is None or str(entry.get("key")) in keys]
+    files = [_file(entry) for entry in entries if keys is None or str(entry.get("key")) in keys]
+    for file in files:
+        if record_id not in file.self_url.parts:
+            raise TransientError(f"{action}: expected files of that record, found {file.key} at {file.self_url}")
+    return files
 
 
-def _file(entry: Mapping[str, Any]) -> RemoteFile:
+def _file(entry: Mapping[str, Any], *, key: str | None = None) -> RemoteFile:
     links = entry.get("links") or {}
     try:
-        key, self_url = str(entry["key"]), URL(links["self"])
+        found, self_url = str(entry["key"]), URL(links["self"])
     except (KeyError, ValueError, TypeError) as error:
         raise TransientError(
             f"expected the entry of a file with its links, found {truncate(str(entry), 200)}"
         ) from error
+    if key is not None and key != found:
+        raise TransientError(f"expected an answer about the file {key}, found one about {found}")
     transfer = entry.get("transfer") or {}
     return RemoteFile(
-        key=key,
+        key=found,
         status=entry.get("status") or "pending",
         size_bytes=entry.get("size"),
         md5=md5_of(entry.get("checksum")),

@@ -91,6 +91,11 @@ class RemoteRecord:
         return self.version > 1
 
     @property
+    def is_outdated(self) -> bool:
+        """Whether a later version of it is public."""
+        return self.is_published and (self.document.get("versions") or {}).get("is_latest") is False
+
+    @property
     def was_published(self) -> bool:
         """Whether it is public; of a draft: whether it changes a record that is public."""
         return self.is_published or bool(self.document.get("is_published"))

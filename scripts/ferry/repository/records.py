@@ -6,7 +6,7 @@ from typing import Any
 
 from yarl import URL
 
-from ferry.errors import PermanentError
+from ferry.errors import PermanentError, TransientError
 from ferry.repository.errors import NotFoundError
 from ferry.repository.models import RemoteRecord
 from ferry.repository.searches import RepositorySearches, remote_record
@@ -43,12 +43,14 @@ class RepositoryRecords(RepositorySearches):
     async def read_draft(self, record_id: str) -> RemoteRecord:
         """Return the draft of this id."""
         async with self._asking(f"read the draft {record_id}"):
-            return remote_record(await self._records.draft_records.read(record_id, model=self._model))
+            record = await self._records.draft_records.read(record_id, model=self._model)
+        return _of(record_id, remote_record(record))
 
     async def read_published(self, record_id: str) -> RemoteRecord:
         """Return the published record of this id."""
         async with self._asking(f"read the record {record_id}"):
-            return remote_record(await self._records.published_records.read(record_id, model=self._model))
+            record = await self._records.published_records.read(record_id, model=self._model)
+        return _of(record_id, remote_record(record))
 
     async def read_whole(self, record: RemoteRecord) -> dict[str, Any]:
         """Return all that the repository tells of a record: nrp-cmd leaves out its parent and its times."""
@@ -67,7 +69,7 @@ class RepositoryRecords(RepositorySearches):
             record = await self._connection.put(
                 url=draft.self_url, json=dict(document), headers=headers, result_class=self._record_class
             )
-        return remote_record(record)
+        return _of(draft.id, remote_record(record))
 
     async def delete_draft(self, draft: RemoteRecord, *, only_as_read: bool = False) -> None:
         """Delete a draft, with what it holds; one that is not there any more is fine.
@@ -83,11 +85,10 @@ class RepositoryRecords(RepositorySearches):
     async def edit(self, record: RemoteRecord) -> RemoteRecord:
         """Open a draft of a published record, to change its metadata; one that is open is given back as it is."""
         async with self._asking(f"edit the record {record.id}"):
-            return remote_record(
-                await self._connection.post(
-                    url=_without_draft(record.self_url) / "draft", json={}, result_class=self._record_class
-                )
+            draft = await self._connection.post(
+                url=_without_draft(record.self_url) / "draft", json={}, result_class=self._record_class
             )
+        return _of(record.id, remote_record(draft))
 
     async def new_version(self, record: RemoteRecord) -> RemoteRecord:
         """Open the draft of the next version, without files; one that is open is given back as it is."""
@@ -97,6 +98,17 @@ class RepositoryRecords(RepositorySearches):
                     url=_without_draft(record.self_url) / "versions", json={}, result_class=self._record_class
                 )
             )
+
+
+def _of(record_id: str, record: RemoteRecord) -> RemoteRecord:
+    """Return the record, if it is the one that was asked for: what is done next is done to the one that is answered.
+
+    Raises:
+        TransientError: it is another, as a cache or a server on the way has mixed up.
+    """
+    if record.id != record_id:
+        raise TransientError(f"expected an answer about the record {record_id}, found one about {record.id}")
+    return record
 
 
 def _without_draft(url: URL) -> URL:

@@ -1,5 +1,6 @@
 """The chain of a record: its steps, what each needs and leaves, and what counts as done. All else asks this table."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -126,10 +127,22 @@ def unmark(name: str, record_dir: Path) -> None:
         Path(record_dir, _AGAIN).write_text("".join(left), encoding="ascii")
 
 
-def heed_marks(recids: Iterable[int], results_dir: Path) -> None:
-    """When a run ends, have the next one do again what a step has found that it needs."""
+def heed_marks(recids: Iterable[int], results_dir: Path, *, since_s: float = 0.0) -> None:
+    """When a run ends, have the next one do again what a step has found that it needs.
+
+    Args:
+        recids: of the run.
+        results_dir: where receipts lie.
+        since_s: when the run began, by the clock of the disk. Marks of before are of a run that was killed: what is
+            still wrong was marked again since.
+    """
     for recid in recids:
-        take_away_marked(results_dir / str(recid))
+        path = results_dir / str(recid) / _AGAIN
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < since_s:
+                path.unlink()
+            else:
+                take_away_marked(path.parent)
 
 
 def take_away_marked(record_dir: Path) -> list[str]:

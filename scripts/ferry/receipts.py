@@ -16,6 +16,8 @@ from ferry.text.safe_text import redact_bytes
 REVIEW = "review.json"
 """Lies beside the receipts of a record that reviewers have to decide about, and is none: where to ask, and what for."""
 
+REPOSITORY = "repository.json"
+"""In results/: of which repository this folder is."""
 GIVEN = "given.json"
 """Lies beside the receipts of a record, and is none: what its draft was given."""
 

@@ -22,7 +22,7 @@ from ferry.report.stats import STATS_DONE
 from ferry.report.stats_log import latest_rows, tell_row
 from ferry.run.bulk import PART_OF_BULK
 from ferry.run.closing import closing_lines
-from ferry.run.plan import RunPlan, read_plan
+from ferry.run.plan import PLAN_FILE, RunPlan, read_plan
 from ferry.run.progress import ProgressReporter
 from ferry.run.run import read_run
 from ferry.run.selection import Selection
@@ -78,7 +78,8 @@ def tell_tables(
                 write_live_tables(standing_of(plan, latest_rows(), is_over=is_last), RESULTS_DIR)
     except OSError as error:
         tell(f"ferry: the tables could not be made: {error}; see to the disk and run again\n", sys.stderr)
-    heed_marks({*selection.recids, *(plan.to_do if plan else ())}, RESULTS_DIR)
+    begun_s = PLAN_FILE.stat().st_mtime if plan else 0.0
+    heed_marks({*selection.recids, *(plan.to_do if plan else ())}, RESULTS_DIR, since_s=begun_s)
 
 
 def _is_last(*, is_stopped: bool) -> bool:

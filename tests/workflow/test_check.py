@@ -194,3 +194,48 @@ def test_a_record_that_failed_is_named_and_the_check_does_not_end_well(carried):
     done = carried.run("check")
     assert done.returncode == 1
     assert f"  {LOOSE}  failed in download_files: " in done.stdout + done.stderr
+
+
+def test_a_run_of_a_shorter_list_leaves_nothing_that_the_check_of_the_whole_list_finds_wrong(carried):
+    (carried.folder / "results" / str(LOOSE) / "stats.json").unlink()
+    carried.want(LOOSE)
+    assert_ok(carried.run())
+    assert_ok(carried.run("check"))
+    carried.want(LOOSE, BUNDLED, EMPTY)
+    done = carried.run("check")
+    assert_ok(done)
+    assert "3 complete" in done.stdout
+
+
+def test_receipts_of_another_repository_are_found_and_the_record_is_carried_here(carried):
+    results = carried.folder / "results" / str(LOOSE)
+    for name in ("upload", "given", "proof", "stats"):
+        document = read_receipt(results / f"{name}.json", name, recid=LOOSE)
+        times = (results / f"{name}.json").stat()
+        write_receipt(results / f"{name}.json", name, {**document, "repository": "https://other.example.org"})
+        os.utime(results / f"{name}.json", ns=(times.st_atime_ns, times.st_mtime_ns))
+    found = carried.run("check")
+    assert found.returncode != 0
+    assert f"results/{LOOSE}/upload.json" in found.stderr
+    assert "that of another repository, https://other.example.org" in found.stderr
+    assert_ok(mend(carried, found))
+    assert_ok(carried.run("check"))
+    assert carried.receipt(LOOSE, "upload")["repository"] == "sandbox"
+
+
+def test_attachments_that_went_with_the_bytes_are_not_missed_beside_one_that_was_made_anew(carried):
+    carried.config["storage"] = {"remove": ["bundles", "files"]}
+    carried.write_metadata(LOOSE, {**carried.metadata(LOOSE), "title": "Another title"})
+    assert_ok(carried.run())
+    carried.config["storage"] = {"remove": []}
+    document = carried.metadata(LOOSE)
+    carried.write_metadata(LOOSE, {**document, "title": "Yet another title"})
+    assert_ok(carried.run())
+    assert_ok(carried.run("check"))
+
+
+def test_a_list_without_a_record_and_a_line_of_a_proof_that_is_gone_are_told_as_what_they_are(carried):
+    (carried.folder / "results" / str(LOOSE) / "proof.json").unlink()
+    (carried.folder / "records.csv").write_text("recid\n")
+    found = carried.run("check")
+    assert "Traceback" not in found.stderr

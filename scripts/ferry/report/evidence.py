@@ -1,15 +1,17 @@
 """What the receipts and the journal of one record say, read without trusting any of it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ferry.chain import BY_NAME, CHAIN, FAILURE, LAST_STEP, UPLOAD_STEP, steps_after
+from ferry.config import same_address
 from ferry.errors import FerryError, StoppedError
 from ferry.flags import ENDED, FLAGS_DIR, STOPPED, RunFlags
 from ferry.journal import Attempt, attempts, is_alive, made_since, read
-from ferry.receipts import LostReceiptError, ReceiptError, file_digest, read_receipt
+from ferry.receipts import REPOSITORY, LostReceiptError, ReceiptError, file_digest, read_receipt
 from ferry.report.misfits import misfits
 
 _NOT_REACHED = "not reached: the run ended before this step; run again"
@@ -107,6 +109,9 @@ def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
             wrong[name] = error
         except OSError as error:
             wrong[name] = ReceiptError(path, name, recid=recid, found=f"what cannot be read: {error}")
+    if (elsewhere := _of_another_repository(receipts.get("upload"), record_dir.parent)) is not None:
+        found = f"that of another repository, {elsewhere}"
+        wrong["upload"] = ReceiptError(record_dir / "upload.json", "upload", recid=recid, found=found)
     for name, found in misfits(receipts, there={*receipts, *wrong}).items():
         wrong.setdefault(name, ReceiptError(record_dir / f"{name}.json", name, recid=recid, found=found))
     tried = [attempt for attempt in attempts(read(journal)) if attempt.recid == recid]
@@ -116,6 +121,16 @@ def read_evidence(*, recid: int, record_dir: Path, journal: Path) -> Evidence:
                 wrong.setdefault(name, ReceiptError(record_dir / f"{name}.json", name, recid=recid, found=found))
     failure = None if tried else _failure(record_dir, recid)
     return Evidence(recid, receipts, wrong, tried, failure, _ends(tried, journal.parents[1] / FLAGS_DIR.name))
+
+
+def _of_another_repository(uploaded: Mapping[str, Any] | None, results_dir: Path) -> str | None:
+    """Return the repository of a receipt `upload`, if it is none of the one that this folder is of."""
+    try:
+        name = json.loads((results_dir / REPOSITORY).read_bytes())["repository"]
+        found = same_address(str(uploaded["repository"])) if uploaded else name
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # no run has asked it yet, or what it was is refused when one does
+    return None if found == name else str(found)
 
 
 def _ends(tried: Sequence[Attempt], flags_dir: Path) -> dict[str, str]:

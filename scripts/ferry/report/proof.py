@@ -113,15 +113,32 @@ def _by_key(items: Iterable[_Item]) -> dict[str, _Item]:
     return {item["key"]: item for item in items}
 
 
-def write_manifest(recids: Iterable[int], results_dir: Path) -> None:
+def write_manifest(recids: Iterable[int], results_dir: Path, *, of: Iterable[int] | None = None) -> None:
     """Write the manifest of the proofs of these records, sorted; those without one are not in it.
+
+    Args:
+        recids: that have a proof.
+        results_dir: where they lie.
+        of: all records of the list, by default the same ones. The lines of others, of a longer list, stay where they
+            are those of proofs that are there.
 
     Raises:
         OSError: it could not be written; the one that was there before is untouched.
     """
-    names = [f"{recid}/{PROOF}" for recid in sorted(set(recids))]
+    recids = set(recids)
+    looked_at = recids.union(recids if of is None else of)
+    before, _ = read_manifest(results_dir / MANIFEST)
+    others = {recid: name for name in before if (recid := _recid_of(name)) is not None and recid not in looked_at}
+    others = {recid: name for recid, name in others.items() if file_digest(results_dir / name) == before[name]}
+    names = [f"{recid}/{PROOF}" for recid in sorted(recids.union(others))]
     digests = {name: digest for name in names if (digest := file_digest(results_dir / name))}
     write_whole(results_dir / MANIFEST, manifest_text(digests))
+
+
+def _recid_of(name: str) -> int | None:
+    """Return the recid of a proof by its name in the manifest; None for any other name."""
+    head = name.removesuffix(f"/{PROOF}")
+    return int(head) if head.isascii() and head.isdecimal() and f"{int(head)}/{PROOF}" == name else None
 
 
 def renew_manifest(written: Set[str], results_dir: Path) -> None:

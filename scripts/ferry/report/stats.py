@@ -111,7 +111,8 @@ def aggregate(
             counts["verified"] += row["verified_count"]
     for record_dir, row in rows:
         _tell_failure(record_dir, row)
-    write_manifest([row["recid"] for _, row in rows if is_through(row)], results_dir)
+    through = [row["recid"] for _, row in rows if is_through(row)]
+    write_manifest(through, results_dir, of=[row["recid"] for _, row in rows])
     totals = Totals(counts["ok"], counts["failed"], counts["skipped"], counts["files"], counts["verified"])
     log.info("%d records ok, %d failed, %d skipped", totals.ok, totals.failed, totals.skipped)
     if all_through and (bad := [row for _, row in rows if not is_through(row)]):

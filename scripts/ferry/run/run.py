@@ -14,7 +14,7 @@ from typing import IO, Any
 from ferry.config import same_address
 from ferry.errors import ConfigError
 from ferry.files import own_lock
-from ferry.receipts import write_json
+from ferry.receipts import REPOSITORY, write_json
 from ferry.waiting import WAITS
 
 RUN_FILE = Path("logs/run.json")
@@ -171,7 +171,7 @@ def refuse_other_repository(*, target_name: str, results_dir: Path) -> None:
     Raises:
         ConfigError: they tell of uploads to another one.
     """
-    marker = results_dir / "repository.json"
+    marker = results_dir / REPOSITORY
     try:
         known = json.loads(marker.read_bytes()).get("repository")
     except (FileNotFoundError, ValueError, AttributeError):

@@ -79,8 +79,8 @@ class PortalCache:
             log.warning("%s: expected an answer of the portal, found %s; asking again", path, type(error).__name__)
         return None
 
-    def write(self, recid: int, answer: PortalAnswer) -> None:
-        """Keep an answer; where the folder cannot be written it is told in the log, and asked for again next time."""
+    def write(self, recid: int, answer: PortalAnswer) -> bool:
+        """Keep an answer and tell whether it is; if not, that is told in the log too, and it is asked for again."""
         etag = answer.etag if answer.etag and len(answer.etag) < _LONGEST_ETAG else None
         digest = hashlib.sha256(answer.text).hexdigest()
         head = {"etag": etag, "sha256": digest, "updated": answer.updated, "url": answer.url}
@@ -88,6 +88,8 @@ class PortalCache:
             write_whole(self.path(recid), json.dumps(head).encode() + b"\n" + answer.text, shared=True, synced=False)
         except OSError as error:
             log.warning("%s: cannot be kept (%s): the portal is asked again", self.path(recid), error.strerror)
+            return False
+        return True
 
     def first_kept(self, recids: Iterable[int]) -> tuple[int, datetime] | None:
         """Return how many of these records are kept, and since when the first of them is; None where none is."""

@@ -125,17 +125,21 @@ def mend_all(scope: Scope) -> str:
     """
     found = find_misfits(scope)
     wrong = [*found.misfits, *found.wrong_files]
+    audited = _found_by_audit(scope)
+    for recid in audited:  # as long as the receipts are there that tell of it
+        _doubt_what_was_read_back_wrong(recid, scope)
     for misfit in sorted(wrong, key=lambda misfit: STEPS.index(misfit.step)):
-        take_away_from(misfit.step, scope.results_dir / str(misfit.recid))
+        if misfit.recid is not None:
+            take_away_from(misfit.step, scope.results_dir / str(misfit.recid))
     for misfit in found.wrong_files:
         Path(misfit.path).unlink(missing_ok=True)
-        # what was proven of a file is remembered by its time, which tells nothing of one that has changed all the same
-        (scope.data_dir / str(misfit.recid) / "verified.jsonl").unlink(missing_ok=True)
+        if misfit.recid is not None:
+            # what was proven of a file is remembered by its time, which tells nothing of one that changed all the same
+            (scope.data_dir / str(misfit.recid) / "verified.jsonl").unlink(missing_ok=True)
     for misfit in found.tables:
         Path(misfit.path).unlink(missing_ok=True)
         noted_path(misfit.step, scope.results_dir).unlink(missing_ok=True)
-    for recid in (audited := _found_by_audit(scope)):
-        _doubt_what_was_read_back_wrong(recid, scope)
+    for recid in audited:
         take_away_from(UPLOAD_STEP, scope.results_dir / str(recid))
     bad = len({misfit.recid for misfit in wrong})
     told = [f"{plural(bad, 'record')} with receipts or bytes that did not fit: a plain run makes them anew"]
@@ -151,7 +155,8 @@ def mend_all(scope: Scope) -> str:
             f"{plural(len(unanswered), 'complete record')} of which something was asked that nobody has answered: a "
             "plain run looks what became of it"
         )
-    again = [recid for recid in found.failed if forget_failed_creations(scope.data_dir / str(recid) / DEPOSIT)]
+    left = set(scope.recids).difference(found.finished)
+    again = [recid for recid in sorted(left) if forget_failed_creations(scope.data_dir / str(recid) / DEPOSIT)]
     if again:
         told.append(
             f"{plural(len(again), 'record')} of which the repository answered 500 to the creation of a draft: a plain "
@@ -169,8 +174,8 @@ def _found_by_audit(scope: Scope) -> list[int]:
         audited_s = path.stat().st_mtime
     except (OSError, ValueError, KeyError):
         return []
-    stats = {recid: scope.results_dir / str(recid) / "stats.json" for recid in scope.recids if recid in told}
-    return [recid for recid, path in stats.items() if path.exists() and path.stat().st_mtime < audited_s]
+    made = {recid: scope.results_dir / str(recid) / "upload.json" for recid in scope.recids if recid in told}
+    return [recid for recid, path in made.items() if path.exists() and path.stat().st_mtime < audited_s]
 
 
 def _doubt_what_was_read_back_wrong(recid: int, scope: Scope) -> None:

@@ -18,6 +18,7 @@ from ferry.bundle.write import texts_path
 from ferry.bundle.zip_format import DEFLATED
 from ferry.chain import DOWNLOAD_STEP, PACKAGE_STEP
 from ferry.checksums import digest_file
+from ferry.run.disk_budget import DROPPED
 
 _FILES = "files"
 
@@ -90,9 +91,10 @@ def _expected(proof: Mapping[str, Any], uploads: Sequence[Mapping[str, Any]], da
         path = data_dir / _FILES / file["key"]
         yield _Expected(path, DOWNLOAD_STEP, file["size_bytes"], _comparison(digests))
     held = {upload["key"]: upload for upload in proof["uploads"]}
+    were_dropped = (data_dir / DROPPED).exists()  # attachments went with the bytes; one that was changed since is back
     for upload in held.values():
-        if upload["kind"] == "attachment":
-            path = data_dir / FOLDER / upload["key"]
+        path = data_dir / FOLDER / upload["key"]
+        if upload["kind"] == "attachment" and (path.exists() or not were_dropped):
             yield _Expected(path, PACKAGE_STEP, upload["size_bytes"], _comparison(_digests(upload)))
     for upload in uploads:
         path = data_dir / upload["path"]

@@ -165,7 +165,7 @@ class _Manifest:
             if name in compared or (name and file_digest(self._results_dir / name) == listed):
                 continue
             problem = f"has a line of {name!r}, of which there is no such proof: one of the two was changed"
-            found.wrong_files.append(Misfit(recids[0], LAST_STEP, str(self._path), problem))
+            found.wrong_files.append(Misfit(recids[0] if recids else None, LAST_STEP, str(self._path), problem))
 
 
 def _made_after(moment_s: float, digest: str, attempts: Sequence[Attempt]) -> bool:

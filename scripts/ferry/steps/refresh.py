@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ferry.chain import READ_STEP, take_away_from
-from ferry.errors import FerryError, PermanentError, TransientError
+from ferry.errors import DiskError, FerryError, PermanentError, TransientError
 from ferry.flags import RunFlags
 from ferry.limits import Limits
-from ferry.receipts import read_receipt
+from ferry.receipts import ReceiptError, read_receipt
 from ferry.source.http import NotFoundError
 from ferry.source.portal import ask_again, record_address
 from ferry.source.portal_cache import PortalAnswer, PortalCache
@@ -95,23 +95,25 @@ def _refresh(
 ) -> None:
     kept = cache.read(recid, url=url, limits=limits)
     answer = ask(url, etag=kept.etag if kept else None)
-    if answer is None:
-        found.same.append(recid)
-        return
-    now = bare_record(answer.document, recid=recid, origin=url)
-    before = bare_record(kept.document, recid=recid, origin=url) if kept else _read_before(recid, receipt_dir)
+    cached = bare_record(kept.document, recid=recid, origin=url) if kept else None
+    now = cached if answer is None else bare_record(answer.document, recid=recid, origin=url)
+    if answer is not None and now != cached and not cache.write(recid, answer):
+        raise DiskError(f"{cache.path(recid)}: expected to be written, found that it cannot be: nothing was begun anew")
+    # the cache may know already what no run has read yet: after a kill, or as something else has asked the portal
+    before = _read_before(recid, receipt_dir) or cached
     if now == before:
         found.same.append(recid)
         return
-    cache.write(recid, answer)
     take_away_from(READ_STEP, receipt_dir)
     (found.new if before is None else found.changed).append(recid)
 
 
 def _read_before(recid: int, receipt_dir: Path) -> Mapping[str, Any] | None:
-    """Return the record as a run has read it from the portal, None if none has."""
-    path = receipt_dir / "source.json"
-    record: Mapping[str, Any] | None = read_receipt(path, "source", recid=recid)["record"] if path.exists() else None
+    """Return the record as a run has read it from the portal, None if none has, or nobody can tell."""
+    try:
+        record: Mapping[str, Any] = read_receipt(receipt_dir / "source.json", "source", recid=recid)["record"]
+    except ReceiptError:
+        return None
     return record
 
 

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 from target_records import target, write_target
 
-from ferry.chain import STEPS, mark_again, take_away_marked
+from ferry.chain import STEPS, heed_marks, mark_again, take_away_marked
 from ferry.errors import IntegrityError, StoppedError, TransientError
 from ferry.flags import ENDED, STOPPED, RunFlags
 from ferry.journal import Moment, end_event, start_event
@@ -449,6 +449,19 @@ def test_a_torn_or_foreign_receipt_is_that_records_failure_and_never_a_crash(fol
     assert "run again, it is made anew" in torn["error"]
     assert take_away_marked(folder.path(name).parent)
     assert not folder.path(name).exists(), "the next run makes it anew"
+
+
+def test_a_mark_of_a_run_that_was_killed_takes_nothing_away_at_the_end_of_a_later_one(folder: Folder):
+    folder.receipts()
+    record_dir = folder.path("upload").parent
+    mark_again("upload_record", record_dir)
+    marked_s = (record_dir / "again").stat().st_mtime
+    heed_marks([RECID], folder.results, since_s=marked_s + 1)
+    assert folder.path("upload").exists()
+    assert not (record_dir / "again").exists()
+    mark_again("upload_record", record_dir)
+    heed_marks([RECID], folder.results, since_s=marked_s)
+    assert not folder.path("upload").exists()
 
 
 def test_two_wrong_receipts_of_steps_that_do_not_need_each_other_are_both_made_anew(folder: Folder):

@@ -1,6 +1,7 @@
 """Large files go up in parts: each by itself, none twice, and whole where the repository takes no parts."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,8 @@ from ferry.flags import PARTS_REFUSED, RunFlags
 from sandbox import launcher
 from sandbox.settings import Settings
 from servers.depositing import deposit, requests
+from servers.fault_proxy import fault_proxy
+from servers.faults import Fault
 
 PART = 1000
 IN_PARTS = DepositSettings(settle_s=2, multipart_from_bytes=PART, part_bytes=PART, parallel_parts=3)
@@ -78,6 +81,17 @@ def test_a_part_that_fails_is_sent_again_and_no_other(sandbox, tmp_path):
     done = deposit(sandbox, tmp_path, contents=BIG, settings=IN_PARTS, spoil=spoil)
     assert parts_sent(sandbox) == list(range(1, PARTS + 1))
     assert done.measured["retries"] == 2
+
+
+def test_a_part_that_the_storage_refuses_for_a_slow_line_is_sent_again_and_no_other(sandbox, tmp_path):
+    slow = b"<Error><Code>RequestTimeout</Code><Message>Your socket connection was idle.</Message></Error>"
+    with fault_proxy(sandbox.url) as proxy:
+        headers = {"Content-Type": "application/xml"}
+        proxy.add(Fault("slow", method="PUT", path="/content/4", status=400, headers=headers, body=slow))
+        flags = RunFlags("run", tmp_path / "flags")
+        deposit(replace(sandbox, url=proxy.url), tmp_path, contents=BIG, settings=IN_PARTS, flags=flags)
+    assert sorted(parts_sent(sandbox)) == list(range(1, PARTS + 1))
+    assert flags.get(PARTS_REFUSED) is None
 
 
 def test_a_file_with_a_part_that_was_never_sent_is_not_committed(sandbox, tmp_path):

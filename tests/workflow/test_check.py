@@ -239,3 +239,16 @@ def test_a_list_without_a_record_and_a_line_of_a_proof_that_is_gone_are_told_as_
     (carried.folder / "records.csv").write_text("recid\n")
     found = carried.run("check")
     assert "Traceback" not in found.stderr
+
+
+def test_a_record_that_is_public_already_is_told_as_that_where_the_configuration_makes_drafts(carried):
+    carried.config["repository"] = {"finish": "publish"}
+    assert_ok(carried.run())
+    carried.config["repository"] = {"finish": "draft"}
+    for name in ("upload", "published", "proof", "stats"):
+        (carried.folder / "results" / str(LOOSE) / f"{name}.json").unlink()
+    assert_ok(carried.run())
+    assert carried.receipt(LOOSE, "proof")["state"] == "published"
+    assert carried.receipt(LOOSE, "stats")["state"] == "published"
+    assert_ok(carried.run("audit"))
+    assert_ok(carried.run("check"))

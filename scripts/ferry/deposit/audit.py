@@ -87,9 +87,8 @@ def compare(
     if state != expected:
         findings.append(Finding("changed", "state", proof["state"], state))
     elif live.is_published:
-        doi = ((live.document.get("pids") or {}).get("doi") or {}).get("identifier")
-        if doi != proof["doi"]:
-            findings.append(Finding("changed", "doi", str(proof["doi"]), str(doi)))
+        if live.doi != proof["doi"]:
+            findings.append(Finding("changed", "doi", str(proof["doi"]), str(live.doi)))
         if proof["version"] not in (None, live.version):
             findings.append(Finding("changed", "version", str(proof["version"]), str(live.version)))
     findings += _of_files(proof, files)

@@ -161,6 +161,8 @@ class Deposit:
                 "files": [_receipt_entry(file) for file in in_order],
             }
             self._given.uploaded([_receipt_entry(file) | {"content": file.content} for file in in_order])
+            if record.is_published:
+                receipt["public"] = {"version": record.version, "doi": record.doi}
             if self._metadata.kept:
                 receipt["kept"] = list(self._metadata.kept)
             if self._repository.flags is not None and not self._files.has_foreign:

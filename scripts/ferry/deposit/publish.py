@@ -118,7 +118,7 @@ async def publish_record(
         "record_id": uploaded["record_id"],
         "record_url": uploaded["record_url"] if record is None else record.page_url,
         "state": "in_review" if record is None else "published",
-        "doi": None if record is None else _doi(record),
+        "doi": None if record is None else record.doi,
         "request": None if outcome.request is None else request_entry(outcome.request),
     }
     if record is not None:
@@ -285,8 +285,3 @@ class _Publication:
         if self.review_path is not None:
             now = ReviewState.of(request, uploaded=self.uploaded, before=self._known(), finish=self.finish_as)
             now.save(self.review_path)
-
-
-def _doi(record: RemoteRecord) -> str | None:
-    doi = ((record.document.get("pids") or {}).get("doi") or {}).get("identifier")
-    return str(doi) if doi else None

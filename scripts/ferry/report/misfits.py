@@ -5,7 +5,7 @@ from typing import Any
 
 from ferry.chain import CHAIN, LAST_STEP
 from ferry.receipts import digest
-from ferry.report.proof import MADE_OF, proof_of
+from ferry.report.proof import MADE_OF, proof_of, published_or_adopted
 from ferry.upload_names import RO_CRATE_KEY, manifest_key, source_key
 
 type _Receipts = Mapping[str, Mapping[str, Any]]
@@ -121,7 +121,7 @@ _COMPARED: Mapping[str, tuple[tuple[str, ...], Callable[[_Receipts], str | None]
 
 def is_further_than_receipts(receipts: _Receipts) -> bool:
     """Tell whether the proof is of a record that went on from a draft, and the receipt which says so is not there."""
-    return "published" not in receipts and receipts["proof"]["state"] in ("published", "in_review")
+    return published_or_adopted(receipts) is None and receipts["proof"]["state"] in ("published", "in_review")
 
 
 def _is_same(

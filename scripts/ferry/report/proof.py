@@ -32,8 +32,7 @@ def proof_of(receipts: _Receipts) -> dict[str, Any]:
     """
     upload = receipts["upload"]
     recid = upload["recid"]
-    skipped = {"state": "skipped" if "skipped" in upload else "draft"}
-    last = receipts.get("published", {**upload, **skipped})
+    last = published_or_adopted(receipts) or {**upload, "state": "skipped" if "skipped" in upload else "draft"}
     return {
         "recid": recid,
         "identifier": identifier_of(receipts["mapping"], recid),
@@ -46,6 +45,18 @@ def proof_of(receipts: _Receipts) -> dict[str, Any]:
         "uploads": list(_uploads(receipts)),
         **({"left_out": receipts["source"]["left_out"]} if "left_out" in receipts["source"] else {}),
     }
+
+
+def published_or_adopted(receipts: _Receipts) -> Mapping[str, Any] | None:
+    """Return the receipt `published`, or what would stand there of a record that was public when it was to go up.
+
+    None of a record that is neither. Where `repository.finish` is draft, a record that is public already, and equal,
+    is gone on with all the same.
+    """
+    if "published" in receipts:
+        return receipts["published"]
+    upload = receipts.get("upload", {})
+    return {**upload, **upload["public"], "state": "published", "request": None} if "public" in upload else None
 
 
 def _files(receipts: _Receipts) -> Iterable[dict[str, Any]]:

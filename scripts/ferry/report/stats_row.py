@@ -9,6 +9,7 @@ from ferry.chain import CHAIN, DOWNLOAD_STEP, LAST_STEP, UPLOAD_STEP
 from ferry.journal import MEASURES, Attempt
 from ferry.report.evidence import Evidence, Verdict
 from ferry.report.files_table import file_rows
+from ferry.report.proof import published_or_adopted
 from ferry.source.facts import source_facts, target_fields
 
 _SECONDS = {step.seconds: step.name for step in CHAIN if step.seconds}
@@ -19,7 +20,7 @@ def stats_row(evidence: Evidence, verdict: Verdict) -> tuple[dict[str, Any], lis
     """Return a row of `STATS_SCHEMA`, which is also the record's stats.json, and the rows of its files."""
     receipts = evidence.receipts
     files = list(file_rows(evidence))
-    upload, published = receipts.get("upload", {}), receipts.get("published", {})
+    upload, published = receipts.get("upload", {}), published_or_adopted(receipts) or {}
     if published.get("record_id") != upload.get("record_id", published.get("record_id")):
         published = {}  # an earlier version: what was uploaded since is a draft
     state, request = _state(receipts, published)

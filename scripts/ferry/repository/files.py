@@ -42,6 +42,10 @@ class Announcement:
         return {"key": self.key, "size": self.size_bytes, "transfer": transfer}
 
 
+_STORAGE_PASSES = re.compile(r"\b(RequestTimeout|IncompleteBody|SlowDown|OperationAborted|InternalError)\b")
+"""What an S3 storage answers with 400 to a part on a slow line, or for a trouble of its own (codes of its errors)."""
+
+
 class RepositoryFiles:
     """The half of `Repository` that is about files.
 
@@ -147,6 +151,8 @@ class RepositoryFiles:
         except TooLargeError:
             raise
         except RefusedError as error:
+            if _STORAGE_PASSES.search(str(error)):
+                raise TransientError(str(error)) from error
             raise PartsRefusedError(str(error)) from error
 
     async def _put(self, action: str, url: URL, open_body: OpenBody, size_bytes: int, *, is_part: bool = False) -> None:

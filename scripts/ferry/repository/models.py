@@ -91,6 +91,12 @@ class RemoteRecord:
         return self.version > 1
 
     @property
+    def doi(self) -> str | None:
+        """Its DOI, where it has one."""
+        doi = ((self.document.get("pids") or {}).get("doi") or {}).get("identifier")
+        return str(doi) if doi else None
+
+    @property
     def is_outdated(self) -> bool:
         """Whether a later version of it is public."""
         return self.is_published and (self.document.get("versions") or {}).get("is_latest") is False

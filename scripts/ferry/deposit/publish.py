@@ -164,9 +164,8 @@ class _Publication:
             with contextlib.suppress(NotFoundError):
                 request = await self.repository.read_request(known.request["id"])
         if request is not None and request.is_pending:
-            is_as_before = (
-                known is not None and known.finish == self.finish_as
-            )  # then it could not be accepted from here
+            # what the same configuration has left open could not be accepted from here
+            is_as_before = known is not None and known.finish == self.finish_as
             if is_as_before or not await self._may_accept(request):
                 return self._waits(request)
         try:

@@ -161,7 +161,7 @@ class Deposit:
                 "files": [_receipt_entry(file) for file in in_order],
             }
             self._given.uploaded([_receipt_entry(file) | {"content": file.content} for file in in_order])
-            if record.is_published:
+            if record.is_published and not self._settings.publishes:  # else the receipt `published` tells of it
                 receipt["public"] = {"version": record.version, "doi": record.doi}
             if self._metadata.kept:
                 receipt["kept"] = list(self._metadata.kept)

@@ -92,7 +92,7 @@ class OneRecord:
         used = await self.read(used_id) if others else None
         if used is None:  # it is the only one; or gone, which is told by what reads it next
             return hits[0] if hits else None
-        parent = ((await self.repository.read_whole(used)).get("parent") or {}).get("id")
+        parent = await self._parent_id(used)
         foreign = [hit for hit in others if hit.parent_id != parent]
         shown = next((hit for hit in hits if hit.parent_id == parent), None)
         if is_late:  # also of the next version, begun once more when the one before was public
@@ -119,9 +119,15 @@ class OneRecord:
 
     async def latest_published(self, record: RemoteRecord) -> RemoteRecord | None:
         """Return the latest public version of what a record or draft is one of; None where a search shows none."""
-        parent_id = record.parent_id or ((await self.repository.read_whole(record)).get("parent") or {}).get("id")
+        parent_id = await self._parent_id(record)
         hits = await self.repository.search_public(self.identifier)
         return next((hit for hit in hits if hit.parent_id == parent_id), None)
+
+    async def _parent_id(self, record: RemoteRecord) -> str | None:
+        """Return what all versions of a record have in common: a search tells it, else the record has to be asked."""
+        if record.parent_id is not None:
+            return record.parent_id
+        return ((await self.repository.read_whole(record)).get("parent") or {}).get("id")
 
     async def _search(self) -> list[RemoteRecord]:
         hits = await self.repository.search_own(self.identifier, recid=self.model_recid)

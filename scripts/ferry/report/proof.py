@@ -136,14 +136,15 @@ def write_manifest(recids: Iterable[int], results_dir: Path, *, of: Iterable[int
     Raises:
         OSError: it could not be written; the one that was there before is untouched.
     """
-    recids = set(recids)
-    looked_at = recids.union(recids if of is None else of)
-    before, _ = read_manifest(results_dir / MANIFEST)
-    others = {recid: name for name in before if (recid := _recid_of(name)) is not None and recid not in looked_at}
-    others = {recid: name for recid, name in others.items() if file_digest(results_dir / name) == before[name]}
-    names = [f"{recid}/{PROOF}" for recid in sorted(recids.union(others))]
-    digests = {name: digest for name in names if (digest := file_digest(results_dir / name))}
-    write_whole(results_dir / MANIFEST, manifest_text(digests))
+    digests = {recid: digest for recid in set(recids) if (digest := file_digest(results_dir / f"{recid}/{PROOF}"))}
+    looked_at = digests.keys() if of is None else set(of)
+    for name, listed in read_manifest(results_dir / MANIFEST)[0].items():
+        recid = _recid_of(name)
+        if recid is not None and recid not in looked_at and file_digest(results_dir / name) == listed:
+            digests[recid] = listed
+    write_whole(
+        results_dir / MANIFEST, manifest_text({f"{recid}/{PROOF}": digests[recid] for recid in sorted(digests)})
+    )
 
 
 def _recid_of(name: str) -> int | None:
